@@ -1,0 +1,1 @@
+"""The worker and its command line: stories in from a queue, narrated audio with subtitles out."""

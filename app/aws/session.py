@@ -1,0 +1,154 @@
+"""Clients of AWS, and the one point where the vendor's errors become ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.errors import CredentialsError, InfrastructureError, QueueGoneError, UnavailableError
+
+CONNECT_TIMEOUT_SECS = 5
+READ_TIMEOUT_SECS = 30
+"""More than a long poll's 20 s."""
+ATTEMPTS = 3
+
+_QUEUE_GONE = frozenset(
+    {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "QueueDeletedRecently"}
+)
+_CREDENTIALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+        "403",
+    }
+)
+_THROTTLED = frozenset(
+    {
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+HTTP_SERVER_ERROR = 500
+
+
+class AwsClients:
+    """Clients of one region, made when first asked for; botocore's clients are safe between threads."""
+
+    def __init__(
+        self, *, region: str, timeout_secs: float = READ_TIMEOUT_SECS, attempts: int = ATTEMPTS
+    ) -> None:
+        """Make clients that wait `timeout_secs` for an answer, `attempts` times at most."""
+        self._region = region
+        self._timeout_secs = timeout_secs
+        self._attempts = attempts
+        self._session: boto3.session.Session | None = None
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        """
+        Return the client of `service`, such as "sqs".
+
+        Endpoint, credentials and profile come from the SDK's own variables and files. Raises CredentialsError
+        where the SDK's configuration itself is unusable.
+        """
+        with self._lock:
+            if service not in self._clients:
+                with translated(service):
+                    self._clients[service] = self._made(service)
+            return self._clients[service]
+
+    def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Make one call, such as "get_queue_attributes", for its answer. Raises InfrastructureError."""
+        with translated(service):
+            answer: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
+        return answer
+
+    def _made(self, service: str) -> Any:
+        # Making a session is not thread-safe, hence the lock around.
+        self._session = self._session or boto3.session.Session(region_name=self._region)
+        return self._session.client(  # type: ignore[call-overload]
+            service,
+            config=Config(
+                connect_timeout=min(CONNECT_TIMEOUT_SECS, self._timeout_secs),
+                read_timeout=self._timeout_secs,
+                retries={"mode": "standard", "total_max_attempts": self._attempts},
+                user_agent_extra="story-tts",
+                # Checksums are computed once, by the code that writes the object, and not for every call.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+
+def code_of(error: ClientError) -> str:
+    """Return AWS's code of an error answer, such as ConditionalCheckFailedException."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(service: str) -> Iterator[None]:
+    """
+    Turn the SDK's errors inside the block into InfrastructureError and its kind.
+
+    Answers that mean something to the caller (a failed condition) are caught closer to the call.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _of_answer(service, error) from error
+    except BotoCoreError as error:
+        raise _of_transport(service, error) from error
+
+
+def _of_answer(service: str, error: ClientError) -> InfrastructureError:
+    code = code_of(error)
+    operation = error.operation_name
+    if code in _QUEUE_GONE:
+        return QueueGoneError(f"{service}: the queue does not exist")
+    if code in _CREDENTIALS:
+        return CredentialsError(f"{service}: {operation} was refused ({code})")
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _THROTTLED or status >= HTTP_SERVER_ERROR:
+        return UnavailableError(f"{service}: {operation} answered {code or status}")
+    return InfrastructureError(f"{service}: {operation} answered {code or status}")
+
+
+def _of_transport(service: str, error: BotoCoreError) -> InfrastructureError:
+    if isinstance(
+        error,
+        exceptions.NoCredentialsError
+        | exceptions.PartialCredentialsError
+        | exceptions.CredentialRetrievalError
+        | exceptions.ProfileNotFound
+        | exceptions.TokenRetrievalError
+        | exceptions.SSOError,
+    ):
+        return CredentialsError(f"{service}: no usable credentials ({type(error).__name__})")
+    return UnavailableError(f"{service}: {type(error).__name__}")

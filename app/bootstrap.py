@@ -1,0 +1,130 @@
+"""The one composition root: settings in, a ready worker out."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.aws.objects import Objects
+from app.aws.protection import NoProtection, TaskProtection
+from app.aws.queue import Message, Queue, Topic
+from app.aws.session import AwsClients
+from app.aws.tasks import Claim, Tasks
+from app.contract import Contract
+from app.errors import ConfigurationError
+from app.health import Health
+from app.lease import Lease
+from app.narration.process import SpeechProcess
+from app.narration.workfolder import WorkFolder
+from app.settings import Settings
+from app.shutdown import Shutdown
+from app.speech.voices import voices_of
+from app.submission import Submitter
+from app.telemetry import Metrics
+from app.worker import Worker
+
+RENEWAL_TIMEOUT_SHARE = 1 / 6
+"""Of the lease: how long one renewal may wait for its answer, so that others fit in before the lease ends."""
+
+
+def contract_of(settings: Settings) -> Contract:
+    """Return the agreement that this worker's jobs are held against. Raises ConfigurationError."""
+    voices = voices_of(settings.speech_engine)
+    if settings.default_voice not in voices:
+        raise ConfigurationError(
+            f"KOKORO_VOICE={settings.default_voice} is not a voice of engine {settings.speech_engine};"
+            " `story-tts voices` lists them"
+        )
+    return Contract(
+        output_bucket=settings.bucket,
+        default_voice=settings.default_voice,
+        voices=voices,
+        allowed_buckets=settings.allowed_buckets,
+        topic_arn=settings.topic_arn,
+    )
+
+
+def tasks_of(settings: Settings, clients: AwsClients) -> Tasks:
+    """Return the table of rows."""
+    return Tasks(dynamodb=clients.client("dynamodb"), table=settings.table, owner=settings.owner)
+
+
+def dead_letters_of(settings: Settings, clients: AwsClients) -> Queue | None:
+    """Return the dead-letter queue, where one is set."""
+    if settings.dead_letter_queue_url is None:
+        return None
+    return Queue(sqs=clients.client("sqs"), url=settings.dead_letter_queue_url)
+
+
+def submitter_of(settings: Settings, clients: AwsClients) -> Submitter:
+    """Return the producer's part; jobs go through the topic where one is set, else straight to the queue."""
+    channel = (
+        Topic(sns=clients.client("sns"), arn=settings.topic_arn)
+        if settings.topic_arn
+        else Queue(sqs=clients.client("sqs"), url=settings.queue_url)
+    )
+    return Submitter(tasks=tasks_of(settings, clients), channel=channel)
+
+
+@contextmanager
+def worker_of(
+    settings: Settings, *, shutdown: Shutdown, emit_metrics: bool
+) -> Iterator[tuple[Worker, Health]]:
+    """
+    Yield a worker and its health; on leaving, its child and its folder are gone.
+
+    Raises ConfigurationError where the settings contradict each other or the machine.
+    """
+    contract = contract_of(settings)
+    clients = AwsClients(region=settings.region)
+    speech = SpeechProcess(engine=settings.speech_engine)
+    health = Health(speech_state=lambda: speech.state)
+    with WorkFolder(settings.work_dir) as work_folder:
+        worker = Worker(
+            queue=Queue(sqs=clients.client("sqs"), url=settings.queue_url),
+            dead_letters=dead_letters_of(settings, clients),
+            tasks=tasks_of(settings, clients),
+            objects=Objects(s3=clients.client("s3")),
+            contract=contract,
+            speech=speech,
+            reading_speed=settings.reading_speed,
+            pauses=settings.pauses,
+            work_folder=work_folder,
+            lease_of=_Leases(settings, health),
+            lease_secs=settings.lease_secs,
+            receive_wait_secs=settings.receive_wait_secs,
+            max_receives=settings.max_receives,
+            health=health,
+            metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
+            protection=(
+                TaskProtection(agent_uri=settings.ecs_agent_uri) if settings.ecs_agent_uri else NoProtection()
+            ),
+            shutdown=shutdown,
+        )
+        try:
+            yield worker, health
+        finally:
+            speech.stop()
+
+
+class _Leases:
+    """Makes leases, whose calls have clients of their own: quick to fail, so that they can be repeated."""
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        clients = AwsClients(
+            region=settings.region, timeout_secs=settings.lease_secs * RENEWAL_TIMEOUT_SHARE, attempts=1
+        )
+        self._queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
+        self._tasks = tasks_of(settings, clients)
+        self._lease_secs = settings.lease_secs
+        self._health = health
+
+    def __call__(self, message: Message, claim: Claim, claimed_at: float) -> Lease:
+        return Lease(
+            queue=self._queue,
+            tasks=self._tasks,
+            message=message,
+            claim=claim,
+            lease_secs=self._lease_secs,
+            claimed_at=claimed_at,
+            on_renewal=self._health.turned,
+        )

@@ -1,0 +1,95 @@
+"""
+The command line put together: one file a command, registered here, and one place where errors become words.
+
+What a command needs beyond typer it imports when it runs: help and completion answer at once.
+"""
+
+import sys
+import traceback
+from enum import IntEnum
+from typing import Annotated
+
+import typer
+
+from app.cli import (
+    dead_letters,
+    demo,
+    doctor,
+    health,
+    local,
+    models,
+    smoke,
+    speak,
+    status,
+    submit,
+    voices,
+    worker,
+)
+from app.errors import ConfigurationError, MissingExtraError, StoryTtsError, UnknownVoiceError
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller, beside 0; typer itself ends with 2 on usage and 130 on Ctrl-C."""
+
+    JOB_FAILED = 1
+    USAGE = 2
+
+
+app = typer.Typer(
+    name="story-tts",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all went well, 1 a job failed, 2 the command or the settings are wrong, "
+    "130 interrupted.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"story-tts {version('story-tts')}")
+        raise typer.Exit
+
+
+@app.callback()
+def story_tts(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Stories in, narrated audio with word-accurate subtitles out."""
+
+
+for command in (
+    speak.speak,
+    voices.voices,
+    submit.submit,
+    status.status,
+    demo.demo,
+    local.local,
+    worker.worker,
+    health.health,
+    doctor.doctor,
+    smoke.smoke,
+):
+    app.command()(command)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command that the arguments name, and end the process with its exit code."""
+    try:
+        app()
+    except StoryTtsError as error:
+        for line in error.message.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        is_usage = isinstance(error, ConfigurationError | MissingExtraError | UnknownVoiceError)
+        sys.exit(ExitCode.USAGE if is_usage else ExitCode.JOB_FAILED)
+    except Exception as error:  # noqa: BLE001  # no trace reaches a user
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{place.filename}:{place.lineno}"
+        print(f"error: unexpected {type(error).__name__} at {where}; please report it", file=sys.stderr)
+        sys.exit(ExitCode.JOB_FAILED)

@@ -1,0 +1,120 @@
+"""`story-tts dead-letters`: jobs that could not succeed, looked at and sent again."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.aws.queue import Message, Queue
+
+app = typer.Typer(help="Jobs that could not succeed: look at them, send them again.", no_args_is_help=True)
+
+LOOK_SECS = 120.0
+"""So long a letter stays hidden from others while we look; it is shown again when we are done."""
+
+
+@app.command(name="list")
+def list_letters(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a letter.")] = False,
+) -> None:
+    """Show every dead letter with its reason; none is removed."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    letters = _letters(_queues()[1])
+    if as_json:
+        for letter in letters:
+            typer.echo(json.dumps(_figures(letter)))
+        return
+    if not letters:
+        typer.echo("no dead letters")
+        return
+    table = Table()
+    for column in _figures(letters[0]):
+        table.add_column(column, overflow="fold")
+    for letter in letters:
+        table.add_row(*(str(value) for value in _figures(letter).values()))
+    Console().print(table)
+
+
+@app.command()
+def redrive(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids that `list` shows; none: all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+) -> None:
+    """
+    Send dead letters to the queue again, then remove them from the dead letters.
+
+    Exit codes: 0 done; 1 an id was not found; 2 wrong usage.
+    """
+    queue, dead_letters = _queues()
+    letters = _letters(dead_letters, keep=not dry_run)
+    chosen = [letter for letter in letters if not ids or letter.id in ids]
+    try:
+        unknown = sorted(set(ids or ()) - {letter.id for letter in letters})
+        if unknown:
+            typer.echo(
+                f"no dead letter has the id {', '.join(unknown)}; `story-tts dead-letters list`", err=True
+            )
+            raise typer.Exit(1)
+        for letter in chosen:
+            figures = _figures(letter)
+            typer.echo(f"{letter.id}  {figures['error_code']}: {figures['error_message']}")
+        if dry_run or not chosen:
+            typer.echo(f"{len(chosen)} would be sent again" if dry_run else "no dead letters")
+            return
+        if not yes:
+            typer.confirm(f"Send {len(chosen)} to the queue again?", abort=True)
+        for letter in list(chosen):
+            # Sent before removed: a crash between the two doubles a letter and loses none.
+            queue.send(letter.body)
+            dead_letters.delete(letter)
+            letters.remove(letter)
+        typer.echo(f"{len(chosen)} sent again")
+    finally:
+        _show_again(dead_letters, letters)
+
+
+def _queues() -> "tuple[Queue, Queue]":
+    from app.aws.queue import Queue
+    from app.aws.session import AwsClients
+    from app.bootstrap import dead_letters_of
+    from app.errors import ConfigurationError
+    from app.settings import Settings
+
+    settings = Settings.read()
+    clients = AwsClients(region=settings.region)
+    dead_letters = dead_letters_of(settings, clients)
+    if dead_letters is None:
+        raise ConfigurationError(
+            "DEAD_LETTER_QUEUE_URL is not set: there is no queue of dead letters to look at"
+        )
+    return Queue(sqs=clients.client("sqs"), url=settings.queue_url), dead_letters
+
+
+def _letters(dead_letters: "Queue", *, keep: bool = False) -> "list[Message]":
+    """Return every letter; hidden from others for a while with `keep`, else shown again at once."""
+    letters = list(dead_letters.peek_all(visibility_secs=LOOK_SECS))
+    if not keep:
+        _show_again(dead_letters, letters)
+    return letters
+
+
+def _show_again(dead_letters: "Queue", letters: "Iterable[Message]") -> None:
+    for letter in letters:
+        dead_letters.give_back(letter)
+
+
+def _figures(letter: "Message") -> dict[str, str | int]:
+    """Return what is told of a letter: never the story's text."""
+    return {
+        "id": letter.id,
+        "error_code": letter.attributes.get("error_code", "-"),
+        "error_message": letter.attributes.get("error_message", "-"),
+        "original_message_id": letter.attributes.get("original_message_id", "-"),
+        "bytes": len(letter.body.encode()),
+    }

@@ -1,0 +1,42 @@
+"""`story-tts doctor`: whether this machine could be a worker, a line a check, and what to do where not."""
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False,
+) -> None:
+    """
+    Check settings, credentials, queue, table, bucket, engine and models.
+
+    Nothing is written. Exit codes: 0 all is well; 1 something is not.
+    """
+    import json
+
+    from rich.console import Console
+
+    from app.diagnosis import diagnose
+
+    console = Console()
+    findings = []
+    for finding in diagnose():
+        findings.append(finding)
+        if as_json:
+            typer.echo(
+                json.dumps(
+                    {
+                        "check": finding.check,
+                        "ok": finding.ok,
+                        "found": finding.found,
+                        "advice": finding.advice,
+                    }
+                )
+            )
+        elif finding.ok:
+            console.print(f"[green]✓[/] {finding.check:<12} {finding.found}", highlight=False, soft_wrap=True)
+        else:
+            console.print(f"[red]✗[/] {finding.check:<12} {finding.found}", highlight=False, soft_wrap=True)
+            console.print(f"  {'':<12} → {finding.advice}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

@@ -1,0 +1,142 @@
+"""`story-tts models`: fetch, verify and list the files of Kokoro and of the aligner."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress
+
+    from app.models.manifest import Manifest, ModelFile
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the models of Kokoro and WhisperX.")
+
+SetsArgument = Annotated[
+    list[str] | None, typer.Argument(help="Sets of `story-tts models list`; the default ones if none.")
+]
+FolderOption = Annotated[
+    Path | None, typer.Option("--dir", help="Models folder; by default MODELS_DIR.", show_default=False)
+]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MODELS_MANIFEST",
+        help="A manifest of your own, in the form of the packaged one.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def fetch(
+    sets: SetsArgument = None,
+    folder: FolderOption = None,
+    manifest: ManifestOption = None,
+    hub: Annotated[
+        str | None,
+        typer.Option(envvar="HF_ENDPOINT", help="In place of https://huggingface.co.", show_default=False),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MODELS_MIRROR",
+            help="URL below which all else lies, by host and path.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """
+    Download what is missing or wrong, and record it in the folder's models.lock.json.
+
+    A download that was broken off goes on where it stopped. A file whose SHA-256 the manifest knows is
+    refused where it differs; of the others the first download's is recorded, and later ones must equal it.
+    """
+    from app.models.fetch import Fetcher
+    from app.models.store import ModelStore
+
+    store = ModelStore(_folder(folder))
+    files = _manifest(manifest).of(tuple(sets or ()))
+    with _bars() as bars:
+        fetched = Fetcher(store, hub=hub, mirror=mirror, on_bytes=_reporter(bars)).fetch(files)
+    print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} were there")
+
+
+@app.command()
+def verify(folder: FolderOption = None) -> None:
+    """Compare every file in the models folder with the lock, to the last byte; exit 1 where one differs."""
+    from app.models.store import ModelStore
+
+    store = ModelStore(_folder(folder))
+    faults = [(name, fault) for name, fault in store.faults() if fault]
+    for name, fault in faults:
+        typer.echo(f"error: {store.folder / name} {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
+    total = sum(entry.size for entry in store.lock.values())
+    print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all as fetched")
+
+
+@app.command("list")
+def list_sets(
+    manifest: ManifestOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every file as JSON.")] = False,
+) -> None:
+    """List the sets of models, their sizes and licences."""
+    known = _manifest(manifest)
+    if as_json:
+        print(known.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("set", "by default", "files", "MB", "licence", "what it is", box=None)
+    for name, entry in known.sets.items():
+        files = known.of((name,))
+        sizes = [file.size for file in files if file.size]
+        licences = ", ".join(sorted({file.licence for file in files}))
+        megabytes = f"{sum(sizes) / 1e6:,.0f}" if sizes else "?"
+        table.add_row(
+            name, "yes" if entry.default else "no", str(len(files)), megabytes, licences, entry.about
+        )
+    Console().print(table, markup=False, highlight=False)
+
+
+def _folder(folder: Path | None) -> Path:
+    from app.settings import SpeechSettings
+
+    return folder or SpeechSettings.read().models_dir
+
+
+def _manifest(path: Path | None) -> "Manifest":
+    from app.models.manifest import Manifest
+
+    return Manifest.read(path) if path else Manifest.read()
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _reporter(bars: "Progress") -> "Callable[[ModelFile, int, int | None], None]":
+    tasks: dict[str, object] = {}
+
+    def report(file: "ModelFile", done: int, total: int | None) -> None:
+        if file.url not in tasks:
+            tasks[file.url] = bars.add_task(file.name, total=total)
+        bars.update(tasks[file.url], completed=done, total=total)  # type: ignore[arg-type]
+
+    return report

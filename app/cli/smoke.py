@@ -1,0 +1,81 @@
+"""`story-tts smoke`: one short story through a deployed service, and whether all of it came out right."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.smoke import Check, Passage
+
+TIMED_OUT = 3
+
+
+def smoke(
+    stack: Annotated[
+        str | None,
+        typer.Option(help="Pulumi stack to ask for the addresses; the environment without it."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for the story.")] = 900.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """
+    Send a short story through a running service, and check its rows, its audio and its subtitles.
+
+    Rows and media stay under `smoke-...`. Exit codes: 0 all well; 1 the story failed, or something is wrong
+    with what it left; 2 wrong usage, settings or stack; 3 the time was up.
+    """
+    from rich.console import Console
+
+    from app.aws.objects import Objects
+    from app.aws.session import AwsClients
+    from app.bootstrap import submitter_of
+    from app.deployment import addresses_of
+    from app.settings import Settings
+    from app.smoke import look_at, send_story
+
+    settings = Settings.read(addresses_of(stack) if stack else None)
+    clients = AwsClients(region=settings.region)
+    with Console(stderr=True).status("a story is on its way") as status:
+        passage = send_story(
+            submitter_of(settings, clients),
+            timeout_secs=timeout,
+            on_progress=lambda standing: status.update(
+                f"{standing.submission.audio.id}: {standing.state.value}, {standing.progress:.0%}"
+            ),
+        )
+        checks = list(look_at(passage, Objects(s3=clients.client("s3"))))
+    (_print_json if as_json else _print)(passage, checks)
+    if passage.is_timed_out:
+        raise typer.Exit(TIMED_OUT)
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _print(passage: "Passage", checks: "list[Check]") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for check in checks:
+        mark = Text("✓", style="green") if check.ok else Text("✗", style="red")
+        console.print(mark, f"{check.name:<13}", Text(check.found), highlight=False, soft_wrap=True)
+    timings = passage.timings
+    console.print(
+        f"  {'timings':<13} waited {timings.waited_secs:.1f} s, narrated in {timings.narrated_secs:.1f} s,"
+        f" {timings.audio_secs:.1f} s of audio, real-time factor {timings.real_time_factor:.2f}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print_json(passage: "Passage", checks: "list[Check]") -> None:
+    import json
+    from dataclasses import asdict
+
+    report = {
+        "parent_id": passage.standing.submission.audio.id,
+        "state": passage.standing.state.value,
+        "ok": all(check.ok for check in checks),
+        "checks": [asdict(check) for check in checks],
+        "timings": asdict(passage.timings) | {"real_time_factor": passage.timings.real_time_factor},
+    }
+    typer.echo(json.dumps(report))

@@ -1,0 +1,47 @@
+"""`story-tts status`: the task rows of one story."""
+
+from typing import Annotated
+
+import typer
+
+SHOWN = ("task_id", "type", "status", "progress", "duration_seconds", "alignment", "media_url", "error_code")
+
+
+def status(
+    parent_id: Annotated[str, typer.Argument(help="The story's id; for a direct job its audio_out.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows whole, as JSON.")] = False,
+) -> None:
+    """
+    Show how far a story is.
+
+    Exit codes: 0 completed or on its way; 1 failed or cancelled; 4 there is no such story.
+    """
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.aws.session import AwsClients
+    from app.bootstrap import tasks_of
+    from app.settings import Settings
+
+    settings = Settings.read()
+    rows = tasks_of(settings, AwsClients(region=settings.region)).rows_of(parent_id)
+    if as_json:
+        typer.echo(json.dumps(rows, default=float, indent=2))
+    elif not rows:
+        typer.echo(f"no task rows under {parent_id} in table {settings.table}", err=True)
+    else:
+        table = Table(title=parent_id)
+        for column in SHOWN:
+            if any(column in row for row in rows):
+                table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(str(row.get(str(column.header), "")) for column in table.columns))
+        Console().print(table)
+        for row in rows:
+            if "error_message" in row:
+                typer.echo(f"{row['task_id']}: {row['error_message']}", err=True)
+    if not rows:
+        raise typer.Exit(4)
+    raise typer.Exit(1 if any(row.get("status") in {"FAILED", "CANCELLED"} for row in rows) else 0)

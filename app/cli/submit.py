@@ -1,0 +1,95 @@
+"""`story-tts submit`: stories to the queue, as the producer sends them, and what becomes of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.contract import Contract
+    from app.narration.stories import StoryFile
+    from app.submission import Submission
+
+
+def submit(  # noqa: PLR0917  # options, which typer passes by name
+    stories: Annotated[list[str], typer.Argument(help="Text files, UTF-8; - for standard input.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the media, with a progress bar.")] = False,
+    download: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Wait, then fetch the media into DIR.")
+    ] = None,
+    voice: Annotated[str | None, typer.Option(help="A voice of `story-tts voices`.")] = None,
+    speed: Annotated[float | None, typer.Option(help="0.5 to 2.0.")] = None,
+    alignment: Annotated[
+        bool | None,
+        typer.Option("--alignment/--no-alignment", help="Forced alignment, or the engine's times."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 3600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a story.")] = False,
+) -> None:
+    """
+    Send stories to the queue: create their task rows, publish their jobs.
+
+    Exit codes: 0 all sent (with --wait: all narrated); 1 a story failed or the time was up; 2 wrong usage.
+    """
+    from app.aws.objects import Objects
+    from app.aws.session import AwsClients
+    from app.bootstrap import contract_of, submitter_of
+    from app.cli.standings import download as fetch
+    from app.cli.standings import print_standings, watch
+    from app.narration.stories import story_files
+    from app.settings import Settings
+
+    settings = Settings.read()
+    contract = contract_of(settings)
+    clients = AwsClients(region=settings.region)
+    submitter = submitter_of(settings, clients)
+    texts = {story.name: _checked(story, contract, voice, speed) for story in story_files(stories)}
+    submissions = [
+        submitter.submit(text, name=name, voice=voice, speed=speed, use_alignment=alignment)
+        for name, text in texts.items()
+    ]
+    if not wait and download is None:
+        _print_submissions(submissions, as_json=as_json)
+        return
+    standings = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
+    if download is not None:
+        fetch(Objects(s3=clients.client("s3")), standings, download)
+    print_standings(standings, as_json=as_json)
+    raise typer.Exit(0 if all(standing.state == "completed" for standing in standings) else 1)
+
+
+def _checked(story: "StoryFile", contract: "Contract", voice: str | None, speed: float | None) -> str:
+    """Return the text of a story that the worker would take. Raises ConfigurationError."""
+    from app.errors import ConfigurationError, PermanentJobError
+
+    try:
+        text = story.text()
+        contract.check(text=text, voice=voice, speed=speed)
+    except PermanentJobError as error:
+        raise ConfigurationError(f"{story.name}: {error.message}") from error
+    return text
+
+
+def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    for submission in submissions:
+        ids = {
+            "name": submission.name,
+            "parent_id": submission.audio.id,
+            "tts_task_id": submission.audio.task_id,
+            "srt_task_id": submission.subtitles.task_id,
+        }
+        if as_json:
+            typer.echo(json.dumps(ids))
+        else:
+            Console().print(
+                f"{submission.name}: sent as [bold]{submission.audio.id}[/]"
+                f"   (story-tts status {submission.audio.id})",
+                highlight=False,
+                soft_wrap=True,
+            )

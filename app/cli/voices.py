@@ -1,0 +1,75 @@
+"""`story-tts voices`: the names that a job may give as its voice."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.speech.voices import ENGINES, voices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from app.speech.voices import Voice
+
+
+def _known_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(ENGINES)}")
+    return name
+
+
+def complete_engine(incomplete: str) -> list[str]:
+    """Return the engines that a word begun at the shell may become."""
+    return [name for name in ENGINES if name.startswith(incomplete)]
+
+
+def complete_voice(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the voices that a word begun at the shell may become, of the engine named before it."""
+    engine = context.params.get("engine") or "espeak"
+    return [name for name in voices_of(engine) if name.startswith(incomplete)]
+
+
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        help="espeak (built in) or kokoro (needs the extra `speech`).",
+        callback=_known_engine,
+        autocompletion=complete_engine,
+    ),
+]
+
+
+def voices(
+    engine: EngineOption = "espeak",
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """
+    List the voices of an engine.
+
+    On espeak, Kokoro's names stand for an espeak voice of the same language and sex.
+    """
+    known = voices_of(engine).values()
+    if as_json:
+        _print_json(known)
+    else:
+        _print_table(known)
+
+
+def _print_json(known: "Iterable[Voice]") -> None:
+    import json
+
+    entries = [{"name": voice.name, "language": voice.language, "sex": voice.sex or None} for voice in known]
+    print(json.dumps(entries, indent=2, ensure_ascii=False))
+
+
+def _print_table(known: "Iterable[Voice]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows: dict[tuple[str, str], list[str]] = {}
+    for voice in known:
+        rows.setdefault((voice.language, voice.sex), []).append(voice.name)
+    table = Table("language", "sex", "voices", box=None)
+    for (language, sex), names in sorted(rows.items()):
+        table.add_row(language, sex, " ".join(names))
+    Console().print(table, markup=False, highlight=False)

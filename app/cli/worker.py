@@ -1,0 +1,41 @@
+"""`story-tts worker`: the container's command."""
+
+from typing import Annotated
+
+import typer
+
+
+def worker(
+    drain: Annotated[bool, typer.Option("--drain", help="Work until the queue is empty, then exit.")] = False,
+    host: Annotated[str, typer.Option(help="Address that the health endpoint listens on.")] = "0.0.0.0",  # noqa: S104
+) -> None:
+    """
+    Take jobs from the queue until SIGTERM: narrate, store, commit.
+
+    Settings come from the environment; `story-tts doctor` checks them. Exit codes: 0 asked to stop, or the
+    queue is drained; 2 wrong settings; 3 the queue was deleted.
+    """
+    import sys
+    from contextlib import ExitStack
+
+    from app.bootstrap import worker_of
+    from app.errors import ConfigurationError
+    from app.health import health_server
+    from app.settings import Settings
+    from app.shutdown import Shutdown
+    from app.telemetry import configure_logging
+
+    settings = Settings.read()
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    shutdown = Shutdown(stop_timeout_secs=settings.stop_timeout_secs)
+    shutdown.install()
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    with ExitStack() as ending:
+        made, health = ending.enter_context(worker_of(settings, shutdown=shutdown, emit_metrics=as_json))
+        try:
+            ending.enter_context(health_server(health, host=host, port=settings.port))
+        except OSError as error:
+            raise ConfigurationError(f"PORT={settings.port}: {error.strerror}") from error
+        code = made.run(drain=drain)
+        shutdown.conclude()
+    raise typer.Exit(int(code))

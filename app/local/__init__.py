@@ -1,0 +1,1 @@
+"""The embedded AWS for demonstration and development."""

@@ -1,0 +1,84 @@
+"""What story-infra would provide, made in the emulator: queue, dead letters, topic, table and bucket."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from app.local.emulator import CREDENTIALS, REGION
+
+QUEUE, DEAD_LETTERS, TOPIC = "story-sqs-queue-tts", "story-tts-dead-letter", "story-topic"
+TABLE, BUCKET = "story-video-tasks", "story-video-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The addresses of one set of resources."""
+
+    endpoint_url: str
+    queue_url: str
+    dead_letter_queue_url: str
+    topic_arn: str
+    table: str
+    bucket: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a worker, or any client, finds these resources."""
+        return CREDENTIALS | {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "QUEUE_URL": self.queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
+            "SNS_TOPIC_ARN": self.topic_arn,
+            "DYNAMODB_TABLE": self.table,
+            "OUTPUT_BUCKET": self.bucket,
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a plain client of the emulator, for looking at what a worker left there."""
+        session = boto3.session.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+        return session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+
+
+def create_platform(endpoint_url: str, *, suffix: str = "") -> Platform:
+    """Create the resources, with names that end in `suffix`, and return their addresses."""
+    bare = Platform(endpoint_url, "", "", "", TABLE + suffix, BUCKET + suffix)
+    sqs, sns = bare.client("sqs"), bare.client("sns")
+    queue_url = sqs.create_queue(QueueName=QUEUE + suffix)["QueueUrl"]
+    dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix)["QueueUrl"]
+    topic_arn = sns.create_topic(Name=TOPIC + suffix)["TopicArn"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    _create_table(bare.client("dynamodb"), bare.table)
+    bare.client("s3").create_bucket(Bucket=bare.bucket)
+    return Platform(endpoint_url, queue_url, dead_letter_queue_url, topic_arn, bare.table, bare.bucket)
+
+
+def _create_table(dynamodb: Any, name: str) -> None:
+    """As story-infra has it: two string keys and the sparse index of what is not yet finished."""
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": "id", "KeyType": "HASH"},
+            {"AttributeName": "task_id", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"}
+            for attribute in ("id", "task_id", "sparse_gsi_hash_key")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "sparse_gsi",
+                "KeySchema": [{"AttributeName": "sparse_gsi_hash_key", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )

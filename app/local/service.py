@@ -1,0 +1,96 @@
+"""The whole service on one machine: the emulator, its resources, and a worker in a process of its own."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.errors import EngineDiedError
+from app.local.emulator import emulator, stop, wait_until
+from app.local.platform import Platform, create_platform
+from app.settings import HEALTH_PATH
+
+START_SECS = 120.0
+STOP_TIMEOUT_SECS = 15
+LOCAL_POLL_SECS = 2
+"""Shorter than the cloud's long poll, so that Ctrl-C is answered soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalService:
+    """A running service."""
+
+    platform: Platform
+    environment: dict[str, str]
+    """What a client exports to talk to it."""
+    worker: "subprocess.Popen[bytes]"
+
+    def adopt(self) -> None:
+        """Make this process a client of the service, as if its environment had been exported."""
+        os.environ.update(self.environment)
+
+
+@contextmanager
+def local_service(*, engine: str, port: int = 0, quiet: bool = False) -> Iterator[LocalService]:
+    """
+    Run the service for the block; 0 as `port` of the emulator takes a free one.
+
+    The worker's logs go to this process's stderr unless `quiet`. Raises EngineDiedError where the worker does
+    not become healthy.
+    """
+    with emulator(port=port) as address:
+        platform = create_platform(address)
+        environment = platform.environment() | {
+            "SPEECH_ENGINE": engine,
+            "PORT": str(_free_port()),
+        }
+        with local_worker(environment, quiet=quiet) as worker:
+            yield LocalService(platform, environment, worker)
+
+
+@contextmanager
+def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one worker for the block, healthy from its beginning."""
+    own = {
+        "RECEIVE_WAIT_SECS": str(LOCAL_POLL_SECS),
+        "STOP_TIMEOUT_SECS": str(STOP_TIMEOUT_SECS),
+        "LOG_LEVEL": "ERROR" if quiet else os.environ.get("LOG_LEVEL", "INFO"),
+        "LOG_FORMAT": "console",
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "app", "worker", "--host", "127.0.0.1"],
+        env=os.environ | environment | own,
+        stdin=subprocess.DEVNULL,
+        # Ctrl-C is for us, who end the worker before the emulator that it talks to.
+        start_new_session=True,
+    )
+    try:
+        port = int(environment["PORT"])
+        if not wait_until(lambda: worker.poll() is not None or is_healthy(port), secs=START_SECS):
+            raise EngineDiedError(f"the worker is not healthy after {START_SECS:g} s")
+        if worker.poll() is not None:
+            raise EngineDiedError(f"the worker ended at once with exit code {worker.returncode}; see above")
+        yield worker
+    finally:
+        stop(worker, STOP_TIMEOUT_SECS)
+
+
+def is_healthy(port: int) -> bool:
+    """Return whether the worker on this machine with that health port says 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", HEALTH_PATH)
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,3 @@
+"""
+The files of trained models: which there are, where they come from, and whether they are what they should be.
+"""

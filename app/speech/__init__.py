@@ -1,0 +1,1 @@
+"""Speech engines: one file each, all behind the Protocol of base.py."""

@@ -1,0 +1,172 @@
+"""
+Kokoro's vocoder made faster and smaller: the same sums as its own residual blocks, done tile by tile.
+
+Nine tenths of Kokoro's work is in residual blocks of its generator, each a chain of normalise, bend (Snake)
+and convolve over tensors of tens of megabytes. Run one operation after the other, as the package does, half
+the time goes into carrying those tensors between memory and the core. Here a stretch of time that fits the
+core's cache passes through the whole chain before the next one begins. Every tile but the last has the same
+shape, so that oneDNN's cache of compiled kernels stays small whatever the length of the speech.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from kokoro import KModel
+
+_TILE_ELEMENTS = 524_288
+"""
+Channels by samples: 2 MiB of float32, measured best of 0.25 to 8 MiB on cores with 1 MiB of second-level
+cache.
+"""
+
+
+def quicken(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
+    """
+    Change `model`, in evaluation mode, in place: weights folded, residual blocks tiled.
+
+    `dtype` is what convolutions compute in; bfloat16 halves their time where the processor has AVX512-BF16
+    and costs precision; everything between them stays float32. Samples differ from the package's own by
+    rounding.
+    """
+    fold_weight_norm(model)
+    generator = cast("Any", model.decoder).generator
+    for family in (generator.resblocks, generator.noise_res):
+        for index, block in enumerate(family):
+            family[index] = TiledResidualBlock(block, dtype=dtype)
+
+
+def fold_weight_norm(model: nn.Module) -> int:
+    """Compute every weight from its norm and direction once, instead of at each call; return how many."""
+    folded = 0
+    for module in model.modules():
+        if hasattr(module, "weight_g"):
+            torch.nn.utils.remove_weight_norm(module)
+            folded += 1
+    return folded
+
+
+class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # of torch, which counts as Any
+    """Kokoro's AdaINResBlock1, `x + conv(snake(norm(conv(snake(norm(x))))))` three times over, in tiles."""
+
+    def __init__(self, block: nn.Module, *, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        source = cast("Any", block)
+        steps = zip(
+            (*source.adain1, *source.adain2),
+            (*source.alpha1, *source.alpha2),
+            (*source.convs1, *source.convs2),
+            strict=True,
+        )
+        ordered = [_Step(norm, alpha, conv, dtype=dtype) for norm, alpha, conv in steps]
+        half = len(ordered) // 2
+        self.first = nn.ModuleList(ordered[:half])
+        self.second = nn.ModuleList(ordered[half:])
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """
+        Map `x`, float32 of shape (1, channels, time), under `style` (1, style width), to the same shape.
+        """
+        moments = _Moments(x.shape[1])
+        signal = x[0]
+        for tile in _tiles(signal):
+            moments.add(signal[:, tile])
+        between = torch.empty_like(signal)
+        result = torch.empty_like(signal)
+        for first, second in zip(self.first, self.second, strict=True):
+            middle = _Moments(x.shape[1])
+            first(signal, style, moments, into=between, moments_out=middle)
+            moments = _Moments(x.shape[1])
+            second(between, style, middle, into=result, moments_out=moments, residual=signal)
+            signal = result
+        return result[None]
+
+
+class _Step(nn.Module):  # type: ignore[misc]
+    """One link of the chain: adaptive instance norm, Snake, convolution."""
+
+    def __init__(self, norm: Any, alpha: Tensor, conv: nn.Conv1d, *, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.style = norm.fc
+        self.norm = norm.norm
+        self.alpha = nn.Parameter(alpha[0].detach(), requires_grad=False)
+        self.weight = nn.Parameter(conv.weight.detach().to(dtype), requires_grad=False)
+        self.bias = nn.Parameter(cast("Tensor", conv.bias).detach()[:, None], requires_grad=False)
+        self.dilation = conv.dilation[0]
+        self.halo = self.dilation * (conv.kernel_size[0] - 1) // 2
+
+    def forward(
+        self,
+        signal: Tensor,
+        style: Tensor,
+        moments: "_Moments",
+        *,
+        into: Tensor,
+        moments_out: "_Moments",
+        residual: Tensor | None = None,
+    ) -> None:
+        """Write the link's result, plus `residual`, to `into`, all (channels, time); may alias `residual`."""
+        scale, shift = self._affine(style, moments)
+        for tile in _tiles(signal):
+            bent = self._bend(signal, tile, scale, shift)
+            out = functional.conv1d(bent[None].to(self.weight.dtype), self.weight, dilation=self.dilation)[0]
+            # before the write, for `into` may be `residual` itself
+            summand = self.bias if residual is None else residual[:, tile] + self.bias
+            moments_out.add(torch.add(out, summand, out=into[:, tile]))
+
+    def _affine(self, style: Tensor, moments: "_Moments") -> tuple[Tensor, Tensor]:
+        """Both norms, the instance's and the style's, as one factor and one summand a channel."""
+        gamma, beta = self.style(style)[0].chunk(2)
+        mean, deviation = moments.normalise(self.norm.eps)
+        inner = self.norm.weight / deviation
+        scale = (1 + gamma) * inner
+        shift = (1 + gamma) * (self.norm.bias - mean * inner) + beta
+        return scale[:, None], shift[:, None]
+
+    def _bend(self, signal: Tensor, tile: slice, scale: Tensor, shift: Tensor) -> Tensor:
+        """
+        Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the signal's ends.
+        """
+        start, stop = tile.start - self.halo, tile.stop + self.halo
+        length = signal.shape[1]
+        part = signal[:, max(start, 0) : min(stop, length)]
+        bent = torch.addcmul(shift, part, scale)
+        wave = torch.mul(bent, self.alpha).sin_()
+        wave.mul_(wave)
+        bent.addcdiv_(wave, self.alpha)
+        if start < 0 or stop > length:
+            bent = functional.pad(bent, (max(-start, 0), max(stop - length, 0)))
+        return bent
+
+
+class _Moments:
+    """
+    Mean and variance of each channel, gathered while its samples are at hand; float64, for sums are long.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._sum = torch.zeros(channels, dtype=torch.float64)
+        self._squares = torch.zeros(channels, dtype=torch.float64)
+        self._count = 0
+
+    def add(self, tile: Tensor) -> None:
+        self._sum += tile.sum(1)
+        self._squares += torch.linalg.vector_norm(tile, dim=1).double().square_()
+        self._count += tile.shape[1]
+
+    def normalise(self, epsilon: float) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation, float32 of shape (channels,), as torch's instance norm defines them."""
+        mean = self._sum / self._count
+        variance = (self._squares / self._count - mean.square()).clamp_(min=0)
+        return mean.float(), (variance + epsilon).sqrt_().float()
+
+
+def _tiles(signal: Tensor) -> Iterator[slice]:
+    channels, length = signal.shape
+    step = max(_TILE_ELEMENTS // channels, 1)
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))

@@ -1,0 +1,273 @@
+"""
+The closed set of voices of every engine: checked before a name reaches a path, a download or native code.
+
+Imports nothing heavy, so that the worker's parent process and the command line may ask it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from app.errors import ConfigurationError, UnknownVoiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice as users name it."""
+
+    name: str
+    language: str
+    """For people: "English (American)"."""
+    sex: str
+    """"female", "male", or empty where the voice does not say."""
+    native: str
+    """What the engine's own interface calls it."""
+
+
+# Kokoro's published set, version 1.0: https://huggingface.co/hexgrad/Kokoro-82M/blob/main/VOICES.md
+# The first letter of a name is the pipeline's language code, the second the sex.
+KOKORO_LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "a": "English (American)",
+        "b": "English (British)",
+        "e": "Spanish",
+        "f": "French",
+        "h": "Hindi",
+        "i": "Italian",
+        "j": "Japanese",
+        "p": "Portuguese (Brazilian)",
+        "z": "Chinese (Mandarin)",
+    }
+)
+_KOKORO = """
+af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky
+am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa
+bf_alice bf_emma bf_isabella bf_lily
+bm_daniel bm_fable bm_george bm_lewis
+ef_dora em_alex em_santa
+ff_siwis
+hf_alpha hf_beta hm_omega hm_psi
+if_sara im_nicola
+jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo
+pf_dora pm_alex pm_santa
+zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang
+"""
+
+# espeak-ng has no such voices: each is played by one of its variants, of the same language and sex, so that
+# a job which names it runs on the embedded engine too. Those chosen sound like people, and apart.
+_ESPEAK_LANGUAGES = {
+    "a": "en-us",
+    "b": "en",
+    "e": "es",
+    "f": "fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-br",
+    "z": "cmn",
+}
+_ESPEAK_VARIANTS = {
+    "f": ("f3", "f2", "f4", "f1", "f5", "Annie", "Alicia", "linda", "belinda", "steph", "aunty"),
+    "m": ("m3", "m2", "m4", "m5", "m6", "m7", "m1", "Alex", "adam"),
+}
+# espeak-ng 1.52's own voices, one a language: its list less those that bring no dictionary or say no digits.
+_ESPEAK_OWN = """
+af                Afrikaans
+am                Amharic
+an                Aragonese
+ar                Arabic
+as                Assamese
+az                Azerbaijani
+ba                Bashkir
+be                Belarusian
+bg                Bulgarian
+bn                Bengali
+bpy               Bishnupriya Manipuri
+bs                Bosnian
+ca                Catalan
+ca-ba             Catalan (Balearic)
+ca-nw             Catalan (North-western)
+ca-va             Catalan (Valencian)
+cmn               Chinese (Mandarin, latin as English)
+cmn-latn-pinyin   Chinese (Mandarin, latin as Pinyin)
+cs                Czech
+cy                Welsh
+da                Danish
+de                German
+el                Greek
+en-029            English (Caribbean)
+en-gb             English (Great Britain)
+en-gb-scotland    English (Scotland)
+en-gb-x-gbclan    English (Lancaster)
+en-gb-x-gbcwmd    English (West Midlands)
+en-gb-x-rp        English (Received Pronunciation)
+en-shaw           English (Shavian alphabet)
+en-us             English (America)
+en-us-nyc         English (America, New York City)
+eo                Esperanto
+es                Spanish (Spain)
+es-419            Spanish (Latin America)
+et                Estonian
+eu                Basque
+fa                Persian
+fa-latn           Persian (Pinglish)
+fi                Finnish
+fr                French (France)
+fr-be             French (Belgium)
+fr-ch             French (Switzerland)
+ga                Gaelic (Irish)
+gd                Gaelic (Scottish)
+gn                Guarani
+grc               Greek (Ancient)
+gu                Gujarati
+hak               Hakka Chinese
+haw               Hawaiian
+he                Hebrew
+hi                Hindi
+hr                Croatian
+ht                Haitian Creole
+hu                Hungarian
+hy                Armenian (East Armenia)
+hyw               Armenian (West Armenia)
+ia                Interlingua
+id                Indonesian
+io                Ido
+is                Icelandic
+it                Italian
+ja                Japanese
+jbo               Lojban
+ka                Georgian
+kk                Kazakh
+kl                Greenlandic
+kn                Kannada
+ko                Korean
+kok               Konkani
+ku                Kurdish
+ky                Kyrgyz
+la                Latin
+lb                Luxembourgish
+lfn               Lingua Franca Nova
+lt                Lithuanian
+ltg               Latgalian
+lv                Latvian
+mi                Māori
+mk                Macedonian
+ml                Malayalam
+mr                Marathi
+ms                Malay
+mt                Maltese
+mto               Totontepec Mixe
+my                Myanmar (Burmese)
+nb                Norwegian Bokmål
+nci               Nahuatl (Classical)
+ne                Nepali
+nl                Dutch
+nog               Nogai
+om                Oromo
+or                Oriya
+pa                Punjabi
+pap               Papiamento
+piqd              Klingon
+pl                Polish
+pt                Portuguese (Portugal)
+pt-br             Portuguese (Brazil)
+py                Pyash
+qdb               Lang Belta
+qu                Quechua
+quc               K'iche'
+qya               Quenya
+ro                Romanian
+ru                Russian
+ru-cl             Russian (Classic)
+ru-lv             Russian (Latvia)
+sd                Sindhi
+shn               Shan (Tai Yai)
+si                Sinhala
+sk                Slovak
+sl                Slovenian
+smj               Lule Saami
+sq                Albanian
+sr                Serbian
+sv                Swedish
+sw                Swahili
+ta                Tamil
+te                Telugu
+th                Thai
+ti                Tigrinya
+tk                Turkmen
+tn                Setswana
+tr                Turkish
+tt                Tatar
+ug                Uyghur
+uk                Ukrainian
+ur                Urdu
+uz                Uzbek
+vi                Vietnamese (Northern)
+vi-vn-x-central   Vietnamese (Central)
+vi-vn-x-south     Vietnamese (Southern)
+yue               Chinese (Cantonese)
+"""
+_ESPEAK_NATIVE = {"en-gb": "en"}
+_SEXES = {"f": "female", "m": "male"}
+
+
+def _kokoro_voices() -> Mapping[str, Voice]:
+    return MappingProxyType(
+        {
+            name: Voice(name=name, language=KOKORO_LANGUAGES[name[0]], sex=_SEXES[name[1]], native=name)
+            for name in _KOKORO.split()
+        }
+    )
+
+
+def _espeak_voices() -> Mapping[str, Voice]:
+    voices: dict[str, Voice] = {}
+    taken: dict[str, int] = {}
+    for voice in KOKORO_VOICES.values():
+        kind = voice.name[:2]
+        variants = _ESPEAK_VARIANTS[kind[1]]
+        native = f"{_ESPEAK_LANGUAGES[kind[0]]}+{variants[taken.get(kind, 0) % len(variants)]}"
+        taken[kind] = taken.get(kind, 0) + 1
+        voices[voice.name] = Voice(name=voice.name, language=voice.language, sex=voice.sex, native=native)
+    for line in _ESPEAK_OWN.strip().splitlines():
+        name, language = line.split(maxsplit=1)
+        voices[name] = Voice(name=name, language=language, sex="", native=_ESPEAK_NATIVE.get(name, name))
+    return MappingProxyType(voices)
+
+
+KOKORO_VOICES: Mapping[str, Voice] = _kokoro_voices()
+ESPEAK_VOICES: Mapping[str, Voice] = _espeak_voices()
+_VOICES: Mapping[str, Mapping[str, Voice]] = MappingProxyType(
+    {"espeak": ESPEAK_VOICES, "kokoro": KOKORO_VOICES}
+)
+ENGINES: tuple[str, ...] = tuple(_VOICES)
+
+
+def voices_of(engine: str) -> Mapping[str, Voice]:
+    """Return the voices of `engine` by name; ConfigurationError where there is no such engine."""
+    try:
+        return _VOICES[engine]
+    except KeyError:
+        message = f"engine: {_quoted(engine)} is none of {', '.join(ENGINES)}"
+        raise ConfigurationError(message) from None
+
+
+def voice_of(engine: str, name: str) -> Voice:
+    """Return the voice that `engine` knows as `name`; UnknownVoiceError, with a hint, where there is none."""
+    voices = voices_of(engine)
+    try:
+        return voices[name]
+    except KeyError:
+        close = get_close_matches(name[:_LONGEST_QUOTE].lower(), voices, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; `story-tts voices` lists them"
+        message = f"{engine} has no voice {_quoted(name)}{hint}"
+        raise UnknownVoiceError(message) from None
+
+
+_LONGEST_QUOTE = 64
+
+
+def _quoted(name: str) -> str:
+    """A name from outside, made safe for one line of a message or a log."""
+    return ascii(name if len(name) <= _LONGEST_QUOTE else name[:_LONGEST_QUOTE] + "...")

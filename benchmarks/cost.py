@@ -1,0 +1,68 @@
+"""
+What an hour of audio costs on Fargate, from the real-time factor measured here.
+
+    python -m benchmarks.cost [--threads 1]
+
+The factor is that of synthesis and alignment together, in processor time, on one processor; a task of 1 vCPU
+has as much. A Fargate vCPU is half a core of a kind that differs from task to task, so a factor of two either
+way is to be expected; measure in the region that counts with `make bench-cost` in a task.
+"""
+
+import argparse
+import time
+import warnings
+
+from app.models.store import ModelStore
+from app.narration.text import chunks
+from app.speech.kokoro import KokoroEngine
+from app.subtitles.whisperx import WhisperXAligner
+from benchmarks.prose import prose
+from tests.models.library import models_folder
+
+# us-east-1, Linux on x86, per hour: https://aws.amazon.com/fargate/pricing/ as of 2025; --vcpu-price and
+# --gib-price take those of the day and of the region
+_VCPU_DOLLARS, _GIB_DOLLARS = 0.04048, 0.004445
+_VCPUS, _GIB = 1.0, 2.0
+_SPOT = 0.3
+"""Of the price: AWS names discounts of up to 70%."""
+_VOICE = "af_heart"
+
+
+def factor(*, threads: int, characters: int) -> float:
+    """Return processor seconds a second of audio, of synthesis and alignment."""
+    models = ModelStore(models_folder("full"))
+    engine = KokoroEngine(models=models, threads=threads, precision="auto")
+    aligner = WhisperXAligner(models=models, language="en", threads=threads)
+    engine.speak("Warm up.", voice=_VOICE, speed=1.0)
+    began, audio_secs = time.process_time(), 0.0
+    cut = chunks(
+        prose(characters), measure=lambda part: engine.measure(part, voice=_VOICE), limit=engine.max_chunk
+    )
+    for chunk in cut:
+        utterance = engine.speak(chunk.text, voice=_VOICE, speed=1.0)
+        words = [word.span for word in chunk.words]
+        aligner.align(utterance, text=chunk.text, words=words, sample_rate=engine.sample_rate)
+        audio_secs += len(utterance.samples) / engine.sample_rate
+    return (time.process_time() - began) / audio_secs
+
+
+def main() -> None:
+    """Print the factor, and the price of an hour of audio."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--characters", type=int, default=900)
+    parser.add_argument("--vcpu-price", type=float, default=_VCPU_DOLLARS)
+    parser.add_argument("--gib-price", type=float, default=_GIB_DOLLARS)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    measured = factor(threads=arguments.threads, characters=arguments.characters)
+    hour = _VCPUS * arguments.vcpu_price + _GIB * arguments.gib_price
+    print(f"processor seconds a second of audio: {measured:.3f}; a task-hour: ${hour:.4f}")
+    print(f"on Spot, at {_SPOT:.0%} of the price: ${measured * hour * _SPOT:.4f}")
+    print(f"an hour of audio ${measured * hour:.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""
+Does memory grow with the story? A message's worth of prose (1 MiB) through the whole narration path.
+
+    python benchmarks/memory_of_long_text.py [--engine espeak] [--characters 1048576]
+
+Prints the speech child's resident memory after the first minute of audio and at the end, and their ratio;
+and the share of the narration's time that went to anything but the engine and the aligner.
+"""
+
+import argparse
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from app.narration.base import Progress, Request
+from app.narration.process import SpeechProcess
+
+PROSE = Path(__file__).parent.parent / "app" / "local" / "stories" / "the-story-of-an-hour.txt"
+FIRST_SECS = 60.0
+MOST_GROWTH = 1.05
+
+
+class Memory:
+    """Watches the resident memory of a process as a narration reports its progress."""
+
+    def __init__(self, speech: SpeechProcess) -> None:
+        self._speech = speech
+        self.first_mib = self.last_mib = self.peak_mib = 0.0
+
+    def watch(self, progress: Progress) -> None:
+        """Note the memory of now."""
+        status = Path(f"/proc/{self._speech.pid}/status").read_text(encoding="ascii")
+        fields = dict(line.split(":", maxsplit=1) for line in status.splitlines())
+        self.last_mib = int(fields["VmRSS"].split()[0]) / 1024
+        self.peak_mib = int(fields["VmHWM"].split()[0]) / 1024
+        if progress.audio_secs >= FIRST_SECS and not self.first_mib:
+            self.first_mib = self.last_mib
+        print(f"\r{progress.fraction:6.1%}  {self.last_mib:7.1f} MiB", end="", file=sys.stderr)
+
+
+def main() -> None:
+    """Narrate, watch and print; exit code 1 where memory grew."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", default="espeak")
+    parser.add_argument("--characters", type=int, default=1 << 20)
+    arguments = parser.parse_args()
+    prose = PROSE.read_text(encoding="utf-8") + "\n\n"
+    text = (prose * (arguments.characters // len(prose) + 1))[: arguments.characters]
+    speech = SpeechProcess(engine=arguments.engine)
+    memory = Memory(speech)
+    with tempfile.TemporaryDirectory() as folder:
+        request = Request(text=text, folder=Path(folder), voice="af_heart")
+        told = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
+    speech.stop()
+    growth = memory.last_mib / memory.first_mib
+    outside = 1 - (told.synthesis_secs + told.alignment_secs) / told.elapsed_secs
+    print(f"\r{len(text):,} characters, {told.duration_secs / 3600:.1f} h of audio, {told.words:,} words")
+    print(f"memory after the first minute: {memory.first_mib:7.1f} MiB")
+    print(f"memory at the end:             {memory.last_mib:7.1f} MiB, {growth:.3f} of that")
+    print(f"highest:                       {memory.peak_mib:7.1f} MiB")
+    print(f"time: {told.elapsed_secs:.1f} s, {outside:.1%} of it outside the engine and the aligner,")
+    print(f"      {outside * told.elapsed_secs / told.duration_secs * 1000:.2f} ms a second of audio")
+    sys.exit(growth > MOST_GROWTH)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Prose of any length, for measurements: sentences of the public domain in ever new order."""
+
+import random
+import re
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SOURCES = ("app/local/stories/*.txt", "tests/data/passages/*.txt")
+_SENTENCES_A_PARAGRAPH = 6
+CHARACTERS_A_MINUTE = 900
+"""Of Kokoro at normal speed: about 920 phonemes."""
+
+
+def prose(characters: int, *, seed: int = 1) -> str:
+    """Return paragraphs of at least `characters` characters; the same ones for the same seed."""
+    chance = random.Random(seed)  # noqa: S311  # order of sentences, no secret
+    text = "\n\n".join(
+        path.read_text("utf-8") for pattern in _SOURCES for path in sorted(_ROOT.glob(pattern))
+    )
+    sentences = [" ".join(sentence.split()) for sentence in re.split(r"(?<=[.!?])\s+", text)]
+    paragraphs: list[str] = []
+    length = 0
+    while length < characters:
+        paragraph = " ".join(chance.sample(sentences, _SENTENCES_A_PARAGRAPH))
+        paragraphs.append(paragraph)
+        length += len(paragraph) + 2
+    return "\n\n".join(paragraphs)

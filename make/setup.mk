@@ -1,0 +1,67 @@
+# Set-up: one virtual environment, filled from hashed locks, as full as the target at hand needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# A stamp a lock: each holds what the one before it holds, and more.
+DEMO   := $(VENV)/.demo-installed
+DEV    := $(VENV)/.dev-installed
+SPEECH := $(VENV)/.speech-installed
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"story-tts needs Python 3.11 or 3.12, and $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The project itself is installed editable, without a build isolation that would reach for unpinned tools.
+define install
+	$(INSTALL) requirements/$(1).txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(DEMO): requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(call install,demo)
+
+$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call install,dev)
+	@touch $(DEMO)
+
+$(SPEECH): requirements/all.txt pyproject.toml | $(BIN)/python
+	@echo "installing the speech extra: about 8 GB with the CUDA build of torch"
+	$(call install,all)
+	@touch $(DEMO) $(DEV)
+
+.PHONY: setup lock
+setup: $(DEV) ## Install everything but the speech extra into .venv
+
+# One resolution for all extras, so that the smaller locks agree with the larger ones.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml requirements/build.in
+
+# What Kokoro, WhisperX and what they ask for name as needed, but do not load to speak and to align: the other
+# halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry; and torch, which the image takes
+# from requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
+LEFT_OUT := \
+  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av colorlog contourpy ctranslate2 \
+  cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos grpcio hf-xet \
+  julius kiwisolver lightning lightning-utilities mako matplotlib multidict narwhals networkx nvidia- \
+  cublas-cu12 nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 \
+  nvidia-cufft-cu12 nvidia-cufile-cu12 nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 \
+  nvidia-cusparselt-cu12 nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime \
+  opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry- \
+  exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc \
+  opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic- \
+  conventions optuna pillow primepy propcache protobuf pyannote-audio pyannote-core pyannote-database \
+  pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing pytorch-lightning pytorch-metric- \
+  learning scikit-learn scipy sortedcontainers sqlalchemy threadpoolctl torch-audiomentations torch- \
+  pitch-shift torchcodec torchmetrics triton uv yarl torch
+
+lock: $(DEV) ## Resolve pyproject.toml anew into requirements/*.txt
+	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)
+	$(UV_COMPILE) --extra local -c requirements/all.txt -o requirements/demo.txt
+	$(UV_COMPILE) --extra local --extra stack --extra dev -c requirements/all.txt -o requirements/dev.txt
+	$(UV_COMPILE) --no-emit-package uv -c requirements/all.txt -o requirements/image-espeak.txt
+	$(UV_COMPILE) --extra speech $(LEFT_OUT:%=--no-emit-package %) -c requirements/all.txt -o requirements/image-kokoro.txt
+	sed -nE '/^(torch==|nvidia-|triton==)/,/[^\]$$/p' requirements/all.txt > requirements/torch-cuda.txt

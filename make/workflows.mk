@@ -1,0 +1,22 @@
+# Rules for what is not Python: workflows, shell scripts, the Dockerfile.
+ACTIONLINT = $(shell command -v actionlint || echo .tools/bin/actionlint)
+
+.PHONY: lint-workflows lint-scripts lint-dockerfile
+
+.tools/bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum
+	@cd tools/actionlint && go build -trimpath -o ../../.tools/bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+
+# actionlint is a Go program: a machine without Go leaves it to the workflow, which has it, and says so.
+lint-workflows: $(DEV)
+	@if command -v actionlint go >/dev/null; then \
+	  { command -v actionlint >/dev/null || $(MAKE) .tools/bin/actionlint; } \
+	    && PATH="$(CURDIR)/$(BIN):$$PATH" $(ACTIONLINT); \
+	elif [ -n "$${CI:-}" ]; then echo "actionlint needs Go (go.dev/dl), or put actionlint on PATH" >&2; exit 1; \
+	else echo "no Go here: actionlint is left to the workflow" >&2; fi
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+
+lint-scripts: $(DEV)
+	$(BIN)/shellcheck .ci/run
+
+lint-dockerfile: $(DEV)
+	@if [ -f Dockerfile ]; then $(BIN)/hadolint Dockerfile; fi

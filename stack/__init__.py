@@ -1,0 +1,1 @@
+"""The Pulumi program: the cloud that the worker runs in."""

@@ -1,0 +1,45 @@
+"""The private DNS name under which other services find the tasks: story-tts.story-tts.local."""
+
+import pulumi
+import pulumi_aws as aws
+
+from stack.naming import Naming
+
+# Seconds that a resolver may keep a task's address: tasks come and go within minutes.
+RECORD_TTL_SECONDS = 10
+
+
+class Discovery(pulumi.ComponentResource):
+    """A private namespace and one service in it, whose health ECS reports."""
+
+    def __init__(
+        self, *, naming: Naming, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("story-tts:stack:Discovery", "discovery", None, opts)
+        self.namespace = aws.servicediscovery.PrivateDnsNamespace(
+            "namespace",
+            name=naming.namespace,
+            description=f"private names of {naming.app}",
+            vpc=vpc_id,
+            tags=naming.tags(naming.namespace),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.service = aws.servicediscovery.Service(
+            "service",
+            name=naming.app,
+            description=f"tasks of {naming.service}",
+            dns_config=aws.servicediscovery.ServiceDnsConfigArgs(
+                namespace_id=self.namespace.id,
+                routing_policy="MULTIVALUE",
+                dns_records=[
+                    aws.servicediscovery.ServiceDnsConfigDnsRecordArgs(type="A", ttl=RECORD_TTL_SECONDS)
+                ],
+            ),
+            # ECS reports the container's health; the threshold is always one report.
+            health_check_custom_config=aws.servicediscovery.ServiceHealthCheckCustomConfigArgs(),
+            # Instances that a killed task left behind would keep the service from being deleted.
+            force_destroy=True,
+            tags=naming.tags(naming.app),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"service_arn": self.service.arn})

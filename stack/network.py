@@ -1,0 +1,184 @@
+"""Whom tasks talk to: security groups, their rules, and VPC endpoints where the VPC lacks them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from stack.naming import Naming
+
+HTTPS_PORT = 443
+DNS_PORT = 53
+
+INTERFACES = ("ecr.api", "ecr.dkr", "logs", "sqs")
+EXEC_INTERFACE = "ssmmessages"
+GATEWAYS = ("s3", "dynamodb")
+
+
+class Network(pulumi.ComponentResource):
+    """The app's security group, the endpoints' group, and the ways between them."""
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        region: str,
+        vpc_id: pulumi.Input[str],
+        vpc_cidr: pulumi.Input[str],
+        subnet_ids: pulumi.Input[list[str]],
+        ecs_tasks_group_id: pulumi.Input[str],
+        app_port: int,
+        endpoints: Literal["create", "existing", "nat"],
+        route_table_ids: pulumi.Input[list[str]],
+        exec_enabled: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("story-tts:stack:Network", "network", None, opts)
+        self._naming = naming
+        self._region = region
+        self._vpc_id = vpc_id
+        self.app_group = self._group("app", "story-tts tasks: health checks in, AWS out")
+        self.endpoints_group = self._group("endpoints", "VPC endpoints that story-tts tasks use")
+        self.app_group_id = self.app_group.id
+
+        self._allow_in("app-from-ecs-tasks", self.app_group, app_port, ecs_tasks_group_id, "health checks")
+        self._allow_in(
+            "endpoints-from-app", self.endpoints_group, HTTPS_PORT, self.app_group.id, "story-tts tasks"
+        )
+        self._allow_aws_out()
+        self._allow_dns_out(vpc_cidr)
+        if endpoints == "existing":
+            self._allow_https_out("vpc", vpc_cidr, "the endpoints that the VPC has")
+        elif endpoints == "nat":
+            self._allow_https_out("internet", "0.0.0.0/0", "AWS through a NAT gateway, which knows no groups")
+
+        self.endpoints: list[pulumi.Resource] = []
+        if endpoints == "create":
+            interfaces = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
+            self.endpoints += [self._interface(service, subnet_ids) for service in interfaces]
+            self.endpoints += [self._gateway(service, route_table_ids) for service in GATEWAYS]
+        self.register_outputs({"app_group_id": self.app_group_id})
+
+    def _group(self, suffix: str, description: str) -> aws.ec2.SecurityGroup:
+        name = self._naming.of(suffix)
+        return aws.ec2.SecurityGroup(
+            f"{suffix}-group",
+            name=name,
+            description=description,
+            vpc_id=self._vpc_id,
+            tags=self._naming.tags(name),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _allow_in(
+        self,
+        name: str,
+        group: aws.ec2.SecurityGroup,
+        port: int,
+        source: pulumi.Input[str],
+        description: str,
+    ) -> None:
+        aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=group.id,
+            referenced_security_group_id=source,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=description,
+            tags=self._naming.tags(self._naming.of(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _allow_aws_out(self) -> None:
+        name = "app-to-endpoints"
+        aws.vpc.SecurityGroupEgressRule(
+            name,
+            security_group_id=self.app_group.id,
+            referenced_security_group_id=self.endpoints_group.id,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            description="AWS services through VPC endpoints",
+            tags=self._naming.tags(self._naming.of(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for service in GATEWAYS:
+            prefixes = aws.ec2.get_managed_prefix_list_output(
+                name=f"com.amazonaws.{self._region}.{service}", opts=pulumi.InvokeOptions(parent=self)
+            )
+            aws.vpc.SecurityGroupEgressRule(
+                f"app-to-{service}",
+                security_group_id=self.app_group.id,
+                prefix_list_id=prefixes.id,
+                ip_protocol="tcp",
+                from_port=HTTPS_PORT,
+                to_port=HTTPS_PORT,
+                description=f"{service} through its gateway endpoint",
+                tags=self._naming.tags(self._naming.of(f"app-to-{service}")),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+    def _allow_dns_out(self, vpc_cidr: pulumi.Input[str]) -> None:
+        for protocol in ("udp", "tcp"):
+            name = f"app-to-dns-{protocol}"
+            aws.vpc.SecurityGroupEgressRule(
+                name,
+                security_group_id=self.app_group.id,
+                cidr_ipv4=vpc_cidr,
+                ip_protocol=protocol,
+                from_port=DNS_PORT,
+                to_port=DNS_PORT,
+                description="the VPC's resolver",
+                tags=self._naming.tags(self._naming.of(name)),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+    def _allow_https_out(self, target: str, cidr: pulumi.Input[str], description: str) -> None:
+        name = f"app-to-{target}"
+        aws.vpc.SecurityGroupEgressRule(
+            name,
+            security_group_id=self.app_group.id,
+            cidr_ipv4=cidr,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            description=description,
+            tags=self._naming.tags(self._naming.of(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _interface(self, service: str, subnet_ids: pulumi.Input[list[str]]) -> pulumi.Resource:
+        name = f"endpoint-{service.replace('.', '-')}"
+        return aws.ec2.VpcEndpoint(
+            name,
+            vpc_id=self._vpc_id,
+            service_name=f"com.amazonaws.{self._region}.{service}",
+            vpc_endpoint_type="Interface",
+            subnet_ids=subnet_ids,
+            security_group_ids=[self.endpoints_group.id],
+            private_dns_enabled=True,
+            tags=self._naming.tags(self._naming.of(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _gateway(self, service: str, route_table_ids: pulumi.Input[list[str]]) -> pulumi.Resource:
+        name = f"endpoint-{service}"
+        return aws.ec2.VpcEndpoint(
+            name,
+            vpc_id=self._vpc_id,
+            service_name=f"com.amazonaws.{self._region}.{service}",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=route_table_ids,
+            tags=self._naming.tags(self._naming.of(name)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def vpc_route_tables(vpc_id: pulumi.Input[str], chosen: Sequence[str]) -> pulumi.Input[list[str]]:
+    """The route tables of the gateway endpoints: the chosen ones, or all of the VPC's."""
+    if chosen:
+        return list(chosen)
+    ids: pulumi.Output[list[str]] = aws.ec2.get_route_tables_output(vpc_id=vpc_id).ids
+    return ids

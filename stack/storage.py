@@ -1,0 +1,219 @@
+"""What the stack sets on the output bucket where asked to, and what it reports of the table."""
+
+import pulumi
+import pulumi_aws as aws
+
+from stack.config import StorageSettings
+from stack.iam import Account, Role, Statement
+from stack.naming import Naming
+
+
+class BucketOptions(pulumi.ComponentResource):
+    """Versioning, lifecycle and replication of a bucket that exists."""
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        settings: StorageSettings,
+        bucket_name: pulumi.Input[str],
+        account: Account,
+        protect: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("story-tts:stack:BucketOptions", "bucket-options", None, opts)
+        self._naming = naming
+        self._bucket_name = bucket_name
+        self._account = account
+        versioning = self._versioning() if settings.versioning else None
+        if settings.lifecycle:
+            self._lifecycle(settings)
+        if settings.replica_region and versioning:
+            self._replicate(settings.replica_region, versioning=versioning, protect=protect)
+        self.register_outputs({})
+
+    def _versioning(self) -> aws.s3.BucketVersioning:
+        return aws.s3.BucketVersioning(
+            "bucket-versioning",
+            bucket=self._bucket_name,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _lifecycle(self, settings: StorageSettings) -> None:
+        rules = aws.s3
+        aws.s3.BucketLifecycleConfiguration(
+            "bucket-lifecycle",
+            bucket=self._bucket_name,
+            rules=[
+                rules.BucketLifecycleConfigurationRuleArgs(
+                    id="noncurrent-versions",
+                    status="Enabled",
+                    filter=rules.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=rules.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=settings.noncurrent_days
+                    ),
+                ),
+                rules.BucketLifecycleConfigurationRuleArgs(
+                    id="incomplete-uploads",
+                    status="Enabled",
+                    filter=rules.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    abort_incomplete_multipart_upload=rules.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=settings.incomplete_upload_days
+                    ),
+                ),
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _replicate(self, region: str, *, versioning: aws.s3.BucketVersioning, protect: bool) -> None:
+        replica = Replica(
+            naming=self._naming,
+            source=self._bucket_name,
+            region=region,
+            protect=protect,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        role = Role(
+            "replication",
+            naming=self._naming,
+            service="s3.amazonaws.com",
+            description=f"Copies media of {self._naming.app} to {region}",
+            account_id=self._account.account_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._grant_copy(role, replica)
+        rules = aws.s3
+        aws.s3.BucketReplicationConfig(
+            "bucket-replication",
+            bucket=self._bucket_name,
+            role=role.arn,
+            rules=[
+                rules.BucketReplicationConfigRuleArgs(
+                    id="all-media",
+                    status="Enabled",
+                    filter=rules.BucketReplicationConfigRuleFilterArgs(prefix=""),
+                    # A deletion here must not reach the copy that is kept for the worst day.
+                    delete_marker_replication=rules.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
+                        status="Disabled"
+                    ),
+                    destination=rules.BucketReplicationConfigRuleDestinationArgs(
+                        bucket=replica.arn, storage_class="STANDARD_IA"
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.grants]),
+        )
+
+    def _grant_copy(self, role: Role, replica: "Replica") -> None:
+        source = self._account.bucket_arn(self._bucket_name)
+        role.receive(
+            "copy-media",
+            [
+                Statement(actions=["s3:GetReplicationConfiguration", "s3:ListBucket"], resources=[source]),
+                Statement(
+                    actions=[
+                        "s3:GetObjectVersionForReplication",
+                        "s3:GetObjectVersionAcl",
+                        "s3:GetObjectVersionTagging",
+                    ],
+                    resources=[pulumi.Output.concat(source, "/*")],
+                ),
+                Statement(
+                    actions=["s3:ReplicateObject", "s3:ReplicateTags"],
+                    resources=[pulumi.Output.concat(replica.arn, "/*")],
+                ),
+            ],
+        )
+
+
+class Replica(pulumi.ComponentResource):
+    """The bucket in another region that copies go to."""
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        source: pulumi.Input[str],
+        region: str,
+        protect: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("story-tts:stack:Replica", "replica", None, opts)
+        name = pulumi.Output.concat(source, "-", region)
+        bucket = private_bucket(
+            "replica",
+            name=name,
+            tags=naming.tags(naming.of("replica")),
+            protect=protect,
+            region=region,
+            parent=self,
+        )
+        self.arn = bucket.arn
+        self.register_outputs({"arn": self.arn})
+
+
+def private_bucket(
+    resource: str,
+    *,
+    name: pulumi.Input[str],
+    tags: dict[str, str],
+    protect: bool,
+    parent: pulumi.Resource,
+    region: str | None = None,
+) -> aws.s3.Bucket:
+    """A versioned, encrypted bucket that can never be public; in the provider's region by default."""
+    bucket = aws.s3.Bucket(
+        resource,
+        bucket=name,
+        region=region,
+        force_destroy=not protect,
+        tags=tags,
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+    )
+    opts = pulumi.ResourceOptions(parent=parent)
+    aws.s3.BucketPublicAccessBlock(
+        f"{resource}-private",
+        bucket=bucket.bucket,
+        region=region,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=opts,
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{resource}-encryption",
+        bucket=bucket.bucket,
+        region=region,
+        rules=[
+            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                    sse_algorithm="AES256"
+                )
+            )
+        ],
+        opts=opts,
+    )
+    aws.s3.BucketVersioning(
+        f"{resource}-versioning",
+        bucket=bucket.bucket,
+        region=region,
+        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+        opts=opts,
+    )
+    return bucket
+
+
+def report_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Whether a table that the stack does not own can be restored to a point in time; a warning where not."""
+
+    def report(table: aws.dynamodb.GetTableResult) -> bool:
+        if not table.point_in_time_recovery.enabled:
+            pulumi.log.warn(
+                f"the table {table.name} has no point-in-time recovery:"
+                " switch it on in story-infra, which owns it"
+            )
+        return bool(table.point_in_time_recovery.enabled)
+
+    return aws.dynamodb.get_table_output(name=table_name).apply(report)

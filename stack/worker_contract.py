@@ -1,0 +1,44 @@
+"""What the worker and the stack must agree on; a test compares each name here with the worker's own."""
+
+ENTRY_POINT = ("story-tts",)
+COMMAND = ("worker",)
+HEALTH_COMMAND = ("CMD", "story-tts", "health")
+HEALTH_PATH = "/healthz"
+
+# The image creates this user and declares TEMPORARY_FOLDER as a VOLUME: on Fargate an empty volume takes the
+# owner and mode of the image's folder only where the Dockerfile declares it.
+USER = "10001:10001"
+TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - the mount point of a volume of the task's own
+
+# CloudWatch metrics in embedded metric format, all under the dimension SERVICE_DIMENSION = app_name.
+METRIC_NAMESPACE = "story-tts"
+SERVICE_DIMENSION = "service"
+JOBS_COMPLETED = "JobsCompleted"
+JOBS_FAILED = "JobsFailed"
+PROCESSING_SECONDS = "ProcessingSeconds"
+AUDIO_SECONDS = "AudioSeconds"
+REAL_TIME_FACTOR = "RealTimeFactor"
+QUEUE_WAIT_SECONDS = "QueueWaitSeconds"
+METRICS = (
+    JOBS_COMPLETED,
+    JOBS_FAILED,
+    PROCESSING_SECONDS,
+    AUDIO_SECONDS,
+    REAL_TIME_FACTOR,
+    QUEUE_WAIT_SECONDS,
+)
+
+# Environment variables of the worker that the task definition sets.
+QUEUE_URL = "QUEUE_URL"
+REGION = "AWS_REGION"
+TABLE = "DYNAMODB_TABLE"
+BUCKET = "OUTPUT_BUCKET"
+VOICE = "KOKORO_VOICE"
+DEAD_LETTER_QUEUE_URL = "DEAD_LETTER_QUEUE_URL"
+ALLOWED_BUCKETS = "ALLOWED_OUTPUT_BUCKETS"
+TOPIC_ARN = "SNS_TOPIC_ARN"
+ENGINE = "SPEECH_ENGINE"
+SERVICE = "SERVICE_NAME"
+STOP_TIMEOUT = "STOP_TIMEOUT_SECS"
+PORT = "PORT"
+LOG_LEVEL = "LOG_LEVEL"

@@ -1,0 +1,73 @@
+"""Objects: a write names what it may overwrite, and is refused where that has changed."""
+
+from pathlib import Path
+
+import pytest
+
+from app.aws.objects import Digest, ObjectChangedError, Objects
+from app.aws.session import AwsClients
+from app.contract import S3Address
+from app.local.emulator import REGION
+from app.local.platform import Platform
+
+
+@pytest.fixture
+def objects(platform: Platform) -> Objects:  # noqa: ARG001  # its environment names the emulator
+    """Objects of the emulator, which the platform's environment names."""
+    return Objects(s3=AwsClients(region=REGION).client("s3"))
+
+
+@pytest.fixture
+def address(platform: Platform) -> S3Address:
+    """An address in the test's own bucket, with nothing there."""
+    return S3Address(platform.bucket, "story-1/a1.wav")
+
+
+def written(folder: Path, content: bytes) -> Path:
+    """Return a file of `content`."""
+    path = folder / "a1.wav"
+    path.write_bytes(content)
+    return path
+
+
+def test_an_object_is_written_with_type_and_checksum(
+    objects: Objects, address: S3Address, platform: Platform, tmp_path: Path
+) -> None:
+    """What lies in the bucket is the file, with its type, verified by SHA-256."""
+    path = written(tmp_path, b"RIFF" * 1000)
+    digest = Digest.of(path)
+
+    objects.put(path, address, digest=digest, replacing=None)
+
+    answer = platform.client("s3").get_object(Bucket=address.bucket, Key=address.key, ChecksumMode="ENABLED")
+    assert answer["Body"].read() == b"RIFF" * 1000
+    assert answer["ContentType"] == "audio/wav"
+    assert answer["ChecksumSHA256"] == digest.base64
+
+
+def test_where_nothing_was_nothing_newer_is_overwritten(
+    objects: Objects, address: S3Address, tmp_path: Path
+) -> None:
+    """A writer that saw no object is refused when there is one now."""
+    first, second = written(tmp_path, b"first"), written(tmp_path, b"second")
+    objects.put(first, address, digest=Digest.of(first), replacing=None)
+
+    with pytest.raises(ObjectChangedError):
+        objects.put(second, address, digest=Digest.of(second), replacing=None)
+
+
+def test_what_was_seen_is_overwritten_and_nothing_else(
+    objects: Objects, address: S3Address, tmp_path: Path
+) -> None:
+    """A writer that saw an object may replace that one, once."""
+    assert objects.etag(address) is None
+    path = written(tmp_path, b"first")
+    objects.put(path, address, digest=Digest.of(path), replacing=None)
+    seen = objects.etag(address)
+    path = written(tmp_path, b"second")
+    objects.put(path, address, digest=Digest.of(path), replacing=seen)
+
+    with pytest.raises(ObjectChangedError):
+        objects.put(path, address, digest=Digest.of(path), replacing=seen)
+    assert objects.download(address, tmp_path / "back") == len(b"second")
+    assert (tmp_path / "back").read_bytes() == b"second"

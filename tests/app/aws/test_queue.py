@@ -1,0 +1,99 @@
+"""The queue: what was received is ours for a time, given back when we say so, and deleted once."""
+
+import pytest
+
+from app.aws.queue import MAX_MESSAGE_BYTES, Queue
+from app.aws.session import AwsClients
+from app.errors import QueueGoneError
+from app.local.emulator import REGION
+from app.local.platform import Platform
+
+
+@pytest.fixture
+def queue(platform: Platform) -> Queue:
+    """An empty queue."""
+    return Queue(sqs=AwsClients(region=REGION).client("sqs"), url=platform.queue_url)
+
+
+def test_a_sent_body_is_received_with_its_attributes_and_count(queue: Queue) -> None:
+    """What comes out is what went in, with the number of this receipt."""
+    queue.send("Grüße 📖", attributes={"error_code": "X"})
+
+    message = queue.receive(wait_secs=1, visibility_secs=30)
+
+    assert message is not None
+    assert (message.body, message.receive_count, dict(message.attributes)) == (
+        "Grüße 📖",
+        1,
+        {"error_code": "X"},
+    )
+    assert 0 <= message.queue_wait_secs < 60
+
+
+def test_a_received_message_is_invisible_until_given_back(queue: Queue) -> None:
+    """Nobody else sees a message that is held; given back, it is there at once, and counted."""
+    queue.send("one")
+    message = queue.receive(wait_secs=1, visibility_secs=30)
+    assert message is not None
+    assert queue.receive(wait_secs=0, visibility_secs=30) is None
+
+    queue.give_back(message)
+
+    again = queue.receive(wait_secs=1, visibility_secs=30)
+    assert again is not None
+    assert again.receive_count == 2
+
+
+def test_a_message_given_back_with_a_delay_is_in_flight_until_then(queue: Queue) -> None:
+    """A delay keeps the message away, not lost."""
+    queue.send("one")
+    message = queue.receive(wait_secs=1, visibility_secs=30)
+    assert message is not None
+
+    queue.give_back(message, delay_secs=900)
+
+    assert queue.receive(wait_secs=0, visibility_secs=30) is None
+    assert queue.depth().in_flight == 1
+
+
+def test_a_deleted_message_is_gone_and_deleting_again_is_no_error(queue: Queue) -> None:
+    """A message ends once, however often its end is said."""
+    queue.send("one")
+    message = queue.receive(wait_secs=1, visibility_secs=30)
+    assert message is not None
+
+    queue.delete(message)
+    queue.delete(message)
+
+    assert queue.depth().total == 0
+
+
+def test_a_body_that_fills_the_limit_goes_without_its_attributes(queue: Queue) -> None:
+    """A dead letter of the full 1 MiB is sent, though no room is left for the reason."""
+    full = "x" * MAX_MESSAGE_BYTES
+
+    queue.send(full, attributes={"error_code": "REFUSED_TEXT"})
+
+    message = queue.receive(wait_secs=1, visibility_secs=30)
+    assert message is not None
+    assert message.body == full
+    assert dict(message.attributes) == {}
+
+
+def test_peeking_shows_every_message_once(queue: Queue) -> None:
+    """All that is visible is shown, more than one call brings, none twice."""
+    for number in range(23):
+        queue.send(str(number))
+
+    bodies = [message.body for message in queue.peek_all(visibility_secs=30)]
+
+    assert sorted(bodies, key=int) == [str(number) for number in range(23)]
+
+
+def test_a_queue_that_is_gone_says_so(queue: Queue, platform: Platform) -> None:
+    """A deleted queue is an error of its own kind, whatever is asked of it."""
+    platform.client("sqs").delete_queue(QueueUrl=platform.queue_url)
+
+    for ask in (lambda: queue.receive(wait_secs=0, visibility_secs=30), queue.depth, lambda: queue.send("x")):
+        with pytest.raises(QueueGoneError):
+            ask()

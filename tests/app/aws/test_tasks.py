@@ -1,0 +1,267 @@
+"""Task rows: a claim has one holder, a commit happens once, and nothing is written past a lost lease."""
+
+import threading
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.aws.session import AwsClients
+from app.aws.tasks import Claim, Ended, Held, Row, Tasks
+from app.contract import Destination, Job, RowKey, S3Address
+from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError
+from app.local.emulator import REGION
+from app.local.platform import Platform
+
+AUDIO, SUBTITLES = RowKey("story-1", "a1"), RowKey("story-1", "b2")
+DESTINATION = Destination(S3Address("story-video-data", "a.wav"), S3Address("story-video-data", "b.srt"))
+STORY = Job("Once.", "af_heart", 1.0, True, DESTINATION, AUDIO, SUBTITLES)
+DIRECT = replace(STORY, audio_row=RowKey("s3://story-video-data/a.wav", "direct"), subtitles_row=None)
+
+
+@pytest.fixture
+def tasks(platform: Platform) -> Tasks:
+    """The rows' table, empty."""
+    return Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
+
+
+@pytest.fixture
+def produced(tasks: Tasks) -> Tasks:
+    """The rows' table with the rows of STORY, as the producer leaves them."""
+    tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
+    return tasks
+
+
+def row(tasks: Tasks, key: RowKey) -> Row:
+    """Return a row that must exist."""
+    found = tasks.read(key)
+    assert found is not None
+    return found
+
+
+def claimed(tasks: Tasks, job: Job = STORY, *, lease_secs: float = 60) -> Claim:
+    """Claim a job that must be free."""
+    claim = tasks.claim(job, lease_secs=lease_secs)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+def test_a_claim_marks_both_rows_and_starts_an_epoch(produced: Tasks) -> None:
+    """A claimed job shows IN_PROGRESS on both rows, with a lease and the first epoch on the audio's."""
+    assert claimed(produced).epoch == 1
+
+    audio, subtitles = row(produced, AUDIO), row(produced, SUBTITLES)
+    assert (audio["status"], subtitles["status"]) == ("IN_PROGRESS", "IN_PROGRESS")
+    assert audio["lease_epoch"] == 1
+    assert audio["lease_owner"].startswith("here/")
+    assert audio["sparse_gsi_hash_key"] == "story-1"
+
+
+def test_a_held_job_is_not_claimed_again(produced: Tasks) -> None:
+    """While a lease lives, nobody else gets the job, and is told how long to wait."""
+    claimed(produced)
+
+    second = produced.claim(STORY, lease_secs=60)
+
+    assert isinstance(second, Held)
+    assert 55 < second.secs <= 60
+
+
+def test_an_expired_lease_is_taken_over_with_the_next_epoch(produced: Tasks) -> None:
+    """The job of a holder that died is free when its lease has ended."""
+    claimed(produced, lease_secs=-1)
+
+    assert claimed(produced).epoch == 2
+
+
+def test_one_of_many_claims_wins(produced: Tasks) -> None:
+    """However many claim at once, one gets the job."""
+    results: list[object] = []
+    barrier = threading.Barrier(8)
+
+    def claim() -> None:
+        barrier.wait()
+        results.append(produced.claim(STORY, lease_secs=60))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(type(result).__name__ for result in results) == ["Claim", *["Held"] * 7]
+
+
+def test_a_released_job_is_free_at_once(produced: Tasks) -> None:
+    """What a stopping worker gives back can be claimed without waiting for its lease."""
+    produced.release(claimed(produced))
+
+    assert claimed(produced).epoch == 2
+
+
+def test_a_commit_completes_both_rows_and_ends_the_lease(produced: Tasks) -> None:
+    """Both rows become COMPLETED together, leave the sparse index, and carry what the commit adds."""
+    claim = claimed(produced)
+
+    produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={"media_url": "s3://b/b.srt"})
+
+    for key, url in ((AUDIO, "s3://b/a.wav"), (SUBTITLES, "s3://b/b.srt")):
+        ended = row(produced, key)
+        assert (ended["status"], ended["media_url"], ended["progress"]) == ("COMPLETED", url, 1)
+        assert not {"sparse_gsi_hash_key", "lease_owner", "lease_expires_at"} & ended.keys()
+
+
+def test_completed_is_never_left(produced: Tasks) -> None:
+    """A completed job cannot be claimed, renewed, failed or refused."""
+    claim = claimed(produced)
+    produced.commit(claim, audio={}, subtitles={})
+    before = [row(produced, AUDIO), row(produced, SUBTITLES)]
+
+    assert produced.claim(STORY, lease_secs=60) == Ended("COMPLETED")
+    with pytest.raises(LeaseLostError):
+        produced.renew(claim, lease_secs=60, progress=0.5)
+    with pytest.raises(LeaseLostError):
+        produced.fail(claim, code="X", message="x")
+    produced.refuse([AUDIO, SUBTITLES], code="X", message="x")
+    produced.release(claim)
+    assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
+
+
+def test_a_commit_repeated_after_a_lost_reply_is_no_error(produced: Tasks) -> None:
+    """Whoever committed and did not hear of it learns it from the rows."""
+    claim = claimed(produced)
+    produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={})
+
+    produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={})
+
+    assert row(produced, AUDIO)["media_url"] == "s3://b/a.wav"
+
+
+def test_a_holder_that_lost_its_lease_writes_nothing(produced: Tasks) -> None:
+    """A worker that was paused past its lease can neither renew nor commit nor fail the other's job."""
+    stale = claimed(produced, lease_secs=-1)
+    claimed(produced)
+    before = [row(produced, AUDIO), row(produced, SUBTITLES)]
+
+    with pytest.raises(LeaseLostError):
+        produced.renew(stale, lease_secs=60, progress=0.5)
+    with pytest.raises(LeaseLostError):
+        produced.commit(stale, audio={}, subtitles={})
+    with pytest.raises(LeaseLostError):
+        produced.fail(stale, code="X", message="x")
+    produced.release(stale)
+    assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
+
+
+def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produced: Tasks) -> None:
+    """FAILED rows say why, are still unfinished business, and can be claimed after a redrive."""
+    produced.fail(claimed(produced), code="REFUSED_TEXT", message="x" * 900)
+
+    for key in (AUDIO, SUBTITLES):
+        failed = row(produced, key)
+        assert (failed["status"], failed["error_code"]) == ("FAILED", "REFUSED_TEXT")
+        assert len(failed["error_message"]) == 500
+        assert failed["sparse_gsi_hash_key"] == "story-1"
+    assert claimed(produced).epoch == 2
+    assert "error_code" not in row(produced, AUDIO)
+    assert "error_code" not in row(produced, SUBTITLES)
+
+
+def test_renewal_shows_progress_and_prolongs_the_lease(produced: Tasks) -> None:
+    """A renewal is what the one who waits can see."""
+    claim = claimed(produced, lease_secs=5)
+    before = row(produced, AUDIO)["lease_expires_at"]
+
+    produced.renew(claim, lease_secs=60, progress=1 / 3)
+
+    renewed = row(produced, AUDIO)
+    assert renewed["progress"] == Decimal("0.3333")
+    assert renewed["lease_expires_at"] > before + 50
+
+
+def test_missing_rows_are_not_created(tasks: Tasks) -> None:
+    """A story job whose rows are not there is for another time: the producer may be late."""
+    with pytest.raises(TaskRowMissingError):
+        tasks.claim(STORY, lease_secs=60)
+
+    assert tasks.rows_of("story-1") == []
+
+
+def test_a_missing_subtitles_row_releases_the_audio_row(produced: Tasks, platform: Platform) -> None:
+    """Half a pair of rows is no job, and the half that is there is not kept from the next attempt."""
+    key = {"id": {"S": "story-1"}, "task_id": {"S": "b2"}}
+    platform.client("dynamodb").delete_item(TableName=platform.table, Key=key)
+
+    with pytest.raises(TaskRowMissingError, match="b2"):
+        produced.claim(STORY, lease_secs=60)
+
+    assert row(produced, AUDIO)["lease_expires_at"] == 0
+
+
+@pytest.mark.parametrize("task_id", ["a1", "b2"])
+def test_a_cancelled_job_is_over(produced: Tasks, platform: Platform, task_id: str) -> None:
+    """What the producer cancelled, on either row, is not worked on, and stays cancelled."""
+    set_status(platform, task_id, "CANCELLED")
+
+    assert produced.claim(STORY, lease_secs=60) == Ended("CANCELLED")
+    assert row(produced, RowKey("story-1", task_id))["status"] == "CANCELLED"
+
+
+def test_an_unknown_status_is_an_error_of_the_rows(produced: Tasks, platform: Platform) -> None:
+    """A status that the contract does not know is refused, not overwritten."""
+    set_status(platform, "a1", "ARCHIVED")
+
+    with pytest.raises(TaskRowError, match="'ARCHIVED'"):
+        produced.claim(STORY, lease_secs=60)
+
+
+def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: Tasks, platform: Platform) -> None:
+    """COMPLETED is never left, also where only the subtitles' row has it."""
+    set_status(platform, "b2", "COMPLETED")
+
+    with pytest.raises(TaskRowError, match="b2 of story-1 is COMPLETED"):
+        produced.claim(STORY, lease_secs=60)
+
+
+def test_a_direct_job_makes_its_own_row(tasks: Tasks) -> None:
+    """A direct job has no producer: its claim makes the row, and its commit ends it."""
+    claim = claimed(tasks, DIRECT)
+    assert row(tasks, DIRECT.audio_row)["sparse_gsi_hash_key"] == DIRECT.audio_row.id
+
+    tasks.commit(claim, audio={"media_url": "s3://story-video-data/a.wav"}, subtitles={})
+
+    ended = row(tasks, DIRECT.audio_row)
+    assert (ended["status"], ended["type"]) == ("COMPLETED", "TTS")
+    assert "sparse_gsi_hash_key" not in ended
+    assert tasks.claim(DIRECT, lease_secs=60) == Ended("COMPLETED")
+
+
+def test_a_refused_job_fails_its_free_rows_alone(produced: Tasks) -> None:
+    """A body that cannot be a job marks its rows FAILED, but never those that somebody works on."""
+    produced.refuse([AUDIO, RowKey("story-1", "absent")], code="UNKNOWN_VOICE", message="no such voice")
+    assert row(produced, AUDIO)["status"] == "FAILED"
+    assert len(produced.rows_of("story-1")) == 2
+
+    claim = claimed(produced)
+    produced.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="no such voice")
+    assert row(produced, AUDIO)["status"] == "IN_PROGRESS"
+    produced.commit(claim, audio={}, subtitles={})
+
+
+def test_rows_are_created_once(produced: Tasks) -> None:
+    """Submitting under task ids that exist is refused, and touches nothing."""
+    with pytest.raises(TaskRowError, match="exists already"):
+        produced.create(AUDIO, RowKey("story-1", "c3"), source_prompt="Once")
+
+    assert len(produced.rows_of("story-1")) == 2
+
+
+def set_status(platform: Platform, task_id: str, status: str) -> None:
+    """Write a status as another service would."""
+    platform.client("dynamodb").update_item(
+        TableName=platform.table,
+        Key={"id": {"S": "story-1"}, "task_id": {"S": task_id}},
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": {"S": status}},
+    )

@@ -1,0 +1,318 @@
+"""The commands that talk to AWS, as people and scripts use them: what they print, how they exit."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.local.platform import Platform
+from tests.workers import PATIENCE_SECS, Jobs, until, worker
+
+STORY = "Once upon a time, there was a queue.\n\nIt held a story."
+
+
+def story_tts(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with the environment of the test's platform."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"SPEECH_ENGINE": "espeak", "COLUMNS": "160"} | environment,
+    )
+
+
+@pytest.fixture
+def jobs(platform: Platform) -> Jobs:
+    """The platform of this test, as a producer sees it."""
+    return Jobs(platform)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    """A story on disk."""
+    path = tmp_path / "tale.txt"
+    path.write_text(STORY)
+    return path
+
+
+@pytest.mark.slow
+def test_submitted_stories_are_waited_for_and_fetched(
+    platform: Platform, jobs: Jobs, story: Path, tmp_path: Path
+) -> None:
+    """Many stories at once, one of them from standard input: sent, followed to their end, downloaded."""
+    with worker(platform):
+        done = story_tts(
+            "submit", str(story), "-", "--download", str(tmp_path / "out"), stdin="And so to bed."
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("✓") == 2
+    assert done.stdout.count(f"s3://{platform.bucket}/story-") == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "standard input.srt",
+        "standard input.vtt",
+        "standard input.wav",
+        "standard input.words.json",
+        "tale.srt",
+        "tale.vtt",
+        "tale.wav",
+        "tale.words.json",
+    ]
+    assert "there was a queue" in (tmp_path / "out" / "tale.srt").read_text()
+    assert jobs.depth() == 0
+
+
+@pytest.mark.slow
+def test_a_failed_story_ends_the_wait_with_its_reason(platform: Platform, tmp_path: Path) -> None:
+    """What the worker refused is told in one line, and the exit code says so."""
+    silent = tmp_path / "silent.txt"
+    silent.write_text("* * *")
+    with worker(platform):
+        done = story_tts("submit", str(silent), "--wait")
+
+    assert done.returncode == 1
+    assert "✗" in done.stdout
+    assert "REFUSED_TEXT" in done.stdout
+
+
+def test_submit_for_scripts_tells_ids_and_rows_are_pending(jobs: Jobs, story: Path) -> None:
+    """With --json each story is one object, whose ids lead to the rows that the producer would have made."""
+    done = story_tts("submit", str(story), "--json", "--voice", "bf_emma", "--speed", "1.2")
+    assert done.returncode == 0, done.stderr
+    ids = json.loads(done.stdout)
+
+    rows = jobs.tasks.rows_of(ids["parent_id"])
+    assert {row["task_id"]: (row["type"], row["status"]) for row in rows} == {
+        ids["tts_task_id"]: ("TTS", "PENDING"),
+        ids["srt_task_id"]: ("SUBTITLE", "PENDING"),
+    }
+    assert {row["sparse_gsi_hash_key"] for row in rows} == {ids["parent_id"]}
+    (message,) = jobs.sqs.receive_message(QueueUrl=jobs.platform.queue_url)["Messages"]
+    envelope = json.loads(message["Body"])
+    assert envelope["Type"] == "Notification"
+    sent = json.loads(envelope["Message"])
+    assert (sent["text"], sent["voice"], sent["speed"]) == (STORY, "bf_emma", 1.2)
+    status = story_tts("status", ids["parent_id"], "--json")
+    assert status.returncode == 0
+    assert {row["status"] for row in json.loads(status.stdout)} == {"PENDING"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["submit", "absent.txt"], "absent.txt"),
+        (["submit", "{story}", "--voice", "darth"], "darth"),
+        (["submit", "{story}", "--speed", "3"], "speed"),
+        (["submit", "{latin}"], "UTF-8"),
+        (["submit", "{empty}"], "text"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is(
+    jobs: Jobs, story: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """A bad story or option is one line on stderr; no row is made, no message sent."""
+    (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
+    (tmp_path / "empty.txt").write_text(" \n")
+    names = {"story": story, "latin": tmp_path / "latin.txt", "empty": tmp_path / "empty.txt"}
+
+    done = story_tts(*(argument.format(**names) for argument in arguments))
+
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+    assert jobs.depth() == 0
+
+
+def test_an_unknown_story_has_an_exit_code_of_its_own(platform: Platform) -> None:
+    """Scripts can tell a story that is not there from one that failed."""
+    done = story_tts("status", "story-absent")
+
+    assert done.returncode == 4
+    assert done.stderr == f"no task rows under story-absent in table {platform.table}\n"
+
+
+@pytest.mark.slow
+def test_dead_letters_are_listed_and_sent_again(platform: Platform, jobs: Jobs) -> None:
+    """A story that failed is shown with its reason, and goes back to the queue when told to."""
+    key = jobs.story(STORY, voice="darth")
+    with worker(platform, "--drain") as process:
+        assert process.wait() == 0
+
+    listed = story_tts("dead-letters", "list", "--json")
+    (letter,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert letter["error_code"] == "UNKNOWN_VOICE"
+    dry = story_tts("dead-letters", "redrive", "--dry-run")
+    assert "1 would be sent again" in dry.stdout
+    refused = story_tts("dead-letters", "redrive", stdin="n\n")
+    assert refused.returncode == 1
+    unknown = story_tts("dead-letters", "redrive", "no-such-id", "--yes")
+    assert unknown.returncode == 1
+    assert jobs.depth() == 0
+    redriven = story_tts("dead-letters", "redrive", letter["id"], "--yes")
+    assert redriven.returncode == 0, redriven.stderr
+    assert jobs.depth() == 1
+    assert jobs.depth(platform.dead_letter_queue_url) == 0
+    assert jobs.status(key) == "FAILED"
+
+
+@pytest.mark.slow
+def test_the_doctor_finds_all_well_and_each_thing_that_is_not(platform: Platform) -> None:
+    """Where all is well every check says so; what is missing fails its own check and tells what to do."""
+    well = story_tts("doctor", "--json")
+    checks = {line["check"]: line for line in map(json.loads, well.stdout.splitlines())}
+    assert well.returncode == 0, well.stdout
+    assert list(checks) == [
+        "settings",
+        "credentials",
+        "queue",
+        "dead letters",
+        "table",
+        "bucket",
+        "engine",
+        "disk",
+    ]
+
+    ill = story_tts(
+        "doctor",
+        "--json",
+        QUEUE_URL=platform.queue_url + "-absent",
+        DYNAMODB_TABLE="absent-table",
+        OUTPUT_BUCKET="absent-bucket",
+        KOKORO_VOICE="darth",
+    )
+    checks = {line["check"]: line for line in map(json.loads, ill.stdout.splitlines())}
+    assert ill.returncode == 1
+    failed = {name for name, line in checks.items() if not line["ok"]}
+    assert failed == {"queue", "table", "bucket", "engine"}
+    assert all(checks[name]["advice"] for name in failed)
+    assert "Traceback" not in ill.stderr
+
+
+def test_the_doctor_names_every_missing_setting(platform: Platform) -> None:  # noqa: ARG001  # its environment
+    """Without settings there is a line for each that is missing, and nothing else is tried."""
+    done = story_tts("doctor", QUEUE_URL="", OUTPUT_BUCKET="")
+
+    assert done.returncode == 1
+    assert done.stdout.count("✗") == 2
+
+
+def test_health_of_nobody_is_a_line_and_a_one() -> None:
+    """The container's health check fails clearly where no worker answers."""
+    done = story_tts("health", PORT="9")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("no answer on port 9: ")
+
+
+@pytest.mark.slow
+def test_health_of_a_worker_is_ok(platform: Platform) -> None:
+    """The container's health check agrees with a healthy worker."""
+    with worker(platform) as process:
+        done = until(lambda: _healthy(process.port))
+
+    assert done.stdout == "ok\n"
+
+
+def _healthy(port: int) -> subprocess.CompletedProcess[str] | None:
+    done = story_tts("health", PORT=str(port))
+    return done if done.returncode == 0 else None
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
+    """The first command that anybody runs: media in a folder, rows and cues on the screen."""
+    done = story_tts("demo", "-o", str(tmp_path / "demo"))
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [".json", ".srt", ".vtt", ".wav"]
+    assert done.stdout.count("COMPLETED") == 2
+    assert "Knowing that Mrs. Mallard was afflicted" in done.stdout
+
+
+@pytest.mark.slow
+def test_local_prints_an_environment_that_works(tmp_path: Path, story: Path) -> None:
+    """What `local` prints is what a client needs; Ctrl-C ends all of it with 0."""
+    said = tmp_path / "said"
+    with said.open("wb") as stdout:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "local", "--port", "0", "--quiet"], stdout=stdout, stderr=stdout
+        )
+    try:
+        until(lambda: b"Ctrl-C ends it" in said.read_bytes())
+        environment = dict(re.findall(r"^export (\w+)=(\S+)$", said.read_text(), re.MULTILINE))
+        done = story_tts("submit", str(story), "--wait", **environment)
+        assert done.returncode == 0, done.stderr
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_smoke_tells_what_it_looked_at_and_how_long_it_took(platform: Platform) -> None:
+    """A service that is well passes every check, for people and for scripts, and the numbers are there."""
+    with worker(platform):
+        told = story_tts("smoke")
+        scripted = story_tts("smoke", "--json")
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.count("✓") == 7
+    assert "real-time factor" in told.stdout
+    report = json.loads(scripted.stdout)
+    assert (scripted.returncode, report["ok"], report["state"]) == (0, True, "completed")
+    assert report["timings"]["audio_secs"] > 5
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_smoke_story_that_nobody_takes_has_an_exit_code_of_its_own() -> None:
+    """A service that is asleep is told from one that fails."""
+    late = story_tts("smoke", "--timeout", "1")
+
+    assert late.returncode == 3
+    assert "still waiting when the time was up" in late.stdout
+
+
+@pytest.mark.slow
+def test_a_smoke_story_that_failed_says_why(platform: Platform, jobs: Jobs) -> None:
+    """The reason in the row is the reason that is told, and the exit code says that something is wrong."""
+    command = [sys.executable, "-m", "app", "smoke", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as smoke:
+        until(lambda: jobs.depth() == 1)
+        table = platform.client("dynamodb")
+        for row in table.scan(TableName=platform.table)["Items"]:
+            table.update_item(
+                TableName=platform.table,
+                Key={"id": row["id"], "task_id": row["task_id"]},
+                UpdateExpression="SET #s = :failed, error_code = :code, error_message = :why",
+                ExpressionAttributeNames={"#s": "status"},
+                ExpressionAttributeValues={
+                    ":failed": {"S": "FAILED"},
+                    ":code": {"S": "REFUSED_TEXT"},
+                    ":why": {"S": "nothing to speak"},
+                },
+            )
+        report = json.loads(smoke.communicate(timeout=PATIENCE_SECS)[0])
+
+    assert (smoke.returncode, report["ok"]) == (1, False)
+    assert report["checks"] == [
+        {"name": "story", "ok": False, "found": "REFUSED_TEXT: nothing to speak"},
+    ]
+
+
+def test_smoke_without_a_stack_or_its_tools_says_what_to_do(tmp_path: Path) -> None:
+    """A stack that is not there, or no CLI to ask, is one line and exit code 2."""
+    done = story_tts("smoke", "--stack", "nowhere", PATH=str(tmp_path), PYTHONPATH=str(Path.cwd()))
+
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")

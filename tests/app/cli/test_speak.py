@@ -1,0 +1,206 @@
+"""`story-tts speak` and `story-tts voices`, as a user runs them: real processes, real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import soundfile  # type: ignore[import-untyped]
+
+from app.speech.voices import KOKORO_VOICES
+
+pytestmark = pytest.mark.slow
+
+COMMAND = (sys.executable, "-m", "app")
+STORY = "It was a dark night. “Go on,” said the fox.\n\nAnd on it went."
+MEDIA = {"fox.wav", "fox.srt", "fox.vtt", "fox.words.json"}
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    """Write a short story."""
+    path = tmp_path / "fox.txt"
+    path.write_text(STORY, encoding="utf-8")
+    return path
+
+
+def run(*arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], input=text, capture_output=True, text=True, check=False
+    )
+
+
+def names(folder: Path) -> set[str]:
+    """Return all that a folder holds, hidden files too."""
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_story_becomes_media(story: Path, tmp_path: Path) -> None:
+    """Audio and subtitles are named after the story; nothing else is left in the folder."""
+    done = run("speak", story, "-o", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(tmp_path / "out") == MEDIA
+    assert soundfile.info(tmp_path / "out" / "fox.wav").duration > 2
+    assert "fox .wav .srt" in done.stdout
+    assert f"in {tmp_path / 'out'}" in done.stdout
+
+
+def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:
+    """With --json standard output is one JSON document and nothing more."""
+    done = run("speak", story, "-o", tmp_path / "out", "--json")
+    (entry,) = json.loads(done.stdout)
+    assert (entry["story"], entry["engine"], entry["alignment"]) == (str(story), "espeak", "engine")
+    assert Path(entry["audio"]).is_file()
+    assert entry["duration_secs"] == soundfile.info(entry["audio"]).duration
+
+
+def test_standard_input_is_a_story(tmp_path: Path) -> None:
+    """With - the story comes through a pipe, and its media are called story."""
+    done = run("speak", "-", "-o", tmp_path, text="Piped, then spoken.")
+    assert done.returncode == 0
+    assert {"story.wav", "story.srt", "story.vtt", "story.words.json"} == names(tmp_path)
+
+
+def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:
+    """Each failure is one line that names its file; the rest is told; the exit code says that one failed."""
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes(b"caf\xe9")
+    empty = tmp_path / "empty.txt"
+    empty.write_text("  \n", encoding="utf-8")
+    done = run("speak", tmp_path / "none.txt", latin, empty, story, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    errors = done.stderr.splitlines()
+    assert len(errors) == 3
+    assert [
+        all(word in error for word in words)
+        for error, words in zip(
+            errors,
+            [("none.txt", "no such file"), ("latin.txt", "not UTF-8 (byte 4)"), ("empty.txt", "nothing")],
+            strict=True,
+        )
+    ] == [True] * 3
+    assert names(tmp_path / "out") == MEDIA
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--voice", "af_haert"], "did you mean af_heart"),
+        (["--voice", "../x"], "no voice"),
+        (["--engine", "festival"], "festival"),
+        (["--speed", "3"], "speed"),
+        (["--speed", "nan"], "speed"),
+        (["-o", "/proc/nowhere"], "/proc/nowhere"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(story: Path, options: list[str], said: str) -> None:
+    """A fault in the command ends with exit code 2, names itself, and shows no stack."""
+    done = run("speak", story, *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_media_are_not_written_twice(story: Path, tmp_path: Path) -> None:
+    """Two stories of one name would overwrite each other, which is said before any work."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "fox.txt").write_text("Another.", encoding="utf-8")
+    done = run("speak", story, other / "fox.txt", "-o", tmp_path / "out")
+    assert (done.returncode, "fox.wav" in done.stderr) == (2, True)
+
+
+@pytest.fixture
+def speaking(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start to speak a long story into tmp_path/out, where an earlier run left its media."""
+    story = tmp_path / "fox.txt"
+    story.write_text(STORY * 8000, encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "fox.wav").write_bytes(b"of an earlier run")
+    with subprocess.Popen(
+        [*COMMAND, "speak", str(story), "-o", str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        while not any(path.stat().st_size for path in out.glob(".story-tts/*/*/audio.wav")):
+            assert process.poll() is None
+            os.sched_yield()
+        yield process
+        with suppress(ProcessLookupError):
+            process.kill()
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that `pid` started."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for path in found for each in path.read_text(encoding="ascii").split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_leaves_nothing_behind(
+    speaking: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C and its kin: no process, no partial file, and what was there before untouched."""
+    (child,) = children(speaking.pid)
+    speaking.send_signal(number)
+    _, errors = speaking.communicate()
+    assert speaking.returncode == 130
+    assert b"Traceback" not in errors
+    assert not Path(f"/proc/{child}").exists()
+    assert names(tmp_path / "out") == {"fox.wav"}
+    assert (tmp_path / "out" / "fox.wav").read_bytes() == b"of an earlier run"
+
+
+def test_what_a_killed_run_left_the_next_one_removes(
+    speaking: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """SIGKILL lets nobody tidy up; the next run into the folder does."""
+    speaking.kill()
+    speaking.wait()
+    assert ".story-tts" in names(tmp_path / "out")
+    (tmp_path / "fox.txt").write_text(STORY, encoding="utf-8")
+    assert run("speak", tmp_path / "fox.txt", "-o", tmp_path / "out").returncode == 0
+    assert names(tmp_path / "out") == MEDIA
+
+
+def test_voices_are_listed_by_language() -> None:
+    """People see all voices of the engine, in the language that they speak."""
+    listed = run("voices", "--engine", "kokoro").stdout
+    assert all(name in listed for name in KOKORO_VOICES)
+    assert "Hindi" in listed
+
+
+def test_voices_are_listed_for_scripts() -> None:
+    """With --json each voice has its name, language and sex."""
+    entries = json.loads(run("voices", "--engine", "kokoro", "--json").stdout)
+    assert {entry["name"] for entry in entries} == set(KOKORO_VOICES)
+    assert {"name": "af_heart", "language": "English (American)", "sex": "female"} in entries
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Help answers from typer alone: no engine, no numbers, no cloud, no settings are imported for it."""
+    code = (
+        "import sys; sys.argv = ['story-tts', '--help']\n"
+        "from app.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'boto3', 'botocore', 'pydantic', 'structlog', 'fastapi', 'uvicorn', 'moto',"
+        " 'torch', 'soundfile', 'pysubs2'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_completion_offers_voices() -> None:
+    """The shell completes a voice that was begun, of the engine named before it."""
+    environment = {**os.environ, "_STORY_TTS_COMPLETE": "complete_bash", "COMP_CWORD": "6"}
+    environment["COMP_WORDS"] = "story-tts speak x.txt --engine kokoro --voice bf_e"
+    script = Path(sys.executable).with_name("story-tts")
+    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["bf_emma"]

@@ -1,0 +1,103 @@
+"""The list of model files: what may stand in it, and where each file is fetched from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import ConfigurationError
+from app.models.manifest import Manifest, address
+from app.speech.voices import KOKORO_VOICES
+
+
+def _entry(**changes: Any) -> dict[str, Any]:
+    entry = {
+        "set": "kokoro",
+        "path": "kokoro/a.bin",
+        "url": "https://huggingface.co/x/y/resolve/main/a.bin",
+        "size": 3,
+        "sha256": "0" * 64,
+        "licence": "MIT",
+    }
+    return entry | changes
+
+
+def _write(folder: Path, *entries: dict[str, Any]) -> Path:
+    path = folder / "manifest.json"
+    document = {"sets": {"kokoro": {"about": "a", "default": True}}, "files": entries}
+    path.write_text(json.dumps(document), "utf-8")
+    return path
+
+
+def test_the_packaged_manifest_has_every_voice() -> None:
+    """Each voice that a job may name is a file of the manifest, and none more."""
+    voices = {Path(file.path).stem for file in Manifest.read().files if "/voices/" in file.path}
+    assert set(KOKORO_VOICES) == voices
+
+
+def test_the_default_sets_are_known_to_the_last_byte() -> None:
+    """
+    What is fetched unasked, for the image above all, is pinned by its SHA-256 and not trusted on first sight.
+    """
+    assert [file.path for file in Manifest.read().of(()) if file.sha256 is None] == []
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../b", "a\\b", ""])
+def test_no_path_leaves_the_folder(tmp_path: Path, path: str) -> None:
+    """A manifest cannot place a file outside the models folder."""
+    with pytest.raises(ConfigurationError, match=r"files\.0\.path"):
+        Manifest.read(_write(tmp_path, _entry(path=path)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"url": "file:///etc/passwd"}, "files.0.url"),
+        ({"sha256": "abc"}, "files.0.sha256"),
+        ({"size": 0}, "files.0.size"),
+        ({"set": "nope"}, "not declared: nope"),
+        ({"surprise": 1}, "files.0.surprise"),
+    ],
+)
+def test_a_faulty_entry_is_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    """Each fault of an own manifest is one line that says where it is."""
+    with pytest.raises(ConfigurationError, match=told):
+        Manifest.read(_write(tmp_path, _entry(**change)))
+
+
+def test_two_files_cannot_share_a_path(tmp_path: Path) -> None:
+    """A path names one file, or verifying it would mean nothing."""
+    with pytest.raises(ConfigurationError, match="same path"):
+        Manifest.read(_write(tmp_path, _entry(), _entry()))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", ""])
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str) -> None:
+    """A file of another kind is told from a manifest without a stack trace."""
+    path = tmp_path / "manifest.json"
+    path.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError):
+        Manifest.read(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Manifest.read(tmp_path / "none.json")
+
+
+def test_an_unknown_set_is_refused_with_those_there_are() -> None:
+    """A mistyped set names the known ones."""
+    with pytest.raises(ConfigurationError, match=r"'kokro'; there are: kokoro, english"):
+        Manifest.read().of(("kokro",))
+
+
+def test_hub_and_mirror_replace_their_own_hosts_only() -> None:
+    """HF_ENDPOINT stands in for the hub, the mirror for all other hosts, and neither for the other."""
+    files = {file.set: file for file in Manifest.read().of(())}
+    kokoro, english = files["kokoro"], files["english"]
+    assert kokoro.url == address(kokoro, hub=None, mirror="http://m")
+    assert kokoro.url.replace("https://huggingface.co", "http://h") == address(
+        kokoro, hub="http://h/", mirror=None
+    )
+    assert english.url == address(english, hub="http://h", mirror=None)
+    assert f"http://m/{english.url.removeprefix('https://')}" == address(
+        english, hub="http://h", mirror="http://m/"
+    )

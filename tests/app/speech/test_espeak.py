@@ -1,0 +1,141 @@
+"""What espeak-ng alone promises: exact word times, text that is never markup, the same samples again."""
+
+import ctypes
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import espeakng_loader  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.speech.espeak import EspeakEngine
+from app.speech.voices import ESPEAK_VOICES
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EspeakEngine]:
+    """Build one engine for the module."""
+    built = EspeakEngine()
+    yield built
+    built.close()
+
+
+def spoken(engine: EspeakEngine, text: str, *, voice: str = "en-us") -> list[str]:
+    """Return the stretches of `text` that have a time."""
+    return [text[mark.start : mark.end] for mark in engine.speak(text, voice=voice, speed=1.0).marks]
+
+
+def test_words_are_found_in_multibyte_text(engine: EspeakEngine) -> None:
+    """Positions count characters, so that accents, quotes and emoji before a word do not shift it."""
+    text = "Über naïve “quotes” and 😀 then plain words"
+    assert spoken(engine, text)[-2:] == ["plain", "words"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("one <speak> two", ["one", "speak>", "two"]),
+        ("salt & pepper", ["salt", "&", "pepper"]),
+        ("in 1234 words", ["in", "1234", "words"]),
+        ("a well-known don't", ["a", "well-known", "don't"]),
+        ("one\x01 20s two\x00 three", ["one\x01", "20s", "two\x00", "three"]),
+    ],
+)
+def test_markup_and_commands_are_text(engine: EspeakEngine, text: str, words: list[str]) -> None:
+    """Angle brackets, ampersands and espeak's own control characters are spoken around, never obeyed."""
+    assert words == spoken(engine, text)
+
+
+def test_phoneme_brackets_are_text(engine: EspeakEngine) -> None:
+    """The notation [[...]], which espeak can take as phonemes, is read as letters."""
+    assert "before" in spoken(engine, "before [[h@l'oU]] after")
+    assert len(spoken(engine, "before [[h@l'oU]] after")) > len(["before", "after"])
+
+
+def test_words_end_where_their_sound_ends(engine: EspeakEngine) -> None:
+    """Between a comma's two words lies silence, which neither of their marks covers."""
+    utterance = engine.speak("Slowly, softly.", voice="en-us", speed=1.0)
+    first, second = utterance.marks
+    assert second.start_secs - first.end_secs > 0.05
+    gap = utterance.samples[
+        int((first.end_secs + 0.03) * engine.sample_rate) : int(
+            (second.start_secs - 0.01) * engine.sample_rate
+        )
+    ]
+    assert float(np.abs(gap).max()) < 0.05 * float(np.abs(utterance.samples).max())
+
+
+def test_a_mark_frames_its_word(engine: EspeakEngine) -> None:
+    """Around a word between two pauses there is silence, inside its mark there is sound."""
+    utterance = engine.speak("Now, banana, yes.", voice="en-us", speed=1.0)
+    mark = utterance.marks[1]
+    rate = engine.sample_rate
+    inside = utterance.samples[int(mark.start_secs * rate) : int(mark.end_secs * rate)]
+    before = utterance.samples[int((mark.start_secs - 0.04) * rate) : int((mark.start_secs - 0.01) * rate)]
+    assert float(np.sqrt(np.mean(inside**2))) > 20 * float(np.sqrt(np.mean(before**2)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80))
+def test_marks_are_sound_for_any_text(engine: EspeakEngine, text: str) -> None:
+    """Whatever the characters, marks are ordered, disjoint and inside text and audio."""
+    utterance = engine.speak(text, voice="en-us", speed=2.0)
+    duration = len(utterance.samples) / engine.sample_rate
+    text_end, secs = 0, 0.0
+    for mark in utterance.marks:
+        assert text_end <= mark.start < mark.end <= len(text)
+        assert secs <= mark.start_secs <= mark.end_secs <= duration
+        text_end, secs = mark.end, mark.end_secs
+
+
+_TELL = """
+import hashlib, sys
+from app.speech.espeak import EspeakEngine
+if sys.argv[1] == "again":
+    engine = EspeakEngine()
+    engine.speak("Something else before.", voice="de", speed=1.3)
+    engine.close()
+engine = EspeakEngine()
+for voice in ("en-us", "af_heart", "en-us"):
+    utterance = engine.speak("One thing, then another.", voice=voice, speed=1.0)
+    print(hashlib.sha256(utterance.samples.tobytes()).hexdigest(), utterance.marks)
+"""
+
+
+def test_a_new_engine_repeats_itself() -> None:
+    """The same calls on a new engine give the same samples and marks, whatever came before."""
+
+    def tell(how: str) -> bytes:
+        return subprocess.run([sys.executable, "-c", _TELL, how], check=True, stdout=subprocess.PIPE).stdout
+
+    assert tell("fresh") == tell("again") != b""
+
+
+def test_every_voice_speaks(engine: EspeakEngine) -> None:
+    """Each name of the closed set is one that espeak knows and makes sound with."""
+    silent = [name for name in ESPEAK_VOICES if not engine.speak("1 2", voice=name, speed=2.0).samples.any()]
+    assert silent == []
+
+
+def test_voices_of_one_language_and_sex_differ() -> None:
+    """Stand-ins for Kokoro's voices of English are told apart: no two are the same variant."""
+    for kind in ("af", "am", "bf", "bm"):
+        names = [name for name in ESPEAK_VOICES if name.startswith(f"{kind}_")]
+        assert len({ESPEAK_VOICES[name].native for name in names}) == len(names)
+
+
+def test_the_library_is_the_one_the_figures_are_of() -> None:
+    """Event layouts and voice names were read from this version."""
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library.espeak_Info.restype = ctypes.c_char_p
+    assert library.espeak_Info(None).startswith(b"1.52")
+
+
+def test_a_second_engine_is_refused(engine: EspeakEngine) -> None:
+    """Its state is global: a second one would garble the first, and is refused instead."""
+    with pytest.raises(RuntimeError, match="close the engine"):
+        EspeakEngine()
+    assert spoken(engine, "still here") == ["still", "here"]

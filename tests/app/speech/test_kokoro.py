@@ -1,0 +1,131 @@
+"""Kokoro's own network, small and with random weights, as the engine drives it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kokoro import KModel
+
+from app.errors import ConfigurationError, RefusedTextError, UnknownVoiceError
+from app.models.store import ModelStore
+from app.speech.base import Utterance
+from app.speech.kokoro import KokoroEngine
+
+pytestmark = pytest.mark.speech
+
+TEXT = "The old keeper’s lamp wasn’t lit, and in 1987 he paid $3.50 for it."
+FRAME_SECS = 1 / 40
+
+
+@pytest.fixture(scope="module")
+def engine(models: ModelStore) -> KokoroEngine:
+    """One engine for all tests here, on one thread: other tests run beside."""
+    return KokoroEngine(models=models, threads=1)
+
+
+@pytest.fixture(scope="module")
+def spoken(engine: KokoroEngine) -> Utterance:
+    """TEXT by the default voice."""
+    return engine.speak(TEXT, voice="af_heart", speed=1.0)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the package's own use of torch
+def test_samples_are_those_of_the_package(
+    engine: KokoroEngine, models: ModelStore, spoken: Utterance
+) -> None:
+    """Folded weights and tiles change nothing that could be heard: 60 dB below the speech at most."""
+    plain = KModel(
+        repo_id="hexgrad/Kokoro-82M",
+        config=str(models.file("kokoro/config.json")),
+        model=str(models.file("kokoro/kokoro-v1_0.pth")),
+    ).eval()
+    style = torch.load(models.file("kokoro/voices/af_heart.pt"), weights_only=True)
+    phonemes = engine._said(TEXT, "af_heart").symbols
+    torch.manual_seed(20251124)
+    expected = plain(phonemes, style[len(phonemes) - 1], 1.0).numpy()
+    assert expected.shape == spoken.samples.shape
+    assert np.square(spoken.samples - expected).sum() < 1e-6 * np.square(expected).sum()
+
+
+def test_times_are_sums_of_the_predicted_durations(spoken: Utterance) -> None:
+    """Every mark begins and ends on a frame, and the last ends before the audio does."""
+    for mark in spoken.marks:
+        for secs in (mark.start_secs, mark.end_secs):
+            assert round(secs / FRAME_SECS) * FRAME_SECS == pytest.approx(secs)
+    assert spoken.marks[-1].end_secs < len(spoken.samples) / 24_000
+
+
+def test_a_number_is_heard_for_as_long_as_it_takes(spoken: Utterance) -> None:
+    """A year, which is several spoken words, is one mark, longer than those around it."""
+    secs = {TEXT[mark.start : mark.end]: mark.end_secs - mark.start_secs for mark in spoken.marks}
+    assert secs["1987"] > 3 * secs["he"]
+
+
+def test_the_same_words_sound_the_same(engine: KokoroEngine, spoken: Utterance) -> None:
+    """Whatever was said before, a chunk has the same samples: a story narrated twice is equal to the byte."""
+    engine.speak("Something else in between.", voice="bf_emma", speed=1.3)
+    assert np.array_equal(spoken.samples, engine.speak(TEXT, voice="af_heart", speed=1.0).samples)
+
+
+def test_voices_differ(engine: KokoroEngine, spoken: Utterance) -> None:
+    """Another voice is another style."""
+    assert not np.array_equal(spoken.samples, engine.speak(TEXT, voice="am_adam", speed=1.0).samples)
+
+
+def test_a_blend_lies_between_its_voices(engine: KokoroEngine) -> None:
+    """Styles are mixed by weight; equal names or a single weight make no difference."""
+    heart, adam = (engine._style(name).clone() for name in ("af_heart", "am_adam"))
+    torch.testing.assert_close(engine._style("af_heart(3)+am_adam"), heart * 0.75 + adam * 0.25)
+    torch.testing.assert_close(engine._style("af_heart+af_heart(9)"), heart)
+    torch.testing.assert_close(engine._style("af_heart(0.5)"), heart)
+
+
+@pytest.mark.parametrize(
+    "voice",
+    [
+        "af_nobody",
+        "../../etc/passwd",
+        "af_heart+af_nobody",
+        "af_heart(x)",
+        "af_heart(0)",
+        "af_heart+",
+        "+".join(["af_heart"] * 9),
+        "",
+    ],
+)
+def test_a_voice_outside_the_set_reaches_no_path(engine: KokoroEngine, voice: str) -> None:
+    """Names are checked before a path is built from them, in blends too."""
+    with pytest.raises(UnknownVoiceError):
+        engine.speak("Hello.", voice=voice, speed=1.0)
+
+
+def test_a_voice_whose_language_is_not_installed_is_told(engine: KokoroEngine) -> None:
+    """For a job this is a voice that is not there, and the message names what to install."""
+    with pytest.raises(UnknownVoiceError, match=r"Japanese .*misaki\[ja\]"):
+        engine.speak("こんにちは", voice="jf_alpha", speed=1.0)
+
+
+def test_marks_alone_are_a_short_silence(engine: KokoroEngine) -> None:
+    """A chunk that has no sounds is no error."""
+    utterance = engine.speak("\u2014", voice="af_heart", speed=1.0)
+    assert utterance.marks == ()
+    assert len(utterance.samples) > 0
+
+
+def test_more_than_the_network_takes_is_refused(engine: KokoroEngine) -> None:
+    """Beyond 510 phonemes Kokoro's own loop cuts the rest off; here nothing is lost without a word."""
+    with pytest.raises(RefusedTextError, match="510"):
+        engine.speak("The keeper climbed the stairs. " * 30, voice="af_heart", speed=1.0)
+
+
+def test_missing_models_are_told_before_anything_loads(tmp_path: Path) -> None:
+    """Without models the first thing one learns is the command that fetches them."""
+    with pytest.raises(ConfigurationError, match="models fetch"):
+        KokoroEngine(models=ModelStore(tmp_path))
+
+
+def test_threads_are_those_asked_for(engine: KokoroEngine) -> None:
+    """The setting reaches torch."""
+    assert engine.name == "kokoro"
+    assert torch.get_num_threads() == 1

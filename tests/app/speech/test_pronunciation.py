@@ -1,0 +1,141 @@
+"""Text to phonemes and back: every word of a text is said once, in order, whatever the text is made of."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.errors import MissingExtraError, UnknownVoiceError
+from app.models.store import ModelStore
+from app.speech.kokoro import _install_english
+from app.speech.pronunciation import Pronunciation, pronouncer
+from tests.models.kokoro import VOCABULARY
+
+pytestmark = pytest.mark.speech
+
+Say = Callable[[str], Pronunciation]
+
+
+@pytest.fixture(scope="module")
+def say(models: ModelStore) -> Say:
+    """American English."""
+    _install_english(models)
+    return pronouncer("a", vocabulary=VOCABULARY)
+
+
+def _heard(said: Pronunciation, text: str) -> list[str]:
+    return [text[sound.start : sound.end] for sound in said.sounds]
+
+
+def _check(said: Pronunciation, text: str) -> None:
+    """Sounds are in order, inside text and phonemes, and the phonemes are the model's."""
+    assert set(said.symbols) <= set(VOCABULARY)
+    end = last = 0
+    for sound in said.sounds:
+        assert end <= sound.start < sound.end <= len(text)
+        assert last <= sound.first < sound.last <= len(said.symbols)
+        end, last = sound.end, sound.last
+
+
+TEXTS = {
+    "prose": "The old keeper climbed the stairs, and he lit the lamp.",
+    "curly apostrophes": "The keeper’s lamp wasn’t lit; ’twas Mary’s, ‘she said’.",
+    "numbers": "On 12 May 1987 they paid $3.50 for 1,234,567 loaves, 10% off, the 22nd time, at 3.14.15.",
+    "feet and inches": "He stood 5'10\" tall, a'b'c''d.",
+    "a number of many digits": "1" * 400 + " is large",
+    "emoji": "😀 Hello 👨‍👩‍👧 there 🎉!",
+    "another language": "Привет мир and 你好 and wörld.",
+    "markup": "See [the lamp](/lˈæmp/) and [x](+2).",
+    "dashes": "It—was well-known – and so-called--indeed.",
+    "one word": "lamp",
+    "links": "http://x.y/z?q=1 a@b.com #tag A.B.C. e.g. U.S.A.",
+    "combining marks": "re\u0301sume\u0301 nai\u0308ve",
+    "other digits": "٣٤ and ½ and ²",
+    "control characters": "a\x00b \u200bc\ufeff d\te\nf",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_every_word_that_can_be_said_is_said_once(say: Say, text: str) -> None:
+    """Each stretch of letters or digits has phonemes of its own, in the order of the text."""
+    said = say(text)
+    _check(said, text)
+    covered = {index for sound in said.sounds for index in range(sound.start, sound.end)}
+    words = list(re.finditer(r"[^\W_]+(?:['’][^\W_]+)*", text))
+    assert [word[0] for word in words if not covered & set(range(word.start(), word.end()))] == []
+
+
+def test_a_number_is_one_sound(say: Say) -> None:
+    """What takes several spoken words is timed as the one word that is written."""
+    text = "They paid 1,234,567 in 1987."
+    assert _heard(say(text), text) == ["They", "paid", "1,234,567", "in", "1987"]
+
+
+def test_a_contraction_is_one_sound(say: Say) -> None:
+    """Both kinds of apostrophe are read alike."""
+    assert say("don't").symbols == say("don’t").symbols
+    assert _heard(say("don’t"), "don’t") == ["don’t"]
+
+
+def test_pauses_belong_to_no_word(say: Say) -> None:
+    """Punctuation is said as a pause, and no word's sound includes one."""
+    said = say('"Yes," she said; "no!"')
+    pauses = set(';:,.!?—…"()“” ')
+    assert pauses & set(said.symbols)
+    for sound in said.sounds:
+        assert said.symbols[sound.first] not in pauses
+        assert said.symbols[sound.last - 1] not in pauses
+
+
+@pytest.mark.parametrize("text", ["", " ", "—", "...", "'", "\n"])
+def test_what_is_not_said_has_no_sounds(say: Say, text: str) -> None:
+    """Marks and blanks alone are no error, and no word."""
+    assert say(text).sounds == ()
+
+
+def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[str]) -> None:
+    """Numbers that the rules cannot read are not written to a log by a library."""
+    for text in TEXTS.values():
+        say(text)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_british_english_differs(models: ModelStore) -> None:
+    """Language b has its own dictionary."""
+    _install_english(models)
+    american, british = (pronouncer(code, vocabulary=VOCABULARY) for code in "ab")
+    assert american("lot, bath").symbols != british("lot, bath").symbols
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("e", "El niño comió 3 manzanas rojas, ¿no?"),
+        ("f", "C’est l’été : il y a 21 ans déjà, dit-elle."),
+        ("h", "नमस्ते दुनिया, यह 5 है"),
+        ("i", "L'uomo non c'era nel 1987."),
+        ("p", "Não há 42 maçãs aqui."),
+    ],
+)
+def test_other_languages_time_every_word(language: str, text: str) -> None:
+    """Words are found in what espeak-ng makes of the whole, where it joins or splits them too."""
+    said = pronouncer(language, vocabulary=VOCABULARY)(text)
+    _check(said, text)
+    assert [word for word in text.split() if word != ":"] == _heard(said, text)
+
+
+def test_a_language_without_its_package_is_told() -> None:
+    """Japanese and Mandarin name what to install; a letter that is no language is refused."""
+    with pytest.raises(MissingExtraError, match=r"misaki\[ja\]"):
+        pronouncer("j", vocabulary=VOCABULARY)
+    with pytest.raises(UnknownVoiceError):
+        pronouncer("x", vocabulary=VOCABULARY)
+
+
+def test_the_english_pipeline_comes_from_the_models(models: ModelStore) -> None:
+    """What misaki loads is the folder's, so it never downloads one."""
+    import en_core_web_sm  # found only once installed
+
+    _install_english(models)
+    assert Path(en_core_web_sm.__file__).is_relative_to(models.folder)

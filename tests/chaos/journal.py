@@ -1,0 +1,116 @@
+"""What crossed the network during a run, and what was done to it: the evidence that the checker reads."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from tests.chaos.calls import Boundary, Call
+from tests.chaos.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One receipt of a message by one worker."""
+
+    message_id: str
+    receipt_handle: str
+    story: str
+    """Empty where the body names none."""
+    copy: int
+    count: int
+    """The receive count, from 1."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request; times are seconds on this process's monotonic clock."""
+
+    worker: str
+    call: Call
+    delivery: Delivery | None
+    """What the worker held when it sent the request; of a receipt, what it received."""
+    came: float = field(default_factory=time.monotonic)
+    passed: float | None = None
+    """When it was passed on; None: it never took effect."""
+    answered: float | None = None
+    """When the emulator had answered, so that an effect lies between the two."""
+    status: int | None = None
+    """What the emulator answered."""
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether the emulator did as it was asked."""
+        return self.status is not None and self.status < 300
+
+    @property
+    def story(self) -> str:
+        """The story that it is about, empty where that is unknown."""
+        return self.call.story or (self.delivery.story if self.delivery else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A fault that was dealt to a worker that lived."""
+
+    fault: Fault
+    worker: str
+    delivery: Delivery | None
+    at: float
+
+
+class Journal:
+    """Every request and every blow of a run. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+        self._blows: list[Blow] = []
+        self._messages: dict[str, str] = {}
+        self._deleted: set[str] = set()
+
+    def note(self, entry: Entry) -> None:
+        """Add a request, before anything is done to it."""
+        with self._lock:
+            self._entries.append(entry)
+
+    def struck(self, blow: Blow) -> None:
+        """Add a blow that was dealt."""
+        with self._lock:
+            self._blows.append(blow)
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Learn which message a receipt handle stands for."""
+        with self._lock:
+            self._messages[delivery.receipt_handle] = delivery.message_id
+
+    def deleted(self, receipt_handle: str) -> None:
+        """Learn that a message was deleted."""
+        with self._lock:
+            self._deleted.add(self._messages[receipt_handle])
+
+    @property
+    def deleted_messages(self) -> frozenset[str]:
+        """The ids of the messages that were deleted."""
+        with self._lock:
+            return frozenset(self._deleted)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every request so far, in the order in which they came."""
+        with self._lock:
+            return tuple(self._entries)
+
+    @property
+    def blows(self) -> tuple[Blow, ...]:
+        """Every blow so far."""
+        with self._lock:
+            return tuple(self._blows)
+
+    def of(self, boundary: Boundary, *, story: str | None = None) -> list[Entry]:
+        """Return the requests of one kind, of one story where it is named."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.call.boundary is boundary and story in {None, entry.story}
+        ]

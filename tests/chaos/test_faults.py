@@ -1,0 +1,662 @@
+"""Every fault that the worker promises to survive, each as a test with real processes behind the proxy."""
+
+import json
+import os
+import signal
+from contextlib import AbstractContextManager
+from http.client import HTTPConnection
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from app.contract import RowKey
+from app.local.platform import Platform
+from tests.chaos.calls import PUTS, Boundary
+from tests.chaos.checker import End, Sent, violations
+from tests.chaos.faults import Fault, Kind, Plan, Side
+from tests.chaos.fleet import GuardedWorker, guarded_worker
+from tests.chaos.journal import Journal
+from tests.chaos.soak import Figures, Run, Story
+from tests.workers import LEASE_SECS, Jobs, until
+
+pytestmark = pytest.mark.slow
+
+LEASES = 1.6 * LEASE_SECS
+"""Long enough for a lease to end and for another worker to take over."""
+# Of the paths through a job: what every one crosses, and what only some do, with the faults that lead there.
+EVERY_CALL = (
+    Boundary.RECEIVE,
+    Boundary.CLAIM,
+    Boundary.MARK,
+    Boundary.LOOK,
+    *PUTS.values(),
+    Boundary.COMMIT,
+    Boundary.DELETE,
+)
+SLOW = Fault(Boundary.LOOK, Side.BEFORE, Kind.HOLD, secs=0.8 * LEASE_SECS)
+EXPIRED = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.ANSWER, status=403, code="ExpiredToken")
+DETOURS: dict[Boundary, tuple[tuple[Fault, ...], dict[str, str]]] = {
+    Boundary.RENEW: ((SLOW,), {}),
+    Boundary.EXTEND: ((SLOW,), {}),
+    Boundary.RELEASE: ((EXPIRED,), {}),
+    Boundary.GIVE_BACK: ((EXPIRED,), {}),
+    Boundary.FAIL: ((), {"text": "*** --- ***"}),
+    Boundary.DEAD_LETTER: ((), {"text": "*** --- ***"}),
+    Boundary.REFUSE: ((), {"voice": "darth"}),
+}
+
+
+def story(number: int, **fields: str) -> Story:
+    """Return a job to send; with a voice or a text that are none it must fail."""
+    body: dict[str, object] = {
+        "text": "The cat sat. The dog did not.",
+        "parent_id": f"chaos-{number}",
+        "tts_task_id": "tts",
+        "srt_task_id": "srt",
+    }
+    return Story(number, End.FAILED if fields else End.COMPLETED, body | fields)
+
+
+def gauntlet(
+    platform: Platform, cases: list[tuple[Boundary, Fault]], *, workers: int = 4, **environment: str
+) -> tuple[Run, Figures]:
+    """Run one story a case, which meets its fault, and what leads to it, on the first delivery."""
+    stories, plans = [], []
+    for number, (boundary, fault) in enumerate(cases):
+        leading, fields = DETOURS.get(boundary, ((), {}))
+        stories.append(story(number, **fields))
+        plans.append((*leading, fault))
+
+    def plan_of(number: int, _copy: int, delivery: int) -> Plan:
+        return Plan(plans[number] if delivery == 1 else ())
+
+    run = Run(platform, stories, plan_of, workers=workers, environment=environment)
+    return run, run.run()
+
+
+def at_every_call(kind: Kind, secs: float = 0.0) -> list[tuple[Boundary, Fault]]:
+    """Return a fault at every boundary, before and after it takes effect."""
+    return [
+        (boundary, Fault(boundary, side, kind, secs=secs))
+        for boundary, side in product((*EVERY_CALL, *DETOURS), Side)
+    ]
+
+
+def unmet(run: Run, cases: list[tuple[Boundary, Fault]]) -> list[str]:
+    """Return the faults that never struck: a gauntlet that is not run proves nothing."""
+    met = {(entry.story, str(fault)) for entry in run.journal.entries for fault in entry.faults}
+    # Of a receipt that did not take place it is not known which story it would have been for.
+    stories = {fault for _, fault in met}
+    return [
+        str(fault)
+        for number, (boundary, fault) in enumerate(cases)
+        if (f"chaos-{number}", str(fault)) not in met
+        and not (boundary is Boundary.RECEIVE and str(fault) in stories)
+    ]
+
+
+def test_sigkill_at_every_call(platform: Platform) -> None:
+    """A worker killed at any call, before or after it takes effect, costs an attempt and never a job."""
+    cases = at_every_call(Kind.KILL)
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+    assert figures.kills == len(cases)
+
+
+def test_sigstop_beyond_the_lease_at_every_call(platform: Platform) -> None:
+    """A worker that stood still past its lease at any call breaks nothing when it wakes."""
+    cases = at_every_call(Kind.PAUSE, secs=LEASES)
+    run, figures = gauntlet(platform, cases, workers=6)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+    assert figures.pauses == len(cases)
+
+
+def test_sigterm_at_every_call(platform: Platform) -> None:
+    """Asked to stop at any call, a worker ends with 0, and the job is done by it or by another."""
+    # What a stopping worker still receives it gives back untouched, and with it another case's delivery.
+    cases = [
+        (boundary, fault)
+        for boundary, fault in at_every_call(Kind.TERM)
+        if (boundary, fault.side) != (Boundary.RECEIVE, Side.BEFORE)
+    ]
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+    assert figures.terms == len(cases)
+
+
+def test_the_last_words_of_a_dead_worker_arrive_late(platform: Platform) -> None:
+    """A request that is on the wire when its sender is killed may take effect after another took over."""
+    cases = [
+        (boundary, Fault(boundary, Side.BEFORE, Kind.KILL, secs=LEASES))
+        for boundary in (*EVERY_CALL[1:], *DETOURS)
+    ]
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+
+
+def test_a_lost_reply_at_every_call(platform: Platform) -> None:
+    """What took effect and was not heard of is found out, by the SDK's repetition or by the worker's own."""
+    cases = [
+        (boundary, Fault(boundary, Side.AFTER, Kind.CUT, times=times))
+        for boundary, times in product((*EVERY_CALL, *DETOURS), (1, 4))
+    ]
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+
+
+def test_a_cut_connection_at_every_call(platform: Platform) -> None:
+    """A request that never arrives is made again, or its job goes back to the queue."""
+    cases = [
+        (boundary, Fault(boundary, Side.BEFORE, Kind.CUT, times=times))
+        for boundary, times in product((*EVERY_CALL, *DETOURS), (1, 4))
+    ]
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "status", "code"),
+    [
+        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 400, "ProvisionedThroughputExceededException"),
+        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 400, "ThrottlingException"),
+        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 500, "InternalServerError"),
+        ((Boundary.LOOK, *PUTS.values()), 503, "SlowDown"),
+        (tuple(PUTS.values()), 412, "PreconditionFailed"),
+        (tuple(PUTS.values()), 409, "ConditionalRequestConflict"),
+        ((Boundary.RECEIVE, Boundary.DELETE), 503, "ServiceUnavailable"),
+        ((Boundary.RECEIVE, *PUTS.values(), Boundary.DELETE), 403, "ExpiredToken"),
+    ],
+)
+def test_refusals_of_aws(
+    platform: Platform, boundaries: tuple[Boundary, ...], status: int, code: str
+) -> None:
+    """Throttling, server errors, failed conditions, expired credentials: told before or after the effect."""
+    cases = [
+        (boundary, Fault(boundary, side, Kind.ANSWER, status=status, code=code, times=times))
+        for boundary, side, times in product(boundaries, Side, (1, 4))
+    ]
+    run, figures = gauntlet(platform, cases)
+    assert figures.violations == []
+    assert unmet(run, cases) == []
+
+
+# Below, two workers: the first meets a fault, the second takes over.
+
+
+class Relay:
+    """Two workers and one job, which the first cannot end."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self.platform = platform
+        self.folder = folder
+        self.jobs = Jobs(platform)
+        self.journal = Journal()
+        self.key = RowKey("chaos-1", "tts")
+        self.body = story(1).spelled(0)
+        self.message_ids: list[str] = []
+
+    def send(self) -> None:
+        """Send the job, or another copy of its message."""
+        if not self.message_ids:
+            self.jobs.tasks.create(self.key, RowKey(self.key.id, "srt"), source_prompt="test")
+        answer = self.jobs.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=self.body)
+        self.message_ids.append(answer["MessageId"])
+
+    def first(self, *faults: Fault, lease_secs: float = LEASE_SECS) -> AbstractContextManager[GuardedWorker]:
+        """Run the worker that meets the faults."""
+        return self._worker("first", "0.1", faults, lease_secs)
+
+    def second(self, *faults: Fault, **environment: str) -> AbstractContextManager[GuardedWorker]:
+        """Run the worker that takes over; its media differ from those of the first."""
+        return self._worker("second", "0.2", faults, LEASE_SECS, **environment)
+
+    def _worker(
+        self, name: str, pause: str, faults: tuple[Fault, ...], lease_secs: float, **environment: str
+    ) -> AbstractContextManager[GuardedWorker]:
+        return guarded_worker(
+            self.platform,
+            self.journal,
+            self.folder,
+            Plan(faults),
+            name=name,
+            lease_secs=lease_secs,
+            **({"SENTENCE_PAUSE_SECS": pause} | environment),
+        )
+
+    def answers(self, boundary: Boundary, worker: str) -> list[int | None]:
+        """Return what the calls of that worker came to."""
+        return [entry.status for entry in self.journal.of(boundary) if entry.worker == worker]
+
+    def took_effect(self, boundary: Boundary, worker: str) -> bool:
+        """Return whether a call of that worker did what it asked for."""
+        return any(entry.took_effect and entry.worker == worker for entry in self.journal.of(boundary))
+
+    def came(self, boundary: Boundary, worker: str) -> bool:
+        """Return whether that worker has sent such a call."""
+        return any(entry.worker == worker for entry in self.journal.of(boundary))
+
+    def struck(self) -> bool:
+        """Return whether a fault has struck."""
+        return any(entry.faults for entry in self.journal.entries)
+
+    def is_done(self) -> bool:
+        """Return whether every copy of the message is off the queue."""
+        return self.journal.deleted_messages == set(self.message_ids)
+
+    def assert_kept(self, end: End = End.COMPLETED) -> None:
+        """Hold what is left against the invariants."""
+        sent = [Sent(self.key.id, self.body, end, tuple(self.message_ids))]
+        assert violations(sent, self.jobs, self.journal) == []
+
+
+@pytest.fixture
+def relay(platform: Platform, tmp_path: Path) -> Relay:
+    """A job, and the two workers it will meet."""
+    return Relay(platform, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        Boundary.MARK,
+        Boundary.PUT_AUDIO,
+        Boundary.PUT_SRT,
+        Boundary.PUT_VTT,
+        Boundary.PUT_WORDS,
+        Boundary.COMMIT,
+    ],
+)
+def test_a_sleeper_that_was_overtaken_writes_nothing(relay: Relay, boundary: Boundary) -> None:
+    """Its call takes effect when it wakes: after another has committed it must change nothing."""
+    overtaken = Fault(
+        boundary, Side.BEFORE, Kind.PAUSE, until=lambda: relay.took_effect(Boundary.COMMIT, "second")
+    )
+    relay.send()
+    with relay.first(overtaken) as first:
+        until(relay.struck)
+        with relay.second():
+            until(relay.is_done)
+            until(lambda: first.logged("job lost"))
+    assert not relay.took_effect(Boundary.COMMIT, "first")
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize("boundary", [Boundary.PUT_AUDIO, Boundary.PUT_WORDS])
+def test_media_of_a_lost_attempt_are_replaced_before_the_commit(relay: Relay, boundary: Boundary) -> None:
+    """Bytes that a dead worker's last request writes between the other's look and its put do not stay."""
+    late = Fault(boundary, Side.BEFORE, Kind.KILL, until=lambda: relay.came(boundary, "second"))
+    waits = Fault(boundary, Side.BEFORE, Kind.HOLD, until=lambda: relay.took_effect(boundary, "first"))
+    relay.send()
+    with relay.first(late):
+        until(relay.struck)
+        with relay.second(waits):
+            until(relay.is_done)
+    assert relay.answers(boundary, "second") == [412, 200]
+    relay.assert_kept()
+
+
+def test_a_loser_does_not_overwrite_what_it_finds(relay: Relay) -> None:
+    """Told 412 by the media of the one that took over, it asks the row, not its clock, whether to go on."""
+    overtaken = Fault(
+        Boundary.PUT_AUDIO,
+        Side.BEFORE,
+        Kind.HOLD,
+        until=lambda: relay.took_effect(Boundary.COMMIT, "second"),
+    )
+    relay.send()
+    # By its own clock the first has the job for a minute.
+    with relay.first(overtaken, lease_secs=60) as first:
+        until(relay.struck)
+        seize(relay)
+        with relay.second():
+            until(relay.is_done)
+            until(lambda: first.logged("job lost"))
+    assert [entry.status for entry in relay.journal.of(Boundary.PUT_AUDIO) if entry.worker == "first"] == [
+        412
+    ]
+    relay.assert_kept()
+
+
+def test_a_sleeper_that_looks_again_does_not_overwrite(relay: Relay) -> None:
+    """Between asking the row and its next put it sleeps: its clock tells it that its time is over."""
+    refused = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.ANSWER, status=412, code="PreconditionFailed")
+    asleep = Fault(
+        Boundary.LOOK,
+        Side.BEFORE,
+        Kind.PAUSE,
+        nth=5,
+        until=lambda: relay.took_effect(Boundary.COMMIT, "second"),
+    )
+    relay.send()
+    with relay.first(refused, asleep) as first:
+        until(lambda: len(relay.journal.of(Boundary.LOOK)) >= 5)
+        with relay.second():
+            until(relay.is_done)
+            until(lambda: first.logged("job lost"))
+    relay.assert_kept()
+
+
+def test_a_late_mark_does_not_disturb_the_new_holder(relay: Relay) -> None:
+    """The subtitles' row follows the newest claim: what an older one writes to it late is refused."""
+    late = Fault(Boundary.MARK, Side.BEFORE, Kind.KILL, until=lambda: relay.came(Boundary.COMMIT, "second"))
+    waits = Fault(
+        Boundary.COMMIT, Side.BEFORE, Kind.HOLD, until=lambda: relay.answers(Boundary.MARK, "first") != [None]
+    )
+    relay.send()
+    with relay.first(late):
+        until(relay.struck)
+        with relay.second(waits):
+            until(relay.is_done)
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 2
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize(("boundary", "side"), list(product((Boundary.COMMIT, Boundary.DELETE), Side)))
+def test_a_kill_at_the_end_loses_no_job(relay: Relay, boundary: Boundary, side: Side) -> None:
+    """The message goes last: wherever the end is cut short, the job is COMPLETED or comes back."""
+    relay.send()
+    with relay.first(Fault(boundary, side, Kind.KILL)) as first:
+        first.wait()
+        with relay.second():
+            until(relay.is_done)
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize(
+    ("boundary", "side"), list(product((Boundary.FAIL, Boundary.DEAD_LETTER, Boundary.DELETE), Side))
+)
+def test_a_kill_around_the_dead_letter_loses_no_job(relay: Relay, boundary: Boundary, side: Side) -> None:
+    """Rows, dead letter, message, in this order: wherever it is cut short, the dead letter is sent."""
+    relay.body = story(1, text="*** --- ***").spelled(0)
+    relay.send()
+    with relay.first(Fault(boundary, side, Kind.KILL)) as first:
+        first.wait()
+        with relay.second():
+            until(relay.is_done)
+    relay.assert_kept(End.FAILED)
+
+
+def test_a_job_that_is_given_back_is_free_when_it_is_seen(relay: Relay) -> None:
+    """The renewals end, then the lease, then the message shows: whoever receives it can claim it at once."""
+    relay.send()
+    # Its message is slow to show: a renewal that still went on would take the job back.
+    slow = Fault(Boundary.GIVE_BACK, Side.BEFORE, Kind.HOLD, secs=LEASE_SECS)
+    with relay.first(EXPIRED, slow):
+        until(relay.struck)
+        with relay.second():
+            until(relay.is_done)
+    calls = [entry.call.boundary for entry in relay.journal.entries]
+    given_back = calls.index(Boundary.GIVE_BACK)
+    assert Boundary.RELEASE in calls[:given_back]
+    assert Boundary.RENEW not in calls[calls.index(Boundary.RELEASE) : given_back + 1]
+    assert len(relay.journal.of(Boundary.GIVE_BACK)) == 1
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 2
+    relay.assert_kept()
+
+
+def test_a_claim_whose_reply_is_lost_is_known_as_ours(relay: Relay) -> None:
+    """Whoever claimed and did not hear of it asks again, and is not told that somebody else has the job."""
+    relay.send()
+    with relay.first(Fault(Boundary.CLAIM, Side.AFTER, Kind.CUT)):
+        until(relay.is_done)
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+def test_a_message_that_kills_its_workers_is_given_up(relay: Relay) -> None:
+    """Received again and again without an end of its own, a message fails before it is touched once more."""
+    relay.send()
+    for _ in range(4):
+        received = relay.jobs.sqs.receive_message(QueueUrl=relay.platform.queue_url, VisibilityTimeout=0)
+        assert received["Messages"]
+    with relay.second(MAX_RECEIVES="1"):
+        until(relay.is_done)
+    assert relay.jobs.row(relay.key)["error_code"] == "TASK_ROW"
+    relay.assert_kept(End.FAILED)
+
+
+def seize(relay: Relay) -> None:
+    """Take the lease from its holder, as if its time had passed, and show the message to others."""
+    relay.jobs.tasks._dynamodb.update_item(
+        TableName=relay.platform.table,
+        Key={"id": {"S": relay.key.id}, "task_id": {"S": relay.key.task_id}},
+        UpdateExpression="SET lease_expires_at = :zero",
+        ExpressionAttributeValues={":zero": {"N": "0"}},
+    )
+    (receipt,) = [entry.delivery for entry in relay.journal.of(Boundary.RECEIVE) if entry.delivery]
+    relay.jobs.sqs.change_message_visibility(
+        QueueUrl=relay.platform.queue_url, ReceiptHandle=receipt.receipt_handle, VisibilityTimeout=0
+    )
+
+
+@pytest.mark.parametrize("repetitions", [1, 4])
+def test_a_commit_applied_whose_reply_is_lost_is_found_out(relay: Relay, repetitions: int) -> None:
+    """Whoever committed and did not hear of it reads the rows, and deletes the message itself."""
+    relay.send()
+    with relay.first(Fault(Boundary.COMMIT, Side.AFTER, Kind.CUT, times=repetitions)) as first:
+        until(relay.is_done)
+        assert first.logged("job completed")
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+def test_a_copy_after_the_end_is_deleted(relay: Relay) -> None:
+    """A message that comes once more when its job is COMPLETED changes nothing and goes."""
+    relay.send()
+    with relay.first() as first:
+        until(relay.is_done)
+        row = relay.jobs.row(relay.key)
+        relay.send()
+        until(relay.is_done)
+        assert [line["status"] for line in first.logged("nothing to do")] == ["COMPLETED"]
+    assert relay.jobs.row(relay.key) == row
+    relay.assert_kept()
+
+
+def test_renewals_keep_the_message_from_others(relay: Relay) -> None:
+    """While its holder lives and renews, nobody is given the message, though the job takes two leases."""
+    relay.send()
+    with relay.first(Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2.2 * LEASE_SECS)):
+        until(relay.struck)
+        with relay.second():
+            until(relay.is_done)
+    assert not relay.came(Boundary.CLAIM, "second")
+    relay.assert_kept()
+
+
+def test_renewals_keep_the_row_from_others(relay: Relay) -> None:
+    """While its holder lives and renews, whoever receives another copy cannot claim the job."""
+    relay.send()
+    with relay.first(Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2.2 * LEASE_SECS)):
+        until(relay.struck)
+        relay.send()
+        with relay.second() as second:
+            until(relay.is_done)
+            assert second.logged("held by another worker")
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize("boundary", [Boundary.RENEW, Boundary.EXTEND])
+def test_a_renewal_without_an_answer_is_tried_again(relay: Relay, boundary: Boundary) -> None:
+    """No answer is no refusal: renewals that fail for less than a lease cost nothing."""
+    relay.send()
+    slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=1.5 * LEASE_SECS)
+    with relay.first(slow, Fault(boundary, Side.BEFORE, Kind.CUT, times=3)):
+        until(relay.is_done)
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize(
+    ("boundary", "status", "code"),
+    [
+        (Boundary.RENEW, 400, "ConditionalCheckFailedException"),
+        (Boundary.EXTEND, 400, "ReceiptHandleIsInvalid"),
+    ],
+)
+def test_a_lost_lease_stops_the_job(relay: Relay, boundary: Boundary, status: int, code: str) -> None:
+    """Either side of a renewal says no: the job is dropped, and nothing more is written by this attempt."""
+    relay.send()
+    slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=0.8 * LEASE_SECS)
+    refused = Fault(boundary, Side.BEFORE, Kind.ANSWER, status=status, code=code)
+    with relay.first(slow, refused) as first:
+        until(lambda: first.logged("job lost"))
+        assert not relay.came(Boundary.COMMIT, "first")
+        until(relay.is_done)
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 2
+    relay.assert_kept()
+
+
+def test_a_hung_child_takes_no_lease_with_it(relay: Relay) -> None:
+    """A child that does not run for two leases leaves the job its worker's, and the worker healthy."""
+    relay.body = json.dumps(json.loads(relay.body) | {"text": "The child sat still. " * 4000})
+    relay.send()
+    with relay.first() as first:
+        until(lambda: 0 < relay.jobs.row(relay.key).get("progress", 0) < 1)
+        (child,) = first.children
+        os.kill(child, signal.SIGSTOP)
+        renewals = len(relay.journal.of(Boundary.RENEW))
+        until(lambda: len(relay.journal.of(Boundary.RENEW)) > renewals + 6)
+        assert health_of(first) == 200
+        os.kill(child, signal.SIGCONT)
+        until(relay.is_done, secs=200)
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_child_that_crashes_costs_an_attempt(relay: Relay, number: signal.Signals) -> None:
+    """A segmentation fault or the kernel's kill for memory: tried again by a new child, and done."""
+    relay.send()
+    slow = Fault(Boundary.LOOK, Side.BEFORE, Kind.HOLD, secs=1)
+    with relay.first(slow) as first:
+        until(relay.struck)
+        (child,) = first.children
+        os.kill(child, number)
+        until(relay.is_done)
+        assert first.process.poll() is None
+    relay.assert_kept()
+
+
+@pytest.mark.parametrize("task_id", ["tts", "srt"])
+def test_a_job_cancelled_while_it_is_held_is_not_completed(relay: Relay, task_id: str) -> None:
+    """What the producer cancels between claim and commit stays cancelled, and its message goes."""
+    relay.send()
+    waits = Fault(
+        Boundary.PUT_WORDS, Side.BEFORE, Kind.HOLD, until=lambda: relay.jobs.status(row) == "CANCELLED"
+    )
+    row = RowKey(relay.key.id, task_id)
+    with relay.first(waits):
+        until(relay.struck)
+        relay.jobs.tasks._dynamodb.update_item(
+            TableName=relay.platform.table,
+            Key={"id": {"S": row.id}, "task_id": {"S": row.task_id}},
+            UpdateExpression="SET #status = :cancelled",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":cancelled": {"S": "CANCELLED"}},
+        )
+        until(relay.is_done)
+    assert relay.jobs.status(row) == "CANCELLED"
+    assert "COMPLETED" not in {relay.jobs.status(RowKey(row.id, part)) for part in ("tts", "srt")}
+    assert not relay.took_effect(Boundary.COMMIT, "first")
+
+
+def test_a_minute_without_aws(relay: Relay) -> None:
+    """Every connection refused for 60 s, in the middle of a job: unhealthy, not dead; then all is done."""
+    relay.send()
+    silence = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: first.gate.is_down)
+    with relay.first(silence) as first:
+        until(relay.struck)
+        with first.gate.down(secs=60) as requests:
+            pass
+        until(relay.is_done)
+        assert first.process.poll() is None
+    # The SDK's repetitions and the worker's own, each with its pause: no hot loop.
+    assert 0 < requests() < 200
+    relay.assert_kept()
+
+
+def test_expired_credentials_make_a_worker_wait_not_spin(relay: Relay) -> None:
+    """Refused by everyone it is unhealthy, asks seldom, and works on when the credentials are good again."""
+    with relay.first() as first:
+        until(lambda: health_of(first) == 200)
+        with first.gate.refusing(403, "ExpiredToken", secs=6) as requests:
+            until(lambda: health_of(first) == 503)
+        assert requests() < 20
+        relay.send()
+        until(relay.is_done)
+        assert health_of(first) == 200
+    relay.assert_kept()
+
+
+# Read in place of the standard library's own customization: the wall clock follows a file.
+CLOCK = """
+import time
+_real = time.time
+def _stepped():
+    with open({path!r}) as file:
+        return _real() + float(file.read() or 0)
+time.time = _stepped
+"""
+
+
+def clock_of(folder: Path) -> tuple[Path, dict[str, str]]:
+    """Return the file that says how far a worker's wall clock is off, and the environment that obeys it."""
+    folder.mkdir()
+    offset = folder / "offset"
+    offset.write_text("0")
+    (folder / "sitecustomize.py").write_text(CLOCK.format(path=str(offset)))
+    return offset, {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("step_secs", [-3600, 3600])
+def test_the_wall_clock_may_step(relay: Relay, tmp_path: Path, step_secs: int) -> None:
+    """An hour back or forth in the middle of a job: its timers are monotonic, so it is renewed and done."""
+    offset, environment = clock_of(tmp_path / "clock")
+    relay.send()
+    slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2 * LEASE_SECS)
+    with relay.second(slow, **environment):
+        until(relay.struck)
+        offset.write_text(str(step_secs))
+        until(relay.is_done)
+    assert len(relay.journal.of(Boundary.RENEW)) >= 4
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 1
+    relay.assert_kept()
+
+
+def test_a_worker_whose_clock_is_ahead_breaks_nothing(relay: Relay, tmp_path: Path) -> None:
+    """It sees live leases as ended and takes jobs over: whoever held them loses, and one commits."""
+    offset, environment = clock_of(tmp_path / "clock")
+    offset.write_text("3600")
+    relay.send()
+    waits = Fault(
+        Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: relay.took_effect(Boundary.CLAIM, "second")
+    )
+    with relay.first(waits) as first:
+        until(relay.struck)
+        relay.send()
+        with relay.second(**environment):
+            until(relay.is_done)
+            assert first.logged("job lost")
+    assert relay.jobs.row(relay.key)["lease_epoch"] == 2
+    relay.assert_kept()
+
+
+def health_of(process: GuardedWorker) -> int:
+    """Return the status of a worker's health endpoint; 0 where nobody answers."""
+    connection = HTTPConnection("127.0.0.1", process.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,147 @@
+"""The jobs of the workflows, run: real make, real Pulumi engine, a worker; AWS and GitHub on loopback."""
+
+import pytest
+
+from tests.delivery.conftest import Account
+from tests.delivery.github_server import BOT, PERSON, GitHubServer
+from tests.delivery.workflows import Ran
+from tests.e2e.platform import client
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivery"), pytest.mark.timeout(600)]
+
+
+def previewed(account: Account) -> Ran:
+    """Run the job that previews."""
+    return account.run("pulumi.yml", "preview")
+
+
+def commented(account: Account, github: GitHubServer) -> Ran:
+    """Run the job that comments."""
+    account.runner.environment |= github.environment()
+    return account.run("pulumi.yml", "comment")
+
+
+def test_a_preview_becomes_one_comment_that_is_kept_up_to_date(
+    account: Account, github: GitHubServer
+) -> None:
+    """A change is told resource by resource, nothing secret in it; the next push rewrites the comment."""
+    github.add_comment(7, "<!-- story-tts: preview -->\nmine", PERSON)
+    account.settings("production", memory=4096, monitoring={"create_topic": False})
+    first = previewed(account)
+    assert first.succeeded, first.log
+    assert commented(account, github).succeeded
+    account.settings("production")
+    assert previewed(account).succeeded
+    assert commented(account, github).succeeded
+
+    theirs, ours = github.comments
+    assert theirs["body"].endswith("mine")
+    assert ours["user"] == BOT
+    assert "### `production`: no change" in ours["body"]
+    assert "### `production`: 1 to delete, 1 to replace, 6 to update" in first.summary
+    assert "| ± replace | `aws:ecs:TaskDefinition` **task** | `memory` |" in first.summary
+    assert '- memory: "2048"\n+ memory: "4096"' in first.summary
+    assert "| - delete | `aws:sns:Topic` **alarm-topic** |" in first.summary
+    assert "Policies: all" in first.summary
+    assert "at `0123456789ab`" in first.summary
+    # The registry's login, which the image's resource holds; what only outputs hold.
+    assert "auth-token" not in first.summary
+    assert "contextHash" not in first.summary
+
+
+def test_a_broken_rule_and_a_broken_program_are_told_and_fail(account: Account, github: GitHubServer) -> None:
+    """The comment says what is wrong, and the check is red; the other stack's preview is there all the same."""
+    account.settings("production", ecr_repository_name="another")
+    account.settings("staging", memroy=4096)
+    ran = previewed(account)
+    told = commented(account, github)
+    account.settings("production")
+    account.settings("staging")
+
+    (comment,) = github.comments
+    assert (ran.succeeded, told.succeeded) == (False, True)
+    assert "### `staging`: the preview failed" in comment["body"]
+    assert "story-tts:memroy: no such setting" in comment["body"]
+    assert "❌ **data stays**: `aws:ecr/repository:Repository repository`" in comment["body"]
+    assert "::error::the preview of staging failed" in ran.log
+    assert "::error::data stays: aws:ecr/repository:Repository repository" in ran.log
+
+
+def test_main_goes_through_staging_and_smoke_to_production_by_one_digest(account: Account) -> None:
+    """Staging builds, a real story passes through it, and production runs the very digest; all of it is told."""
+    staging = account.run("deploy.yml", "staging", inputs={})
+    assert staging.succeeded, staging.log
+    digest = staging.outputs["release"]["digest"]
+    with account.working("story-tts-staging-service"):
+        smoke = account.run("deploy.yml", "smoke")
+    assert smoke.succeeded, smoke.log
+    needs = {"staging": {"outputs": {"digest": digest}}}
+    with account.working("story-tts-service"):
+        production = account.run("deploy.yml", "production", needs=needs, inputs={})
+    assert production.succeeded, production.log
+
+    assert account.outputs("production")["image_digest"] == digest
+    assert account.outputs("staging")["image_digest"] == digest
+    assert "real-time factor" in smoke.log
+    assert "real-time factor" in production.log
+    for ran in (staging, production):
+        assert digest in ran.summary
+        assert f"**Scan** of `{digest}`: 1 high" in ran.summary
+
+
+def test_an_earlier_image_is_rolled_back_to_by_its_tag(account: Account) -> None:
+    """By hand, with a tag and without staging: production runs the image that has the tag."""
+    tag = account.outputs("production")["image_tag"]
+    with account.working("story-tts-service"):
+        rolled = account.run(
+            "deploy.yml", "production", needs={"staging": {"result": "skipped"}}, inputs={"image": tag}
+        )
+
+    assert rolled.succeeded, rolled.log
+    assert f"| tag | `{tag}` |" in rolled.summary
+
+
+@pytest.mark.parametrize("image", ["no-such-tag", "$(touch made)", '"; touch made; "', "latest\ntouch made"])
+def test_what_is_typed_as_an_image_is_never_a_command(account: Account, image: str) -> None:
+    """An image that is none is refused in one line, and nothing in it is run."""
+    ran = account.run("deploy.yml", "production", needs={}, inputs={"image": image})
+
+    assert not ran.succeeded
+    assert "::error::" in ran.log
+    assert list(account.folder.glob("**/made")) == []
+
+
+def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Account) -> None:
+    """Without a worker the smoke job fails, and production needs its success."""
+    account.runner.environment["SMOKE_TIMEOUT"] = "1"
+    ran = account.run("deploy.yml", "smoke")
+    account.runner.environment["SMOKE_TIMEOUT"] = "90"
+
+    assert not ran.succeeded
+    assert "still waiting when the time was up" in ran.log
+
+
+def test_drift_is_one_issue_from_its_beginning_to_its_end(account: Account, github: GitHubServer) -> None:
+    """Nothing is opened without drift; one issue is opened, left alone, brought up to date, and closed."""
+    account.runner.environment |= github.environment()
+    github.add_issue("A person's copy", "<!-- story-tts: drift -->\n", PERSON)
+    url = account.outputs("production")["dead_letter_queue_url"]
+    sqs = client(account.cloud, "sqs")
+
+    def check(retention: int) -> list[tuple[str, str]]:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": str(retention)})
+        before = len(github.writes)
+        look = account.run("drift.yml", "look")
+        assert look.succeeded, look.log
+        tell = account.run("drift.yml", "tell")
+        assert tell.succeeded, tell.log
+        return github.writes[before:]
+
+    issues = "/repos/acme/story-tts/issues"
+    assert check(1209600) == []
+    assert check(3600) == [("POST", issues)]
+    assert "messageRetentionSeconds" in github.issues[1]["body"]
+    assert check(3600) == []
+    assert check(7200) == [("PATCH", f"{issues}/2")]
+    assert check(1209600) == [("POST", f"{issues}/2/comments"), ("PATCH", f"{issues}/2")]
+    assert [issue["state"] for issue in github.issues] == ["open", "closed"]

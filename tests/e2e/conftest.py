@@ -1,0 +1,28 @@
+"""The real engine over the stand-in providers and an embedded AWS of each module's own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.emulator import emulator
+from tests.e2e.engine import Engine, pulumi_cli
+from tests.e2e.platform import PlatformInAws, lay_platform
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[str]:
+    """The address of an embedded AWS that no other module writes to."""
+    with emulator() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The Pulumi CLI with a home, a backend and plugins of its own."""
+    return Engine(cli=pulumi_cli(), cloud=cloud, home=tmp_path_factory.mktemp("pulumi"))
+
+
+@pytest.fixture(scope="module")
+def story_infra(cloud: str) -> PlatformInAws:
+    """The platform as story-infra would have made it, with its state in S3."""
+    return lay_platform(cloud)

@@ -1,0 +1,93 @@
+"""The worker as the deployed task definition starts it, on this machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.local.emulator import CREDENTIALS
+from tests.e2e.platform import client
+
+SCRIPTS = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class DeployedContainer:
+    """The container of the task definition that a service runs, as AWS has it."""
+
+    definition: dict[str, Any]
+    task: dict[str, Any]
+
+    @classmethod
+    def of(cls, cloud: str, *, cluster: str, service: str) -> "DeployedContainer":
+        """The one that the service runs now."""
+        ecs = client(cloud, "ecs")
+        (found,) = ecs.describe_services(cluster=cluster, services=[service])["services"]
+        task = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
+        (container,) = task["containerDefinitions"]
+        return cls(container, task)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its variables."""
+        return {item["name"]: item["value"] for item in self.definition["environment"]}
+
+    @property
+    def role(self) -> str:
+        """The name of the role that it acts as."""
+        return str(self.task["taskRoleArn"].rsplit("/", 1)[-1])
+
+    def _surroundings(self, address: str, folder: Path) -> dict[str, str]:
+        # Beside the definition's own: where AWS is, credentials, and a /tmp of its own, as the task's volume
+        # is.
+        return {
+            **self.environment,
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": address,
+            "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(folder),
+            "WORK_DIR": str(folder / "story-tts"),
+        }
+
+    @contextmanager
+    def running(self, address: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """The worker, started with the definition's entry point, command and environment."""
+        words = [*self.definition["entryPoint"], *self.definition["command"]]
+        executable = shutil.which(words[0], path=str(SCRIPTS))
+        assert executable, f"the image's entry point {words[0]} is no command of this project"
+        with (folder / "log").open("wb") as log, (folder / "metrics").open("wb") as metrics:
+            process = subprocess.Popen(
+                # In the task it listens on all addresses; on this machine it may listen on loopback only.
+                [executable, *words[1:], "--host", "127.0.0.1"],
+                env=self._surroundings(address, folder),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=metrics,
+                stderr=log,
+            )
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+
+    def is_healthy(self, address: str, folder: Path) -> bool:
+        """Run the definition's health check once."""
+        kind, *words = self.definition["healthCheck"]["command"]
+        assert kind == "CMD"
+        executable = shutil.which(words[0], path=str(SCRIPTS))
+        assert executable
+        done = subprocess.run(
+            [executable, *words[1:]],
+            env=self._surroundings(address, folder),
+            timeout=60,
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode == 0

@@ -1,0 +1,195 @@
+"""Runs the program with the real Pulumi engine: previews, ups, destroys, against the embedded AWS."""
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi import automation
+
+from app.local.emulator import CREDENTIALS, REGION
+from tests.stack.loops import closed_loops
+from tests.stack.program import program
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "story-tts"
+PLUGINS = ("pulumi-resource-aws", "pulumi-resource-docker-build")
+
+
+def pulumi_cli() -> automation.PulumiCommand:
+    """The CLI from PATH, or the one that `make tools` builds; without either the test fails and says so."""
+    if shutil.which("pulumi"):
+        return automation.PulumiCommand()
+    if not (ROOT / ".tools" / "bin" / "pulumi").exists():
+        pytest.fail("there is no Pulumi CLI: run `make tools` once")
+    return automation.PulumiCommand(root=str(ROOT / ".tools"))
+
+
+def local_endpoints(cloud: str) -> list[dict[str, str]]:
+    """The endpoints of Pulumi.local.yaml, as it is committed, moved to the test's emulator."""
+    committed = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]["aws:endpoints"]
+    return [dict.fromkeys(committed[0], cloud)]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an operation did: operation -> number of resources, as the engine counts them."""
+
+    changes: Mapping[str, int]
+    outputs: Mapping[str, Any]
+    log: str
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing but `same` was counted."""
+        return set(self.changes) <= {"same"}
+
+
+class Engine:
+    """One home and one backend for the stacks of a test module."""
+
+    def __init__(self, *, cli: automation.PulumiCommand, cloud: str, home: Path) -> None:
+        self.cli = cli
+        self.cloud = cloud
+        self.home = home
+        self._plugins = self._install_plugins()
+        (home / "backend").mkdir()
+
+    def _install_plugins(self) -> Path:
+        folder = self.home / "plugins"
+        folder.mkdir()
+        for name in PLUGINS:
+            script = folder / name
+            script.write_text(
+                f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m tests.e2e.standin {name} "$@"\n'
+            )
+            script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        return folder
+
+    @property
+    def calls(self) -> Path:
+        """Where the stand-in writes down each operation that it calls, a line each: service:Operation."""
+        return self.home / "calls"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the CLI and the plugins run with: all on this machine, nothing of the user's account."""
+        return {
+            **CREDENTIALS,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.cloud,
+            "STANDIN_CALLS": str(self.calls),
+            "PATH": f"{self._plugins}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": f"file://{self.home / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+    def stack(
+        self, name: str, settings: Mapping[str, Any], main: Callable[[], Any] | None = None
+    ) -> "StackUnderTest":
+        """A stack with these settings in its YAML file, groups as YAML."""
+        return StackUnderTest(self, name, settings, main or (lambda: pulumi.run(program)))
+
+
+class StackUnderTest:
+    """One stack; its settings can change between operations."""
+
+    def __init__(
+        self, engine: Engine, name: str, settings: Mapping[str, Any], main: Callable[[], Any]
+    ) -> None:
+        self.name = name
+        self._engine = engine
+        self._folder = engine.home / name
+        self._folder.mkdir()
+        self.set(settings)
+        self._stack = automation.create_or_select_stack(
+            name,
+            project_name=PROJECT,
+            program=main,
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(self._folder),
+                pulumi_home=str(engine.home),
+                pulumi_command=engine.cli,
+                env_vars=engine.environment,
+                project_settings=automation.ProjectSettings(name=PROJECT, runtime="python"),
+            ),
+        )
+
+    @property
+    def address(self) -> str:
+        """What a stack reference to it has to say."""
+        return f"organization/{PROJECT}/{self.name}"
+
+    def set(self, settings: Mapping[str, Any]) -> None:
+        """Write Pulumi.<stack>.yaml as an operator would, keeping the salt that Pulumi put there."""
+        path = self._folder / f"Pulumi.{self.name}.yaml"
+        before = yaml.safe_load(path.read_text()) if path.exists() else {}
+        provider = {
+            "aws:region": REGION,
+            "aws:endpoints": local_endpoints(self._engine.cloud),
+            "aws:accessKey": "local",
+            "aws:secretKey": "local",
+        }
+        own = {f"story-tts:{key}": value for key, value in settings.items()}
+        path.write_text(yaml.safe_dump({**before, "config": {**provider, **own}}))
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        # The program runs in this process, and reads the state with boto3's own credentials.
+        with pytest.MonkeyPatch.context() as patch, closed_loops():
+            for name, value in CREDENTIALS.items():
+                patch.setenv(name, value)
+            yield
+
+    def preview(self) -> Summary:
+        """`pulumi preview`."""
+        log: list[str] = []
+        with self._operation():
+            done = self._stack.preview(on_output=log.append, color="never")
+        return Summary({str(kind): count for kind, count in done.change_summary.items()}, {}, "\n".join(log))
+
+    def up(self) -> Summary:
+        """`pulumi up`."""
+        log: list[str] = []
+        with self._operation():
+            done = self._stack.up(on_output=log.append, color="never")
+        outputs = {name: output.value for name, output in done.outputs.items()}
+        return Summary(
+            {str(kind): count for kind, count in (done.summary.resource_changes or {}).items()},
+            outputs,
+            "\n".join(log),
+        )
+
+    def destroy(self) -> Summary:
+        """`pulumi destroy`."""
+        log: list[str] = []
+        with self._operation():
+            done = self._stack.destroy(on_output=log.append, color="never")
+        return Summary(
+            {str(kind): count for kind, count in (done.summary.resource_changes or {}).items()},
+            {},
+            "\n".join(log),
+        )
+
+    def preview_destroy(self) -> None:
+        """The preview that `pulumi destroy` shows before it asks."""
+        with self._operation():
+            self._stack.preview_destroy(color="never")
+
+    def state(self) -> dict[str, Any]:
+        """The stack's state as exported."""
+        return dict(self._stack.export_stack().deployment or {})
+
+    def stored(self) -> str:
+        """The state as it lies in the backend."""
+        return (self._engine.home / "backend/.pulumi/stacks" / PROJECT / f"{self.name}.json").read_text()

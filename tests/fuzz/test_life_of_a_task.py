@@ -1,0 +1,203 @@
+"""
+A model of a task's life, held against the real table of rows: any order of claims, losses and endings.
+
+The model knows each row's status and which claim holds the job; hypothesis looks for an order of steps in
+which the table and the model disagree.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.aws.session import AwsClients
+from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Claim, Ended, Held, Tasks
+from app.contract import Destination, Job, RowKey, S3Address
+from app.errors import LeaseLostError
+from app.local.emulator import REGION
+from app.local.platform import Platform
+
+LONG_SECS = 3600.0
+UNFINISHED = (PENDING, IN_PROGRESS, FAILED)
+
+
+class LifeOfATask(RuleBasedStateMachine):
+    """Workers claim, renew, lose, release, fail and commit one story; the producer may cancel it."""
+
+    platform: Platform
+    claims = Bundle("claims")
+
+    @initialize()
+    def produce(self) -> None:
+        """The producer makes both rows."""
+        dynamodb = AwsClients(region=REGION).client("dynamodb")
+        self.tasks = Tasks(dynamodb=dynamodb, table=self.platform.table, owner="model")
+        story = f"story-{uuid4().hex}"
+        self.audio, self.subtitles = RowKey(story, "tts"), RowKey(story, "srt")
+        address = S3Address(self.platform.bucket, f"{story}/srt.srt")
+        self.job = Job(
+            "Once.", "af_heart", 1.0, True, Destination(address, address), self.audio, self.subtitles
+        )
+        self.tasks.create(self.audio, self.subtitles, source_prompt="Once")
+        self.status = PENDING
+        self.holder: Claim | None = None
+        self.epoch = 0
+        self.commits = 0
+
+    @rule(target=claims)
+    def claim(self) -> Any:
+        """A worker asks for the job: it gets it exactly where nobody holds it and it has not ended."""
+        answer = self.tasks.claim(self.job, lease_secs=LONG_SECS)
+        if self.status in {COMPLETED, CANCELLED}:
+            assert answer == Ended(self.status)
+            return multiple()
+        if self.holder is not None:
+            assert isinstance(answer, Held)
+            assert 0 < answer.secs <= LONG_SECS
+            return multiple()
+        assert isinstance(answer, Claim)
+        assert answer.epoch == self.epoch + 1
+        self.epoch, self.holder, self.status = answer.epoch, answer, IN_PROGRESS
+        return answer
+
+    @rule()
+    def expire(self) -> None:
+        """The holder is silent for longer than its lease."""
+        if self.status == IN_PROGRESS:
+            self._write(self.audio, "SET lease_expires_at = :value", {"N": "1"})
+            self.holder = None
+
+    @rule(claim=claims)
+    def renew(self, claim: Claim) -> None:
+        """A worker renews: also one whose lease has ended, as long as nobody took the job over."""
+        if self._is_newest(claim):
+            self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
+            self.holder = claim
+        else:
+            with pytest.raises(LeaseLostError):
+                self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
+
+    @rule(claim=claims)
+    def release(self, claim: Claim) -> None:
+        """A worker gives the job back; one that had lost it changes nothing."""
+        self.tasks.release(claim)
+        if self._is_newest(claim):
+            self.holder = None
+
+    @rule(claim=claims, again=st.booleans())
+    def commit(self, claim: Claim, again: bool) -> None:  # hypothesis names its arguments
+        """A worker completes the job: only the newest claim can, once; asked again, it is told so."""
+        attributes = {"media_url": f"s3://x/{claim.epoch}"}
+        if not self._is_newest(claim):
+            if not (self.status == COMPLETED and claim.epoch == self.epoch):
+                with pytest.raises(LeaseLostError):
+                    self.tasks.commit(claim, audio=attributes, subtitles=attributes)
+                return
+            self.tasks.commit(claim, audio=attributes, subtitles=attributes)
+            return
+        for _ in range(1 + again):
+            self.tasks.commit(claim, audio=attributes, subtitles=attributes)
+        self.commits += 1
+        self.status, self.holder = COMPLETED, None
+
+    @rule(claim=claims)
+    def fail(self, claim: Claim) -> None:
+        """A worker says that the job can never succeed: only the newest claim can."""
+        if self._is_newest(claim):
+            self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
+            self.status, self.holder = FAILED, None
+        elif self.status == FAILED and claim.epoch == self.epoch:
+            self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
+        else:
+            with pytest.raises(LeaseLostError):
+                self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
+
+    @rule()
+    def refuse(self) -> None:
+        """A body that cannot be a job names these rows: they are marked only while nobody works on them."""
+        before = self._statuses()
+        self.tasks.refuse([self.audio, self.subtitles], code="UNKNOWN_VOICE", message="none")
+        if self.status in {COMPLETED, CANCELLED}:
+            assert before == self._statuses()
+        elif self.holder is None:
+            self.status = FAILED
+        else:
+            assert self._statuses()[0] == IN_PROGRESS
+
+    @rule(claim=consumes(claims))
+    def forget(self, claim: Claim) -> None:
+        """A worker dies, and is not heard of again."""
+
+    @precondition(lambda self: self.status in UNFINISHED)
+    @rule(chance=st.integers(0, 9))
+    def cancel(self, chance: int) -> None:
+        """Now and then the producer cancels the audio."""
+        if chance == 0:
+            self._write(self.audio, "SET #status = :value", {"S": CANCELLED}, names={"#status": "status"})
+            self.status, self.holder = CANCELLED, None
+
+    @invariant()
+    def holds(self) -> None:
+        """After every step the invariants hold, and the rows are what the model says."""
+        audio, subtitles = self.tasks.read(self.audio), self.tasks.read(self.subtitles)
+        assert audio is not None
+        assert subtitles is not None
+        assert audio["status"] == self.status
+        assert (audio["status"] == COMPLETED) == (subtitles["status"] == COMPLETED)
+        assert self.commits == (self.status == COMPLETED)
+        assert int(audio.get("lease_epoch", 0)) == self.epoch
+        for row in (audio, subtitles):
+            assert ("sparse_gsi_hash_key" in row) == (row["status"] != COMPLETED)
+            if row["status"] == COMPLETED:
+                assert row["media_url"] == f"s3://x/{self.epoch}"
+
+    def _is_newest(self, claim: Claim) -> bool:
+        return self.status == IN_PROGRESS and claim.epoch == self.epoch
+
+    def _statuses(self) -> list[str]:
+        return [str((self.tasks.read(key) or {})["status"]) for key in (self.audio, self.subtitles)]
+
+    def _write(self, key: RowKey, update: str, value: dict[str, str], **names: dict[str, str]) -> None:
+        self.tasks._dynamodb.update_item(
+            TableName=self.platform.table,
+            Key={"id": {"S": key.id}, "task_id": {"S": key.task_id}},
+            UpdateExpression=update,
+            ExpressionAttributeValues={":value": value},
+            **({"ExpressionAttributeNames": names["names"]} if names else {}),
+        )
+
+
+@pytest.fixture
+def machine(platform: Platform) -> Iterator[type[LifeOfATask]]:
+    """The model, with a table to be held against."""
+    LifeOfATask.platform = platform
+    yield LifeOfATask
+    del LifeOfATask.platform
+
+
+@pytest.mark.slow
+def test_the_table_lives_as_the_model_says(machine: type[LifeOfATask]) -> None:
+    """Whatever order of steps hypothesis finds, the rows keep the invariants."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

@@ -1,0 +1,10 @@
+"""Loads the program that the tests run."""
+
+import warnings
+
+# The provider's modules of old names warn when they are loaded; what the program calls may not warn.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from stack.__main__ import program
+
+__all__ = ["program"]

@@ -1,0 +1,192 @@
+"""Runs the whole program once under mocks that record what it declares, as plain inputs to assert on."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi.runtime.config
+from pulumi.runtime import mocks
+from pulumi.runtime.stack import run_pulumi_func
+
+from tests.stack.loops import closed_loops
+from tests.stack.program import program
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+# What story-infra exports, in the form in which the recorded StackReference holds it.
+STORY_INFRA: Mapping[str, Any] = {
+    "vpc_id": "vpc-0a",
+    "private_subnet_ids": ["subnet-0a", "subnet-0b"],
+    "ecs_cluster_name": "story-tts-cluster",
+    "ecs_task_execution_role_arn": f"arn:aws:iam::{ACCOUNT}:role/platform-execution",
+    "ecs_task_role_arn": f"arn:aws:iam::{ACCOUNT}:role/platform-task",
+    "ecs_tasks_security_group_id": "sg-platform",
+    "task_queue_urls": {"TTS": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/story-sqs-queue-tts"},
+    "task_queue_arns": {"TTS": f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-sqs-queue-tts"},
+    "story_video_tasks_table_name": "story-video-tasks",
+    "s3_bucket_name": "story-video-data",
+    "sns_topic_arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:story-jobs",
+}
+
+STACK_SOURCE = {"source": "stack", "stack": "organization/story-infra/production"}
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the program declared it."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    custom: bool
+
+
+@dataclass
+class Recording:
+    """All that one run of the program declared, and what it returned."""
+
+    resources: list[Declared] = field(default_factory=list)
+    options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def all(self, type_: str) -> list[Declared]:
+        """Every resource of a type."""
+        return [item for item in self.resources if item.type == type_]
+
+    def one(self, type_: str, name: str | None = None) -> Mapping[str, Any]:
+        """The inputs of the only resource of a type, or of the one with the name."""
+        found = [item for item in self.all(type_) if name in (None, item.name)]
+        assert len(found) == 1, f"{len(found)} of {type_} {name}: {[item.name for item in found]}"
+        return found[0].inputs
+
+    def names(self, type_: str) -> list[str]:
+        """The logical names of a type's resources, sorted."""
+        return sorted(item.name for item in self.all(type_))
+
+    def container(self) -> Mapping[str, Any]:
+        """The only container of the task definition."""
+        task = self.one("aws:ecs/taskDefinition:TaskDefinition")
+        (container,) = json.loads(task["containerDefinitions"])
+        return dict(container)
+
+
+class Recorder(mocks.Mocks):
+    """Answers as AWS would, with ids and ARNs made from the names, and writes everything down."""
+
+    def __init__(
+        self, recording: Recording, *, story_infra: Mapping[str, Any], zones: Mapping[str, str]
+    ) -> None:
+        self.recording = recording
+        self.story_infra = story_infra
+        self.zones = zones
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        """The inputs come back as outputs, with what AWS computes beside them."""
+        if args.typ == "pulumi:pulumi:StackReference":
+            outputs = dict(self.story_infra)
+            return "reference", {**args.inputs, "outputs": outputs, "secretOutputNames": []}
+        self.recording.resources.append(Declared(args.typ, args.name, args.inputs, bool(args.custom)))
+        return f"{args.name}-id", {**args.inputs, **self._computed(args)}
+
+    def _computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        physical = args.inputs.get("name") or args.inputs.get("bucket") or args.name
+        computed = {"arn": f"arn:aws:{args.typ.split(':')[1].split('/')[0]}:{REGION}:{ACCOUNT}:{physical}"}
+        if args.typ == "aws:sqs/queue:Queue":
+            computed["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"
+        if args.typ == "aws:ecr/repository:Repository":
+            computed["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{physical}"
+        if args.typ == "docker-build:index:Image":
+            computed["digest"] = DIGEST
+        return computed
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        """Answers of the data sources that the program asks."""
+        self.recording.calls.append(args.token)
+        answers: dict[str, dict[str, Any]] = {
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+            "aws:index/getRegion:getRegion": {"region": REGION},
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": ["us-east-1a", "us-east-1b", "us-east-1c"]
+            },
+            "aws:ec2/getSubnet:getSubnet": {
+                "availabilityZone": self.zones.get(args.args.get("id", ""), "us-east-1a")
+            },
+            "aws:ec2/getVpc:getVpc": {"cidrBlock": "10.0.0.0/16"},
+            "aws:ec2/getRouteTables:getRouteTables": {"ids": ["rtb-0a", "rtb-0b"]},
+            "aws:ec2/getManagedPrefixList:getManagedPrefixList": {
+                "id": f"pl-{str(args.args.get('name')).rsplit('.', 1)[-1]}"
+            },
+            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+                "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
+                "userName": "AWS",
+                "password": "not-for-eyes",
+            },
+            "aws:ecr/getRepository:getRepository": {
+                "name": args.args.get("name"),
+                "arn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{args.args.get('name')}",
+                "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{args.args.get('name')}",
+            },
+            "aws:ecr/getImage:getImage": {
+                "imageDigest": args.args.get("imageDigest") or "sha256:" + "cd" * 32,
+                "imageTags": [args.args.get("imageTag") or "v7"],
+            },
+            "aws:dynamodb/getTable:getTable": {
+                "name": args.args.get("name"),
+                "pointInTimeRecovery": {"enabled": False},
+            },
+        }
+        return {**args.args, **answers[args.token]}, []
+
+
+def record(
+    settings: Mapping[str, Any] | None = None,
+    *,
+    story_infra: Mapping[str, Any] = STORY_INFRA,
+    zones: Mapping[str, str] | None = None,
+    preview: bool = False,
+) -> Recording:
+    """Run the program with these settings; groups may be dicts. What the program raises is raised here."""
+    recording = Recording()
+    chosen = {"story_infra": STACK_SOURCE, **(settings or {})}
+    raw = {f"story-tts:{key}": _raw(value) for key, value in chosen.items()}
+    recorder = Recorder(
+        recording,
+        story_infra=story_infra,
+        zones={"subnet-0a": "us-east-1a", "subnet-0b": "us-east-1b"} if zones is None else zones,
+    )
+
+    def note_options(args: pulumi.ResourceTransformationArgs) -> None:
+        # A transformation stays with Pulumi's root resource, which outlives this run.
+        if running:
+            recording.options[f"{args.type_} {args.name}"] = args.opts
+
+    async def whole() -> None:
+        pulumi.runtime.register_stack_transformation(note_options)
+        for name, value in (await program()).items():
+            recording.outputs[name] = await pulumi.Output.from_input(value).future()
+
+    running = True
+    with closed_loops():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            mocks.set_mocks(recorder, project="story-tts", stack="test", preview=preview)
+            pulumi.runtime.config.set_all_config(raw)
+            loop.run_until_complete(run_pulumi_func(whole))
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            running = False
+            pulumi.runtime.config.set_all_config({})
+    return recording
+
+
+def _raw(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict | list | bool | int) else str(value)

@@ -1,0 +1,88 @@
+"""The stacks in the repository: their files hold, and no two of them collide in one account."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stack.config import Settings, read_settings
+from tests.stack.recording import STACK_SOURCE, record
+
+ROOT = Path(__file__).resolve().parents[2]
+STACKS = ("production", "staging", "local")
+
+
+def configuration(stack: str) -> dict[str, Any]:
+    """The configuration of a committed stack."""
+    return dict(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"])
+
+
+def settings_of(stack: str) -> Settings:
+    """Its settings, read as the program reads them."""
+    raw = {
+        key: json.dumps(value) if isinstance(value, dict) else str(value)
+        for key, value in configuration(stack).items()
+    }
+    return read_settings(raw, stack=stack)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_committed_stack_is_valid(stack: str) -> None:
+    """Its settings are taken, and it is tagged with its own environment."""
+    assert settings_of(stack).environment == stack
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_program_runs_with_its_settings(stack: str) -> None:
+    """The whole program, with the foundation's outputs standing in for a state that is out of reach here."""
+    groups = settings_of(stack).model_dump(mode="json", exclude_unset=True)
+    if groups["story_infra"]["source"] == "s3":
+        groups["story_infra"] = STACK_SOURCE
+    run = record(groups)
+    assert run.outputs["service_name"] == f"{settings_of(stack).app_name}-service"
+
+
+def test_staging_stands_beside_production() -> None:
+    """In one account neither makes what the other has, and both draw on one repository of images."""
+
+    def names(stack: str) -> set[tuple[str, str]]:
+        groups = settings_of(stack).model_dump(mode="json", exclude_unset=True)
+        run = record({**groups, "story_infra": STACK_SOURCE})
+        return {
+            (item.type, str(item.inputs["name"]))
+            for item in run.resources
+            if "name" in item.inputs and item.type != "aws:iam/rolePolicy:RolePolicy"
+        }
+
+    assert names("production") & names("staging") == set()
+    assert settings_of("production").ecr_repository_name == settings_of("staging").ecr_repository_name
+
+
+def test_staging_reads_another_foundation() -> None:
+    """The two never take jobs from one queue: staging reads another workspace of story-infra."""
+    production, staging = (settings_of(stack).story_infra for stack in ("production", "staging"))
+    assert (production.workspace, staging.workspace) == ("default", "staging")
+
+
+def test_the_local_stack_stays_on_this_machine() -> None:
+    """Every endpoint of the local stack is on loopback, over every service that the program declares."""
+    (endpoints,) = configuration("local")["aws:endpoints"]
+    assert {address for address in endpoints.values() if not address.startswith("http://127.0.0.1:")} == set()
+    groups = settings_of("local").model_dump(mode="json", exclude_unset=True)
+    modules = {
+        item.type.split(":")[1].split("/")[0]
+        for item in record(groups).resources
+        if item.type.startswith("aws:")
+    }
+    renamed = {"vpc": "ec2", "appautoscaling": "applicationautoscaling"}
+    assert {renamed.get(name, name) for name in modules} - {"cloudwatch"} <= set(endpoints)
+    assert {"cloudwatch", "logs", "sts"} <= set(endpoints)
+
+
+def test_the_project_runs_this_program() -> None:
+    """Pulumi.yaml points at the package, in the environment that `make setup` makes."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    assert (project["name"], project["main"]) == ("story-tts", "stack")
+    assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}

@@ -1,0 +1,269 @@
+"""The settings: defaults, refusals, and errors that say what to write."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from stack.config import FARGATE_SIZES, Settings, SettingsError, read_settings
+
+
+def read(**settings: Any) -> Settings:
+    """Settings from values as Pulumi hands them over: text, groups as JSON."""
+    raw = {
+        f"story-tts:{key}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for key, value in settings.items()
+    }
+    return read_settings(raw, stack="dev")
+
+
+def refusal(**settings: Any) -> str:
+    """The message with which settings are refused."""
+    with pytest.raises(SettingsError) as refused:
+        read(**settings)
+    return str(refused.value)
+
+
+def test_defaults_are_those_of_the_earlier_service() -> None:
+    """Without settings the service has the size, count and port that it had before."""
+    settings = read()
+    earlier = {
+        "app_name": "story-tts",
+        "ecr_repository_name": "story-tts",
+        "app_count": 1,
+        "cpu": 1024,
+        "memory": 2048,
+        "app_port": 8000,
+    }
+    assert earlier == {key: getattr(settings, key) for key in earlier}
+
+
+def test_default_groups() -> None:
+    """Each group's defaults are the safe and cheap choice; this is the whole list."""
+    dumped = read().model_dump(
+        exclude={"app_name", "ecr_repository_name", "app_count", "cpu", "memory", "app_port"}
+    )
+    assert dumped == {
+        "environment": "production",
+        "app_image_tag": None,
+        "story_infra": {
+            "source": "s3",
+            "bucket": "story-service-terraform-state",
+            "key": "terraform.tfstate",
+            "region": "us-east-1",
+            "workspace": "default",
+            "workspace_key_prefix": "env:",
+            "profile": None,
+            "endpoint_url": None,
+            "stack": None,
+            "vpc_cidr": "10.42.0.0/16",
+        },
+        "image": {
+            "platform": "linux/amd64",
+            "existing_tag": None,
+            "existing_digest": None,
+            "repository": "create",
+            "dockerfile": "Dockerfile",
+            "build_args": {},
+            "build_on_preview": True,
+            "cache": True,
+        },
+        "scaling": {
+            "enabled": True,
+            "to_zero": False,
+            "max_tasks": 4,
+            "backlog_per_task": 2,
+            "scale_out_cooldown_seconds": 120,
+            "scale_in_cooldown_seconds": 300,
+            "idle_minutes": 10,
+        },
+        "spot": {"spot_weight": 0, "fargate_weight": 1, "fargate_base": 0},
+        "deployment": {
+            "strategy": "rolling",
+            "bake_minutes": 5,
+            "wait_for_steady_state": True,
+            "roll_back_on_alarms": True,
+            "start_period_seconds": 120,
+        },
+        "network": {"endpoints": None, "route_table_ids": []},
+        "monitoring": {
+            "topic_arn": None,
+            "create_topic": False,
+            "emails": [],
+            "log_retention_days": 30,
+            "oldest_message_minutes": 60,
+            "failed_jobs": 3,
+            "memory_percent": 90,
+        },
+        "storage": {
+            "versioning": False,
+            "lifecycle": False,
+            "noncurrent_days": 30,
+            "incomplete_upload_days": 7,
+            "replica_region": None,
+        },
+        "worker": {
+            "speech_engine": "kokoro",
+            "voice": "af_heart",
+            "log_level": "INFO",
+            "allowed_output_buckets": [],
+        },
+        "features": {"service": True, "exec": False, "roles": "own", "protect": True},
+    }
+
+
+@pytest.mark.parametrize(("cpu", "sizes"), FARGATE_SIZES.items())
+def test_every_size_that_fargate_has_is_taken(cpu: int, sizes: tuple[int, ...]) -> None:
+    """Each pair of Fargate's table passes, and the sizes beside its ends do not."""
+    for memory in sizes:
+        assert (cpu, memory) == (read(cpu=cpu, memory=memory).cpu, memory)
+    assert f"story-tts:memory: Fargate gives {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[0] - 1)
+    assert f"story-tts:memory: Fargate gives {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[-1] + 1024)
+
+
+def test_fargates_table() -> None:
+    """The ends of the table are those of AWS's documentation."""
+    ends = {cpu: (sizes[0], sizes[-1]) for cpu, sizes in FARGATE_SIZES.items()}
+    assert ends == {
+        256: (512, 2048),
+        512: (1024, 4096),
+        1024: (2048, 8192),
+        2048: (4096, 16384),
+        4096: (8192, 30720),
+        8192: (16384, 61440),
+        16384: (32768, 122880),
+    }
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"cpu": 1000}, "story-tts:cpu", "not of 1000"),
+    ({"cpu": "much"}, "story-tts:cpu", "valid integer"),
+    ({"memory": 9000}, "story-tts:memory", "not 9000"),
+    ({"app_count": -1}, "story-tts:app_count", "greater than or equal to 0"),
+    ({"app_port": 80}, "story-tts:app_port", "greater than or equal to 1024"),
+    ({"app_name": "Story TTS"}, "story-tts:app_name", "'Story TTS'"),
+    ({"ecr_repository_name": "Story"}, "story-tts:ecr_repository_name", "'Story'"),
+    ({"app_image_tag": "latest"}, "story-tts:app_image_tag", "moves cannot be rolled back"),
+    ({"app_image_tag": "buildcache"}, "story-tts:app_image_tag", "moves itself"),
+    ({"app_image_tag": "running-x"}, "story-tts:app_image_tag", "moves itself"),
+    ({"app_image_tag": "v2", "image": {"existing_tag": "v1"}}, "story-tts:app_image_tag", "nothing is built"),
+    (
+        {"image": {"existing_tag": "v1", "existing_digest": "sha256:" + "0" * 64}},
+        "story-tts:image.existing_digest",
+        "keep one",
+    ),
+    ({"image": {"existing_digest": "sha256:12"}}, "story-tts:image.existing_digest", "'sha256:12'"),
+    ({"image": {"platform": "linux/riscv64"}}, "story-tts:image.platform", "'linux/amd64'"),
+    ({"image": "v1"}, "story-tts:image", "group of settings"),
+    ({"image": {"build_args": ["A"]}}, "story-tts:image.build_args", "valid dictionary"),
+    ({"scaling": {"max_tasks": 0}}, "story-tts:scaling.max_tasks", "greater than or equal to 1"),
+    ({"app_count": 9}, "story-tts:scaling.max_tasks", "below app_count (9)"),
+    ({"scaling": {"idle_minutes": 1}}, "story-tts:scaling.idle_minutes", "greater than or equal to 2"),
+    ({"spot": {"fargate_weight": 0}}, "story-tts:spot.fargate_weight", "no task can be placed"),
+    ({"deployment": {"strategy": "canary"}}, "story-tts:deployment.strategy", "'rolling' or 'blue_green'"),
+    ({"deployment": {"start_period_seconds": 301}}, "story-tts:deployment.start_period_seconds", "300"),
+    ({"network": {"route_table_ids": ["x"]}}, "story-tts:network.route_table_ids", "'x'"),
+    (
+        {"story_infra": {"source": "own"}, "network": {"endpoints": "existing"}},
+        "story-tts:network.endpoints",
+        "no endpoints yet",
+    ),
+    ({"story_infra": {"source": "stack"}}, "story-tts:story_infra.stack", "organization/project/stack"),
+    (
+        {"story_infra": {"source": "stack", "stack": "s3://state"}},
+        "story-tts:story_infra.stack",
+        "'s3://state'",
+    ),
+    ({"story_infra": {"source": "ftp"}}, "story-tts:story_infra.source", "'ftp'"),
+    ({"features": {"service": False}}, "story-tts:features.service", "only a foundation"),
+    ({"features": {"roles": "none"}}, "story-tts:features.roles", "'none'"),
+    ({"monitoring": {"log_retention_days": 31}}, "story-tts:monitoring.log_retention_days", "1, 3, 5"),
+    ({"monitoring": {"emails": ["a@b.cd"]}}, "story-tts:monitoring.create_topic", "set create_topic"),
+    ({"monitoring": {"create_topic": True, "emails": ["a"]}}, "story-tts:monitoring.emails", "'a'"),
+    (
+        {"monitoring": {"create_topic": True, "topic_arn": "arn:aws:sns:us-east-1:123456789012:x"}},
+        "story-tts:monitoring.create_topic",
+        "keep one",
+    ),
+    ({"storage": {"replica_region": "eu-west-1"}}, "story-tts:storage.versioning", "versioned buckets"),
+    ({"worker": {"speech_engine": "festival"}}, "story-tts:worker.speech_engine", "'festival'"),
+    ({"worker": {"allowed_output_buckets": ["A"]}}, "story-tts:worker.allowed_output_buckets", "'A'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "reason"), REFUSED, ids=[f"{n}-{row[1][10:]}" for n, row in enumerate(REFUSED)]
+)
+def test_a_bad_value_is_refused_with_the_yaml_to_write(
+    settings: dict[str, Any], key: str, reason: str
+) -> None:
+    """The message names the key and the reason, and shows YAML that parses and holds that key."""
+    message = refusal(**settings)
+    assert f"{key}: " in message
+    assert reason in message
+    shown = yaml.safe_load(message.split("Write, for example:\n\n", 1)[1])["config"]
+    top, *rest = key.split(".")
+    value = shown[top]
+    for part in rest:
+        value = value[part]
+    assert value is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"memry": 2048}, "story-tts:memry: no such setting"),
+        ({"scaling": {"max_taks": 3}}, "story-tts:scaling.max_taks: no such setting"),
+        ({"image": {"Platform": "linux/arm64"}}, "story-tts:image.Platform: no such setting"),
+    ],
+)
+def test_an_unknown_key_is_an_error(settings: dict[str, Any], named: str) -> None:
+    """A misspelt key is never passed over in silence, and the message lists what is known there."""
+    message = refusal(**settings)
+    assert named in message
+    assert "known here: " in message
+
+
+def test_every_fault_is_listed_at_once() -> None:
+    """Three faults take one run to see, not three."""
+    message = refusal(app_port=1, memry=1, scaling={"max_tasks": "x"})
+    assert [part in message for part in ("app_port", "memry", "scaling.max_tasks")] == [True] * 3
+
+
+def test_the_message_names_the_file() -> None:
+    """Whoever reads the error knows which file to open."""
+    assert refusal(cpu=1).startswith("Pulumi.dev.yaml ")
+
+
+def test_other_namespaces_are_left_alone() -> None:
+    """aws:region and its like are the provider's business."""
+    assert read_settings({"aws:region": "us-east-1"}, stack="dev") == Settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    """What was validated stays what it was."""
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().cpu = 512
+
+
+@pytest.mark.parametrize(
+    ("settings", "floor"), [({}, 1), ({"app_count": 3}, 3), ({"scaling": {"to_zero": True}}, 0)]
+)
+def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> None:
+    """app_count tasks always run, unless the service may go to zero."""
+    assert read(**settings).min_tasks == floor
+
+
+@pytest.mark.parametrize(
+    ("settings", "way"),
+    [
+        ({}, "existing"),
+        ({"story_infra": {"source": "own"}}, "create"),
+        ({"story_infra": {"source": "own"}, "network": {"endpoints": "nat"}}, "nat"),
+        ({"network": {"endpoints": "create"}}, "create"),
+    ],
+)
+def test_how_tasks_reach_aws(settings: dict[str, Any], way: str) -> None:
+    """story-infra's VPC is taken to have endpoints, an own one gets them; a setting overrules both."""
+    assert read(**settings).endpoints == way

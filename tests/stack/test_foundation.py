@@ -1,0 +1,134 @@
+"""A foundation of the stack's own: everything story-infra would have brought, by the same names."""
+
+import json
+
+from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
+
+SUBNET = "aws:ec2/subnet:Subnet"
+
+
+def test_it_exports_what_story_infra_exports(own: Recording) -> None:
+    """Another stack can refer to it in place of story-infra."""
+    assert set(STORY_INFRA) <= set(own.outputs)
+    assert own.outputs["task_queue_urls"] == {
+        "TTS": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/story-tts-jobs"
+    }
+    assert own.outputs["private_subnet_ids"] == ["private-0-id", "private-1-id"]
+
+
+def test_a_foundation_alone() -> None:
+    """Without the service there is the foundation and nothing of the worker."""
+    run = record({"story_infra": {"source": "own"}, "features": {"service": False}})
+    assert set(run.outputs) == set(STORY_INFRA)
+    assert run.names("aws:ecs/service:Service") == []
+    assert run.names("aws:ecr/repository:Repository") == []
+    assert run.names("aws:ecs/cluster:Cluster") == ["cluster"]
+
+
+def test_the_network_spans_two_zones(own: Recording) -> None:
+    """Private subnets of 4096 addresses in the first two zones; names resolve for endpoints and Cloud Map."""
+    vpc = own.one("aws:ec2/vpc:Vpc")
+    assert (vpc["cidrBlock"], vpc["enableDnsSupport"], vpc["enableDnsHostnames"]) == (
+        "10.42.0.0/16",
+        True,
+        True,
+    )
+    assert [
+        (item.inputs["cidrBlock"], item.inputs["availabilityZone"], item.inputs["mapPublicIpOnLaunch"])
+        for item in sorted(own.all(SUBNET), key=lambda item: item.name)
+    ] == [("10.42.0.0/20", "us-east-1a", False), ("10.42.16.0/20", "us-east-1b", False)]
+
+
+def test_endpoints_by_default_and_nothing_public(own: Recording) -> None:
+    """Without NAT the VPC has no way to or from the internet."""
+    for kind in (
+        "aws:ec2/internetGateway:InternetGateway",
+        "aws:ec2/natGateway:NatGateway",
+        "aws:ec2/route:Route",
+    ):
+        assert own.names(kind) == []
+    assert len(own.names("aws:ec2/vpcEndpoint:VpcEndpoint")) == 6
+    assert own.one("aws:ec2/vpcEndpoint:VpcEndpoint", "endpoint-s3")["routeTableIds"] == ["private-routes-id"]
+
+
+def test_nat_by_setting() -> None:
+    """One NAT gateway in a public subnet; the private subnets go out through it."""
+    run = record(
+        {"story_infra": {"source": "own", "vpc_cidr": "10.7.0.0/16"}, "network": {"endpoints": "nat"}}
+    )
+    assert run.names("aws:ec2/vpcEndpoint:VpcEndpoint") == []
+    assert run.one("aws:ec2/natGateway:NatGateway")["subnetId"] == "public-0-id"
+    assert run.one(SUBNET, "public-0")["cidrBlock"] == "10.7.32.0/20"
+    private, public = (run.one("aws:ec2/route:Route", name) for name in ("private-out", "public-out"))
+    assert (private["routeTableId"], private["natGatewayId"], private["destinationCidrBlock"]) == (
+        "private-routes-id",
+        "nat-id",
+        "0.0.0.0/0",
+    )
+    assert (public["routeTableId"], public["gatewayId"]) == ("public-routes-id", "internet-id")
+
+
+def test_the_cluster_offers_fargate_and_spot(own: Recording) -> None:
+    """Both capacity providers are there before a service asks for them."""
+    assert own.one("aws:ecs/cluster:Cluster")["name"] == "story-tts-cluster"
+    capacity = own.one("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders")
+    assert capacity["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+
+
+def test_jobs_come_through_the_topic_only(own: Recording) -> None:
+    """The queue takes messages of its topic alone, those for speech only, encrypted, for 14 days."""
+    queue = own.one("aws:sqs/queue:Queue", "jobs")
+    assert {
+        key: queue[key]
+        for key in (
+            "visibilityTimeoutSeconds",
+            "messageRetentionSeconds",
+            "receiveWaitTimeSeconds",
+            "sqsManagedSseEnabled",
+        )
+    } == {
+        "visibilityTimeoutSeconds": 60,
+        "messageRetentionSeconds": 1209600,
+        "receiveWaitTimeSeconds": 20,
+        "sqsManagedSseEnabled": True,
+    }
+    (statement,) = json.loads(own.one("aws:sqs/queuePolicy:QueuePolicy")["policy"])["Statement"]
+    assert statement == {
+        "Sid": "JobsTopicSends",
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-tts-jobs",
+        "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:story-tts-jobs"}},
+    }
+    subscription = own.one("aws:sns/topicSubscription:TopicSubscription")
+    assert json.loads(subscription["filterPolicy"]) == {"TASK_TYPE": ["TTS"]}
+
+
+def test_the_table_is_the_contracts_and_can_be_restored(own: Recording) -> None:
+    """Id and task_id, the sparse index of the unfinished, point-in-time recovery, no deletion by accident."""
+    table = own.one("aws:dynamodb/table:Table")
+    assert (table["hashKey"], table["rangeKey"], table["billingMode"]) == ("id", "task_id", "PAY_PER_REQUEST")
+    assert table["pointInTimeRecovery"] == {"enabled": True}
+    assert table["deletionProtectionEnabled"] is True
+    assert table["globalSecondaryIndexes"] == [
+        {
+            "name": "sparse_gsi",
+            "keySchemas": [{"attributeName": "sparse_gsi_hash_key", "keyType": "HASH"}],
+            "projectionType": "ALL",
+        }
+    ]
+    assert own.outputs["table_point_in_time_recovery"] is True
+
+
+def test_media_are_private_and_kept(own: Recording) -> None:
+    """The bucket can never be public, keeps versions, and is protected with the table."""
+    bucket = own.one("aws:s3/bucket:Bucket")
+    assert (bucket["bucket"], bucket["forceDestroy"]) == (f"story-tts-media-{ACCOUNT}-{REGION}", False)
+    block = own.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+    assert [
+        block[key]
+        for key in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    ] == [True] * 4
+    assert own.options["aws:s3/bucket:Bucket media"].protect is True
+    assert own.options["aws:dynamodb/table:Table tasks"].protect is True

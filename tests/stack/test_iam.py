@@ -1,0 +1,205 @@
+"""Least privilege: every action and every resource of every role, in one list."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from stack.iam import STARS
+from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
+
+POLICY = "aws:iam/rolePolicy:RolePolicy"
+ROLE = "aws:iam/role:Role"
+
+EVERYTHING = {
+    "features": {"exec": True},
+    "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-central-1"},
+    "worker": {"allowed_output_buckets": ["other-media"]},
+}
+
+
+def statements(run: Recording) -> dict[str, list[dict[str, Any]]]:
+    """Grant -> its statements."""
+    return {item.name: json.loads(item.inputs["policy"])["Statement"] for item in run.all(POLICY)}
+
+
+def allowed(run: Recording) -> Iterator[tuple[str, str]]:
+    """Every pair of an action and a resource that any role of the run may use."""
+    for grant in statements(run).values():
+        for statement in grant:
+            assert statement["Effect"] == "Allow"
+            yield from (
+                (action, resource) for action in statement["Action"] for resource in statement["Resource"]
+            )
+
+
+def test_the_execution_role_pulls_and_logs(plain: Recording) -> None:
+    """ECS may fetch this one image repository and write to this one log group, and nothing else."""
+    grants = {name: grant for name, grant in statements(plain).items() if name.startswith("execution-")}
+    assert grants == {
+        "execution-pull-image": [
+            {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]},
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
+                "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:story-tts"],
+            },
+        ],
+        "execution-write-logs": [
+            {
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:/ecs/story-tts:*"],
+            }
+        ],
+    }
+
+
+def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
+    """One queue in, one dead-letter queue out, one bucket, one table, and its own protection."""
+    grants = {name: grant for name, grant in statements(plain).items() if name.startswith("task-")}
+    assert grants == {
+        "task-consume-jobs": [
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                "Resource": [STORY_INFRA["task_queue_arns"]["TTS"]],
+            }
+        ],
+        "task-send-dead-letters": [
+            {
+                "Effect": "Allow",
+                "Action": ["sqs:SendMessage"],
+                "Resource": [f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-tts-dead-letter"],
+            }
+        ],
+        "task-write-media": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": ["arn:aws:s3:::story-video-data/*"],
+            },
+            {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
+        ],
+        "task-record-tasks": [
+            {
+                "Effect": "Allow",
+                "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                "Resource": [f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/story-video-tasks"],
+            }
+        ],
+        "task-protect-task": [
+            {
+                "Effect": "Allow",
+                "Action": ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+                "Resource": [f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/story-tts-cluster/*"],
+            }
+        ],
+    }
+
+
+def test_no_star_without_a_reason() -> None:
+    """With every feature on, an action on `*` stands on the reasoned list; nothing there is unused."""
+    starred = {action for action, resource in allowed(record(EVERYTHING)) if resource == "*"}
+    assert starred == set(STARS)
+
+
+def test_no_action_is_a_pattern() -> None:
+    """Actions are named one by one."""
+    for source in (EVERYTHING, {**EVERYTHING, "story_infra": {"source": "own"}}):
+        assert [action for action, _ in allowed(record(source)) if "*" in action] == []
+
+
+def test_stars_inside_resources_are_the_known_ones() -> None:
+    """A pattern in a resource covers a bucket's objects, a group's streams or a cluster's tasks."""
+    patterns = sorted(
+        {resource for _, resource in allowed(record(EVERYTHING)) if "*" in resource and resource != "*"}
+    )
+    assert patterns == sorted(
+        [
+            f"arn:aws:s3:{REGION}:{ACCOUNT}:story-video-data-eu-central-1/*",
+            "arn:aws:s3:::other-media/*",
+            "arn:aws:s3:::story-video-data/*",
+            f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:/ecs/story-tts:*",
+            f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/story-tts-cluster/*",
+        ]
+    )
+
+
+def test_roles_are_for_ecs_in_this_account_only(plain: Recording, own: Recording) -> None:
+    """No other service takes them on, and ECS not on behalf of another account."""
+    for run in (plain, own):
+        for role in run.all(ROLE):
+            assert json.loads(role.inputs["assumeRolePolicy"])["Statement"] == [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+                }
+            ]
+
+
+def test_the_two_roles_are_apart(plain: Recording) -> None:
+    """ECS starts the task as one role, the worker acts as the other."""
+    task = plain.one("aws:ecs/taskDefinition:TaskDefinition")
+    assert (task["executionRoleArn"], task["taskRoleArn"]) == (
+        f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-execution",
+        f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-task",
+    )
+
+
+def test_story_infras_roles_by_setting() -> None:
+    """The platform's roles are used as they are, and none is made."""
+    run = record({"features": {"roles": "story_infra"}})
+    task = run.one("aws:ecs/taskDefinition:TaskDefinition")
+    assert (task["executionRoleArn"], task["taskRoleArn"]) == (
+        STORY_INFRA["ecs_task_execution_role_arn"],
+        STORY_INFRA["ecs_task_role_arn"],
+    )
+    assert run.names(ROLE) == []
+
+
+def test_the_repository_lets_the_execution_role_pull(plain: Recording) -> None:
+    """On the repository's own side: this role, these three reads."""
+    policy = json.loads(plain.one("aws:ecr/repositoryPolicy:RepositoryPolicy")["policy"])
+    assert policy["Statement"] == [
+        {
+            "Sid": "TaskExecutionRolePulls",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-execution"},
+            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        }
+    ]
+
+
+def test_exec_is_granted_only_where_it_is_on() -> None:
+    """The four channels of ECS Exec, and none of them otherwise."""
+    assert statements(record({"features": {"exec": True}}))["task-exec"] == [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ],
+            "Resource": ["*"],
+        }
+    ]
+    assert "task-exec" not in statements(record())
+
+
+def test_other_buckets_are_granted_with_the_first() -> None:
+    """A bucket that direct jobs may name is one that the role may write to."""
+    grant = statements(record({"worker": {"allowed_output_buckets": ["other-media"]}}))["task-write-media"]
+    assert grant[0]["Resource"] == ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::other-media/*"]
+    assert grant[1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]

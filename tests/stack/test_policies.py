@@ -1,0 +1,87 @@
+"""The roles of those who run the program: enough for every setting, and nothing beside."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from tests.stack import provider_actions as provider
+from tests.stack.policies import POLICIES, actions, grants, statements
+from tests.stack.recording import record
+from tests.stack.test_program import VARIANTS
+
+# IAM takes at most this many characters of inline policies a role, white space aside.
+INLINE_LIMIT = 10_240
+READING = ("Describe", "Get", "List", "Filter", "BatchGet", "BatchCheck")
+
+
+@pytest.fixture(scope="session")
+def declared() -> set[str]:
+    """Every type that any variant of the program declares."""
+    return {item.type for settings in VARIANTS.values() for item in record(settings).resources if item.custom}
+
+
+def union(*tables: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """All actions of some tables."""
+    return {action for table in tables for needed in table.values() for action in needed}
+
+
+def test_the_table_of_actions_is_of_what_the_program_declares(declared: set[str]) -> None:
+    """A new type in the program needs its actions in the table, and so in the policies."""
+    assert set(provider.MAKE) == declared
+    assert set(provider.LOOK) | set(provider.RULES) == declared
+
+
+def test_the_deploying_role_can_deploy_and_no_more() -> None:
+    """Every action that the provider, the program, a smoke test or the state needs, and no other."""
+    looks = union(provider.LOOK, provider.RULES) | set(provider.ASK)
+    needed = union(provider.MAKE) | looks | set(provider.SMOKE) | set(provider.KEEP_STATE)
+    assert actions("deploy") == needed
+
+
+def test_the_previewing_role_can_look_and_no_more() -> None:
+    """The same looks, the states, and not one action that changes anything."""
+    needed = union(provider.LOOK, provider.RULES) | set(provider.ASK) | set(provider.READ_STATE)
+    assert actions("preview") == needed
+    assert {action for action in needed if not action.split(":")[1].startswith(READING)} == set()
+
+
+def mine(name: str) -> Iterator[tuple[str, str]]:
+    """Grants on resources whose names the stack chooses."""
+    services = ("dynamodb", "ecr", "iam", "logs", "s3", "sns", "sqs")
+    return ((action, resource) for action, resource in grants(name) if action.split(":")[0] in services)
+
+
+UNNAMED = {
+    "ecr:GetAuthorizationToken",
+    "logs:DescribeLogGroups",
+    "sns:GetSubscriptionAttributes",
+    "sns:SetSubscriptionAttributes",
+    "sns:Unsubscribe",
+}
+
+
+@pytest.mark.parametrize("name", ["deploy", "preview"])
+def test_named_resources_are_the_projects(name: str) -> None:
+    """Roles, repositories, queues, topics, tables, buckets and logs of others are out of reach."""
+    for action, resource in mine(name):
+        if resource == "*":
+            assert action in UNNAMED
+        else:
+            tail = resource.split(":", 5)[5]
+            assert any(word in tail for word in ("story-", "pulumi-state", "aws-service-role/")), resource
+
+
+def test_roles_are_passed_to_their_services_only() -> None:
+    """The deploying role cannot hand a role of the stack to anything but its own service."""
+    (passing,) = (item for item in statements("deploy") if item["Action"] == "iam:PassRole")
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com", "s3.amazonaws.com"]}
+    }
+
+
+@pytest.mark.parametrize("name", ["deploy", "preview"])
+def test_a_policy_fits_into_a_role(name: str) -> None:
+    """IAM would refuse a longer one."""
+    document = json.loads((POLICIES / f"{name}.json").read_text())
+    assert len(json.dumps(document, separators=(",", ":"))) < INLINE_LIMIT

@@ -1,0 +1,111 @@
+"""What is set on the output bucket when asked, and what is said of the table."""
+
+import json
+import logging
+
+import pytest
+
+from tests.stack.recording import Recording, record
+
+VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+BUCKET = "aws:s3/bucket:Bucket"
+
+
+def test_the_bucket_is_left_alone_unasked(plain: Recording) -> None:
+    """story-infra owns the bucket; without settings nothing on it changes."""
+    assert [plain.names(kind) for kind in (VERSIONING, LIFECYCLE, REPLICATION, BUCKET)] == [[], [], [], []]
+
+
+def test_versioning() -> None:
+    """Overwritten media are kept."""
+    assert record({"storage": {"versioning": True}}).one(VERSIONING) == {
+        "bucket": "story-video-data",
+        "versioningConfiguration": {"status": "Enabled"},
+    }
+
+
+def test_lifecycle() -> None:
+    """Noncurrent versions go after 30 days, uploads that never ended after 7; or as set."""
+    assert record({"storage": {"lifecycle": True}}).one(LIFECYCLE) == {
+        "bucket": "story-video-data",
+        "rules": [
+            {
+                "id": "noncurrent-versions",
+                "status": "Enabled",
+                "filter": {"prefix": ""},
+                "noncurrentVersionExpiration": {"noncurrentDays": 30},
+            },
+            {
+                "id": "incomplete-uploads",
+                "status": "Enabled",
+                "filter": {"prefix": ""},
+                "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+            },
+        ],
+    }
+    rules = record({"storage": {"lifecycle": True, "noncurrent_days": 3, "incomplete_upload_days": 2}}).one(
+        LIFECYCLE
+    )["rules"]
+    assert (rules[0]["noncurrentVersionExpiration"], rules[1]["abortIncompleteMultipartUpload"]) == (
+        {"noncurrentDays": 3},
+        {"daysAfterInitiation": 2},
+    )
+
+
+def test_replication() -> None:
+    """Every new object is copied to a private, encrypted, versioned bucket elsewhere; deletions are not."""
+    run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
+    replica = run.one(BUCKET)
+    assert (replica["bucket"], replica["region"], replica["forceDestroy"]) == (
+        "story-video-data-eu-central-1",
+        "eu-central-1",
+        False,
+    )
+    assert run.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock") == {
+        "bucket": "story-video-data-eu-central-1",
+        "region": "eu-central-1",
+        "blockPublicAcls": True,
+        "blockPublicPolicy": True,
+        "ignorePublicAcls": True,
+        "restrictPublicBuckets": True,
+    }
+    encryption = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    assert run.one(encryption)["rules"] == [
+        {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+    ]
+    assert run.one(VERSIONING, "replica-versioning")["region"] == "eu-central-1"
+    (rule,) = run.one(REPLICATION)["rules"]
+    assert rule == {
+        "id": "all-media",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "deleteMarkerReplication": {"status": "Disabled"},
+        "destination": {
+            "bucket": "arn:aws:s3:us-east-1:123456789012:story-video-data-eu-central-1",
+            "storageClass": "STANDARD_IA",
+        },
+    }
+    assert run.options[f"{BUCKET} replica"].protect is True
+
+
+def test_the_copying_role_is_s3s() -> None:
+    """Only S3, and only for this account, copies."""
+    run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
+    trust = json.loads(run.one("aws:iam/role:Role", "replication")["assumeRolePolicy"])["Statement"][0]
+    assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
+    policy = json.loads(run.one("aws:iam/rolePolicy:RolePolicy", "replication-copy-media")["policy"])
+    assert [statement["Action"] for statement in policy["Statement"]] == [
+        ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+        ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"],
+        ["s3:ReplicateObject", "s3:ReplicateTags"],
+    ]
+
+
+def test_a_table_without_recovery_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """The table is story-infra's: where it cannot be restored to a point in time, the operator is told."""
+    with caplog.at_level(logging.WARNING):
+        run = record()
+    assert run.outputs["table_point_in_time_recovery"] is False
+    assert "story-video-tasks has no point-in-time recovery" in caplog.text

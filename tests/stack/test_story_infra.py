@@ -1,0 +1,222 @@
+"""Where the foundation comes from: both sources under one suite, and every way in which it can be wrong."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from pulumi.runtime import mocks
+
+from app.local.emulator import CREDENTIALS
+from stack.config import StoryInfraSettings
+from stack.story_infra import StoryInfraError, TerraformState, read_story_infra
+from tests.stack.recording import STORY_INFRA, Recording, record
+from tests.stack.terraform_state import terraform_state
+
+Source = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture
+def states(aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, str], dict[str, Any]]:
+    """Puts a state into a bucket of the embedded AWS and returns the settings that find it."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    s3 = boto3.client("s3", endpoint_url=aws, region_name="us-east-1")
+
+    def put(body: bytes, key: str = "terraform.tfstate") -> dict[str, Any]:
+        bucket = f"state-{uuid4().hex}"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return {"source": "s3", "bucket": bucket, "endpoint_url": aws}
+
+    return put
+
+
+class Sources:
+    """Runs the program over outputs from either source."""
+
+    def __init__(self, kind: str, put: Callable[[bytes, str], dict[str, Any]]) -> None:
+        self.kind = kind
+        self._put = put
+
+    def record(self, outputs: Mapping[str, Any], **more: Any) -> Recording:
+        """One run with these outputs."""
+        settings = more.pop("settings", {})
+        if self.kind == "stack":
+            return record(settings, story_infra=outputs, **more)
+        found = self._put(terraform_state(outputs), "terraform.tfstate")
+        return record({"story_infra": found, **settings}, **more)
+
+    def refusal(self, outputs: Mapping[str, Any], **more: Any) -> str:
+        """The message with which the outputs are refused."""
+        with pytest.raises(StoryInfraError) as refused:
+            self.record(outputs, **more)
+        return str(refused.value)
+
+
+@pytest.fixture(params=["s3", "stack"])
+def source(request: pytest.FixtureRequest, states: Callable[[bytes, str], dict[str, Any]]) -> Sources:
+    """Each source in turn."""
+    return Sources(request.param, states)
+
+
+def without(name: str) -> dict[str, Any]:
+    """story-infra's outputs but one."""
+    return {key: value for key, value in STORY_INFRA.items() if key != name}
+
+
+def test_outputs_reach_the_resources(source: Sources) -> None:
+    """From either source the service lands on story-infra's cluster, subnets, queue, table and bucket."""
+    run = source.record(STORY_INFRA)
+    service = run.one("aws:ecs/service:Service")
+    assert service["cluster"] == "story-tts-cluster"
+    assert service["networkConfiguration"]["subnets"] == ["subnet-0a", "subnet-0b"]
+    assert run.outputs["queue_url"] == STORY_INFRA["task_queue_urls"]["TTS"]
+    assert (run.outputs["table_name"], run.outputs["bucket_name"]) == (
+        "story-video-tasks",
+        "story-video-data",
+    )
+
+
+REQUIRED = [
+    "vpc_id",
+    "private_subnet_ids",
+    "ecs_cluster_name",
+    "ecs_tasks_security_group_id",
+    "task_queue_urls",
+    "task_queue_arns",
+    "story_video_tasks_table_name",
+    "s3_bucket_name",
+]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_output_is_named(source: Sources, name: str) -> None:
+    """The error names the output, where it was looked for, what it should be, and how to mend it."""
+    message = source.refusal(without(name))
+    assert f"{name}: missing in " in message
+    assert "it should be " in message
+    assert (
+        "terraform apply" if source.kind == "s3" else "pulumi up --stack organization/story-infra/production"
+    ) in message
+
+
+WRONG = [
+    ("vpc_id", True, "a string that is not empty"),
+    ("vpc_id", " ", "a string that is not empty"),
+    ("private_subnet_ids", "subnet-0a", "a list of strings that is not empty"),
+    ("private_subnet_ids", [], "a list of strings that is not empty"),
+    ("private_subnet_ids", ["subnet-0a", ""], "a list of strings that is not empty"),
+    ("task_queue_urls", {"TEXT": "https://queue"}, "a map with a string under TTS"),
+    ("task_queue_arns", ["arn"], "a map with a string under TTS"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), WRONG)
+def test_a_malformed_output_is_named(source: Sources, name: str, value: Any, expected: str) -> None:
+    """What it is and what it should be stand side by side."""
+    message = source.refusal({**STORY_INFRA, name: value})
+    assert f"it is {value!r}, and should be {expected}." in message
+    assert message.count(name) == 1
+
+
+def test_all_faults_at_once(source: Sources) -> None:
+    """Two faults take one run to see."""
+    message = source.refusal({**without("vpc_id"), "s3_bucket_name": ""})
+    assert ("vpc_id: missing" in message, "s3_bucket_name: in " in message) == (True, True)
+
+
+def test_subnets_of_one_zone_are_refused(source: Sources) -> None:
+    """A service in one zone goes with it; the error names the subnets and the zone."""
+    message = source.refusal(STORY_INFRA, zones={"subnet-0a": "us-east-1c", "subnet-0b": "us-east-1c"})
+    assert "subnet-0a, subnet-0b lie in us-east-1c" in message
+
+
+def test_nothing_is_declared_before_the_outputs_are_good(
+    source: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault ends the run before any resource is touched."""
+    touched: list[str] = []
+
+    def touch(_: object, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        touched.append(args.name)
+        return {}
+
+    monkeypatch.setattr("tests.stack.recording.Recorder._computed", touch)
+    source.refusal(without("vpc_id"))
+    assert touched == []
+
+
+def test_roles_are_needed_only_where_they_are_used(source: Sources) -> None:
+    """The platform's roles may be missing while the stack has its own, and not when it borrows them."""
+    assert source.record(without("ecs_task_role_arn")).names("aws:iam/role:Role") == ["execution", "task"]
+    message = source.refusal(without("ecs_task_role_arn"), settings={"features": {"roles": "story_infra"}})
+    assert "ecs_task_role_arn: missing" in message
+
+
+@pytest.mark.parametrize("absent", ["missing", None, ""])
+def test_a_topic_is_optional(source: Sources, absent: str | None) -> None:
+    """story-infra without a topic exports none, or nothing in it."""
+    outputs = without("sns_topic_arn") if absent == "missing" else {**STORY_INFRA, "sns_topic_arn": absent}
+    assert "SNS_TOPIC_ARN" not in {item["name"] for item in source.record(outputs).container()["environment"]}
+
+
+def test_sensitive_outputs_become_secrets(states: Callable[[bytes, str], dict[str, Any]]) -> None:
+    """What Terraform holds sensitive is no plain text in Pulumi's state, nor in an error."""
+    import asyncio
+
+    def read(outputs: Mapping[str, Any], sensitive: Collection[str]) -> Any:
+        found = states(terraform_state(outputs, sensitive=sensitive), "terraform.tfstate")
+        source = TerraformState(settings=StoryInfraSettings.model_validate(found))
+        return asyncio.run(_read(source))
+
+    async def _read(source: TerraformState) -> tuple[bool, bool, str]:
+        infra = await read_story_infra(source, roles=True, zone_of=lambda subnet: subnet)
+        url: Any = infra.task_queue_url
+        return await url.is_secret(), isinstance(infra.vpc_id, str), await url.future()
+
+    assert read(STORY_INFRA, ["task_queue_urls"]) == (True, True, STORY_INFRA["task_queue_urls"]["TTS"])
+    with pytest.raises(StoryInfraError) as refused:
+        read({**STORY_INFRA, "s3_bucket_name": ["hush"]}, ["s3_bucket_name"])
+    assert "hush" not in str(refused.value)
+
+
+def test_a_workspaces_state_is_found(states: Callable[[bytes, str], dict[str, Any]]) -> None:
+    """Terraform keeps the state of a workspace under a prefix, and so is it looked for."""
+    found = states(terraform_state(STORY_INFRA), "live/staging/tts.tfstate")
+    settings = {**found, "workspace": "staging", "workspace_key_prefix": "live", "key": "tts.tfstate"}
+    assert record({"story_infra": settings}).outputs["bucket_name"] == "story-video-data"
+
+
+def test_a_missing_state_says_where_it_was_looked_for(states: Callable[[bytes, str], dict[str, Any]]) -> None:
+    """The address, the reason and the setting to check, in one message."""
+    found = states(b"", "elsewhere.tfstate")
+    with pytest.raises(StoryInfraError) as refused:
+        record({"story_infra": found})
+    message = str(refused.value)
+    assert f"s3://{found['bucket']}/terraform.tfstate (us-east-1)" in message
+    assert "NoSuchKey" in message
+    assert "story-tts:story_infra (bucket, key, region, workspace, profile)" in message
+
+
+def test_an_unknown_profile_is_a_clear_error(states: Callable[[bytes, str], dict[str, Any]]) -> None:
+    """No stack trace for a profile that the machine does not have."""
+    with pytest.raises(StoryInfraError, match="nobody"):
+        record(
+            {
+                "story_infra": {
+                    **states(terraform_state(STORY_INFRA), "terraform.tfstate"),
+                    "profile": "nobody",
+                }
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    "body", [b"not json", b"[]", b'{"version": 3, "modules": []}', b'{"version": 4}', b"\xff\xfe"]
+)
+def test_what_is_no_state_is_refused(states: Callable[[bytes, str], dict[str, Any]], body: bytes) -> None:
+    """Another file under the key, or the format of Terraform before 0.12, is named as such."""
+    with pytest.raises(StoryInfraError, match="is not a Terraform state"):
+        record({"story_infra": states(body, "terraform.tfstate")})

@@ -1,0 +1,194 @@
+"""Real workers for tests: processes, their logs, and the jobs they are given."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from random import randrange
+from signal import Signals
+from typing import Any
+from uuid import uuid4
+
+from app.aws.session import AwsClients
+from app.aws.tasks import Row, Tasks
+from app.contract import RowKey
+from app.local.emulator import REGION
+from app.local.platform import Platform
+
+LEASE_SECS = 3
+PATIENCE_SECS = 90.0
+"""For conditions that come to hold at once on an idle machine."""
+
+
+def until(condition: Callable[[], Any], *, secs: float = PATIENCE_SECS) -> Any:
+    """Return the first truthy answer of `condition`; fail where none came."""
+    deadline = time.monotonic() + secs
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.02)
+    message = f"the condition did not come to hold within {secs:g} s"
+    raise AssertionError(message)
+
+
+def free_port() -> int:
+    """
+    Return a port that nobody listens on, below those that the kernel gives to connections.
+
+    One of those may be taken again before the worker that it is meant for has started.
+    """
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", randrange(15_000, 30_000))) as listener:  # noqa: S311  # no secret
+            return int(listener.getsockname()[1])
+
+
+class WorkerProcess:
+    """A worker as the container runs it."""
+
+    def __init__(self, platform: Platform, folder: Path, *arguments: str, **environment: str) -> None:
+        self.port = free_port()
+        self.work_dir = folder / "work"
+        name = uuid4().hex[:8]
+        self.log_path, self.metrics_path = folder / f"{name}.log", folder / f"{name}.metrics"
+        settings = {
+            "SPEECH_ENGINE": "espeak",
+            "PORT": str(self.port),
+            "LEASE_SECS": str(LEASE_SECS),
+            "RECEIVE_WAIT_SECS": "1",
+            "STOP_TIMEOUT_SECS": "20",
+            "LOG_FORMAT": "json",
+            "WORK_DIR": str(self.work_dir),
+        }
+        with self.log_path.open("wb") as log, self.metrics_path.open("wb") as metrics:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "worker", "--host", "127.0.0.1", *arguments],
+                env=os.environ | platform.environment() | settings | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=metrics,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What it logged so far; a line that is no JSON fails the test."""
+        whole, _, _ = self.log_path.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return its log's lines of `event`."""
+        return [line for line in self.log if line["event"] == event]
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The embedded-metric documents it wrote so far."""
+        return [json.loads(line) for line in self.metrics_path.read_text().splitlines()]
+
+    @property
+    def children(self) -> list[int]:
+        """The processes it started, directly."""
+        listing = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for file in listing for pid in file.read_text().split()]
+
+    def signal(self, number: Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def is_over_after(self, number: Signals) -> bool:
+        """Return whether it has ended; where it has not, send it a signal."""
+        if self.process.poll() is None:
+            self.signal(number)
+            return False
+        return True
+
+    def wait(self, secs: float = PATIENCE_SECS) -> int:
+        """Return its exit code once it has ended."""
+        return self.process.wait(timeout=secs)
+
+    def end(self) -> None:
+        """End it, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def worker(platform: Platform, *arguments: str, **environment: str) -> Iterator[WorkerProcess]:
+    """Run a worker for the block; it is gone after it, and what it left on disk too."""
+    with tempfile.TemporaryDirectory(prefix="story-tts-test-") as folder:
+        process = WorkerProcess(platform, Path(folder), *arguments, **environment)
+        try:
+            yield process
+        finally:
+            process.end()
+
+
+class Jobs:
+    """Jobs as a producer makes them, and what became of them."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.sqs = platform.client("sqs")
+        self.s3 = platform.client("s3")
+        self.tasks = Tasks(
+            dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="test"
+        )
+
+    def story(self, text: str, *, rows: bool = True, **fields: Any) -> RowKey:
+        """Send a story job, and return the key of its audio row; the subtitles' row is `-srt`."""
+        audio = RowKey(f"story-{uuid4().hex[:12]}", "tts")
+        if rows:
+            self.tasks.create(audio, RowKey(audio.id, "srt"), source_prompt="test")
+        body = {"text": text, "parent_id": audio.id, "tts_task_id": "tts", "srt_task_id": "srt"} | fields
+        self.send(json.dumps(body))
+        return audio
+
+    def send(self, body: str) -> None:
+        """Send any body."""
+        self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+
+    def row(self, key: RowKey) -> Row:
+        """Return a row that must exist."""
+        row = self.tasks.read(key)
+        assert row is not None
+        return row
+
+    def status(self, key: RowKey) -> str:
+        """Return the status of a row."""
+        return str(self.row(key)["status"])
+
+    def wait_for(self, key: RowKey, status: str) -> Row:
+        """Return the row once it has `status`."""
+        until(lambda: self.status(key) == status)
+        return self.row(key)
+
+    def depth(self, url: str | None = None) -> int:
+        """Return how many messages the queue holds, in whatever state."""
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+        answer = self.sqs.get_queue_attributes(QueueUrl=url or self.platform.queue_url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Return the dead letters, and remove them."""
+        letters: list[dict[str, Any]] = []
+        url = self.platform.dead_letter_queue_url
+        while batch := self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            letters += batch
+        for letter in letters:
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        return letters
+
+    def media(self, row: Row) -> bytes:
+        """Return the bytes that a row's media_url names, which must be those whose digest the row holds."""
+        bucket, _, key = str(row["media_url"]).removeprefix("s3://").partition("/")
+        content: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert sha256(content).hexdigest() == row["media_sha256"]
+        return content
