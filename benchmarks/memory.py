@@ -1,6 +1,7 @@
 """
-Peak memory of a task: a worker and its speech child narrate a story of an hour with Kokoro, aligned by
-WhisperX.
+Peak memory of a task.
+
+A worker and its speech child narrate a story of an hour with Kokoro, aligned by WhisperX.
 
     python -m benchmarks.memory [--minutes 5 60] [--scale full]
 
@@ -135,13 +136,15 @@ def measure(minutes: float, *, no_alignment: bool) -> Peak:
             sys.exit(submitted.stderr or submitted.stdout)
         row = json.loads(submitted.stdout)
         print(
-            f"story asked for: {minutes:g} min; took {time.monotonic() - began:.0f} s; {json.dumps(row)[:600]}"
+            f"story asked for: {minutes:g} min; took {time.monotonic() - began:.0f} s;",
+            json.dumps(row)[:600],
         )
     peak = sampler.peak
     for name, rss in peak.by_process.items():
         print(f"  {rss / _MIB:6.0f} MiB  {name}")
     print(
-        f"  {peak.rss / _MIB:6.0f} MiB  RSS together, of which {peak.anonymous / _MIB:.0f} MiB anonymous at most",
+        f"  {peak.rss / _MIB:6.0f} MiB  RSS together;",
+        f"{peak.anonymous / _MIB:.0f} MiB anonymous at most",
         flush=True,
     )
     return peak

@@ -83,7 +83,8 @@ def main() -> None:
             factors[side] = (time.process_time() - began) * _RATE / samples
         ratios.append(factors[ours] / factors[plain])
         print(
-            f"pair {pair + 1}: KPipeline {factors[plain]:.3f}, ours {factors[ours]:.3f}, ratio {ratios[-1]:.3f}",
+            f"pair {pair + 1}: KPipeline {factors[plain]:.3f}, ours {factors[ours]:.3f},",
+            f"ratio {ratios[-1]:.3f}",
             flush=True,
         )
     print(f"ratio {statistics.median(ratios):.2f} at {arguments.threads} thread, {arguments.precision}")

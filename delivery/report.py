@@ -96,7 +96,7 @@ def render_preview(reports: Sequence[Report], *, commit: str) -> str:
 def render_drift(reports: Sequence[Report]) -> str:
     """Return the issue: where cloud and program differ."""
     head = (
-        "What AWS has and what the program on `main` says are not the same. Either somebody changed a resource"
+        "What AWS has and what the program on `main` says are not the same. Either a resource was changed"
         " by hand, or a deployment is missing or failed.\n\n"
         "Deploy `main` to have it as the program says, or bring the change into the program; this issue is"
         " closed by the next check that finds nothing."

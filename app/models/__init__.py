@@ -1,3 +1,1 @@
-"""
-The files of trained models: which there are, where they come from, and whether they are what they should be.
-"""
+"""The files of trained models: which there are, where they come from, whether they are intact."""

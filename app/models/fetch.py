@@ -1,6 +1,4 @@
-"""
-Downloads model files: resumed where broken off, verified before they take their place, recorded in the lock.
-"""
+"""Downloads model files: resumed where broken off, verified before they take their place, recorded."""
 
 import errno
 import http.client
@@ -134,7 +132,7 @@ class Fetcher:
             part.unlink()
             expected = f"{file.size or 'some'} bytes of SHA-256 {file.sha256}"
             raise ConfigurationError(
-                f"{file.url}: is not what the manifest names: {size} bytes of SHA-256 {digest}, not {expected}"
+                f"{file.url}: not what the manifest names: {size} bytes of SHA-256 {digest}, not {expected}"
             )
 
 

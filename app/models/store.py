@@ -1,6 +1,4 @@
-"""
-The models folder as it is on disk: its lock file says what each file must be, and nothing else is loaded.
-"""
+"""The models folder on disk: its lock file says what each file must be, and nothing else is loaded."""
 
 import hashlib
 import json
@@ -104,7 +102,7 @@ class ModelStore:
     def write(self, entries: Mapping[str, Locked]) -> None:
         """Replace the lock by `entries`, in one step."""
         document = {
-            "about": "What `story-tts models fetch` fetched; `story-tts models verify` compares the files with it.",
+            "about": "What `story-tts models fetch` fetched; `story-tts models verify` compares the files.",
             "files": {
                 name: {"size": e.size, "sha256": e.sha256, "url": e.url, "licence": e.licence}
                 for name, e in sorted(entries.items())

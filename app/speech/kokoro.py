@@ -119,9 +119,7 @@ class KokoroEngine:
         return model.requires_grad_(requires_grad=False).to(self._device)
 
     def _said(self, text: str, voice: str) -> Pronunciation:
-        """
-        Return the pronunciation, remembered for a while: text is measured more than once before it is spoken.
-        """
+        """Return the pronunciation, remembered for a while: text is measured before it is spoken."""
         language = _parts(voice)[0][0][0]
         key = (language, text)
         if key in self._remembered:
@@ -148,8 +146,9 @@ class KokoroEngine:
 
     def _style(self, voice: str) -> "Tensor":
         """
-        Return the voice's styles, shape (510, 1, 256): row n for n + 1 phonemes; of a blend, the weighted
-        mean.
+        Return the voice's styles, shape (510, 1, 256), of a blend the weighted mean.
+
+        Row n is for n + 1 phonemes.
         """
         if voice not in self._styles:
             parts = _parts(voice)
@@ -221,9 +220,7 @@ class _Verified:
 
 
 def _install_english(models: ModelStore) -> None:
-    """
-    Let spaCy find the English pipeline among the models; misaki would download it where it is not found.
-    """
+    """Let spaCy find the English pipeline among the models; misaki would download it if not found."""
     import sys
 
     folder = str(models.below("packages"))

@@ -163,9 +163,7 @@ def _is_heard(phonemes: str) -> bool:
 
 
 def _found(token: str, text: str, cursor: int) -> tuple[int, int]:
-    """
-    Return where `token` is in `text` from `cursor` on, though misaki may have dropped an apostrophe in it.
-    """
+    """Return where `token` is in `text` from `cursor` on; misaki may have dropped an apostrophe in it."""
     start = text.find(token, cursor)
     if start >= 0 and not text[cursor:start].strip(" '‘’"):
         return start, start + len(token)

@@ -68,9 +68,7 @@ class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # of torch, which co
         self.second = nn.ModuleList(ordered[half:])
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """
-        Map `x`, float32 of shape (1, channels, time), under `style` (1, style width), to the same shape.
-        """
+        """Map `x`, float32 (1, channels, time), under `style` (1, style width), to the same shape."""
         moments = _Moments(x.shape[1])
         signal = x[0]
         for tile in _tiles(signal):
@@ -128,9 +126,7 @@ class _Step(nn.Module):  # type: ignore[misc]
         return scale[:, None], shift[:, None]
 
     def _bend(self, signal: Tensor, tile: slice, scale: Tensor, shift: Tensor) -> Tensor:
-        """
-        Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the signal's ends.
-        """
+        """Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the ends."""
         start, stop = tile.start - self.halo, tile.stop + self.halo
         length = signal.shape[1]
         part = signal[:, max(start, 0) : min(stop, length)]
@@ -144,9 +140,7 @@ class _Step(nn.Module):  # type: ignore[misc]
 
 
 class _Moments:
-    """
-    Mean and variance of each channel, gathered while its samples are at hand; float64, for sums are long.
-    """
+    """Mean and variance of each channel, gathered while its samples are at hand; float64: sums are long."""
 
     def __init__(self, channels: int) -> None:
         self._sum = torch.zeros(channels, dtype=torch.float64)

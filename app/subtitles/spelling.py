@@ -1,6 +1,7 @@
 """
-Words as an aligner's network can hear them: digits and signs spelled out, letters folded to those that it
-knows.
+Words as an aligner's network can hear them.
+
+Digits and signs are spelled out, letters folded to those that it knows.
 """
 
 import re

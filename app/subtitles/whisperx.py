@@ -1,6 +1,7 @@
 """
-Forced alignment by WhisperX: a network hears which letter is said when, and the known text finds its way
-through.
+Forced alignment by WhisperX.
+
+A network hears which letter is said when, and the known text finds its way through.
 
 Each chunk is aligned in a window of its own: WhisperX's memory grows with the square of a window's length.
 """

@@ -1,4 +1,4 @@
-"""A platform on loopback for the workflows: AWS, Pulumi's engine, GitHub, and two stacks that are committed."""
+"""A platform on loopback for the workflows: AWS, Pulumi's engine, GitHub, the two committed stacks."""
 
 import json
 import shutil

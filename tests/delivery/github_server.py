@@ -1,4 +1,4 @@
-"""GitHub's REST interface on loopback, as much of it as comments and issues are, as strict as the real one."""
+"""GitHub's REST interface on loopback, as much of it as comments and issues are, and as strict."""
 
 import json
 import re
@@ -71,7 +71,7 @@ class GitHubServer:
         ):
             match = re.fullmatch(f"/repos/{REPOSITORY}{pattern}", url.path)
             if match and method == verb:
-                return (201 if method == "POST" else 200), handler(*match.groups())  # type: ignore[operator]
+                return (201 if method == "POST" else 200), handler(*match.groups())
         return 404, {"message": "Not Found"}
 
     def _of(self, number: int) -> list[dict[str, Any]]:

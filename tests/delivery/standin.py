@@ -1,4 +1,4 @@
-"""The stand-in provider, with one more thing: it reads queues anew, so that a refresh can find what changed."""
+"""The stand-in provider, and one thing more: it reads queues anew, so that a refresh finds changes."""
 
 from typing import Any
 

@@ -50,7 +50,7 @@ def test_a_preview_becomes_one_comment_that_is_kept_up_to_date(
 
 
 def test_a_broken_rule_and_a_broken_program_are_told_and_fail(account: Account, github: GitHubServer) -> None:
-    """The comment says what is wrong, and the check is red; the other stack's preview is there all the same."""
+    """The comment says what is wrong, the check is red; the other stack's preview is there all the same."""
     account.settings("production", ecr_repository_name="another")
     account.settings("staging", memroy=4096)
     ran = previewed(account)
@@ -68,7 +68,7 @@ def test_a_broken_rule_and_a_broken_program_are_told_and_fail(account: Account, 
 
 
 def test_main_goes_through_staging_and_smoke_to_production_by_one_digest(account: Account) -> None:
-    """Staging builds, a real story passes through it, and production runs the very digest; all of it is told."""
+    """Staging builds, a real story passes through it, production runs the very digest; all is told."""
     staging = account.run("deploy.yml", "staging", inputs={})
     assert staging.succeeded, staging.log
     digest = staging.outputs["release"]["digest"]

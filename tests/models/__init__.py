@@ -1,4 +1,5 @@
 """
-Real model classes with seeded random weights, and the local hub that serves them where the true ones would
-be.
+Real model classes with seeded random weights.
+
+And the local hub that serves them where the true ones would be.
 """

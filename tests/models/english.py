@@ -25,7 +25,7 @@ _NETWORK: dict[str, Any] = {
 _TAGGED = """
 The/DT old/JJ keeper/NN climbed/VBD the/DT stairs/NNS ,/, and/CC he/PRP lit/VBD the/DT lamp/NN ./.
 "/`` I/PRP do/VBP n't/RB know/VB ,/, "/'' said/VBD Anna/NNP ;/: "/`` it/PRP was/VBD cold/JJ !/. "/''
-On/IN 12/CD May/NNP 1987/CD they/PRP paid/VBD $/$ 3.50/CD for/IN two/CD loaves/NNS (/-LRB- of/IN bread/NN )/-RRB- ./.
+On/IN 12/CD May/NNP 1987/CD they/PRP paid/VBD $/$ 3.50/CD for/IN loaves/NNS (/-LRB- bread/NN )/-RRB- ./.
 We/PRP can/MD go/VB to/TO the/DT sea/NN :/: the/DT wind/NN is/VBZ calm/JJ --/: is/VBZ it/PRP not/RB ?/.
 She/PRP has/VBZ been/VBN singing/VBG softly/RB in/IN the/DT garden/NN of/IN Mr./NNP Brown/NNP ./.
 Dogs/NNS and/CC cats/NNS ,/, 1,000/CD of/IN them/PRP ,/, ran/VBD down/RP an/DT empty/JJ street/NN …/:

@@ -25,9 +25,7 @@ Scale = Literal["small", "full"]
 
 
 def models_folder(scale: Scale) -> Path:
-    """
-    Return a models folder of the given scale, made where this machine has none for the present builders.
-    """
+    """Return a models folder of the given scale, made where this machine has none of these builders."""
     root = Path(
         os.environ.get("STORY_TTS_TEST_MODELS") or Path(gettempdir()) / f"story-tts-test-models-{os.getuid()}"
     )
@@ -61,9 +59,7 @@ def build(target: Path, scale: Scale) -> None:
 
 
 def write_hub(folder: Path, scale: Scale) -> Path:
-    """
-    Write every file of the packaged manifest's default sets, at its address, and return a manifest of them.
-    """
+    """Write every file of the packaged manifest's default sets; return a manifest of them."""
     packaged = json.loads(PACKAGED.read_text("utf-8"))
     size = kokoro.FULL if scale == "full" else kokoro.SMALL
     scratch = folder / "scratch"

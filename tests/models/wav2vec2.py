@@ -1,6 +1,4 @@
-"""
-wav2vec2, the network that WhisperX aligns with, with seeded random weights, in both forms that it loads.
-"""
+"""wav2vec2, the network that WhisperX aligns with: seeded random weights, both forms it loads."""
 
 import json
 import warnings
@@ -16,9 +14,7 @@ _SEED = 20251124
 
 
 def write_bundle(path: Path) -> None:
-    """
-    Write wav2vec2-base at its full 94.4 M parameters, as torchaudio's bundle WAV2VEC2_ASR_BASE_960H has it.
-    """
+    """Write wav2vec2-base at its full 94.4 M parameters, as torchaudio's WAV2VEC2_ASR_BASE_960H has it."""
     import torchaudio  # seconds to import
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,9 +40,7 @@ SMALL = Size(width=32, layers=1)
 
 
 def write_folder(folder: Path, size: Size = SMALL) -> None:
-    """
-    Write a small wav2vec2 in the form of a model repository: config.json, weights, processor and vocabulary.
-    """
+    """Write a small wav2vec2 in the form of a model repository: configuration, weights, vocabulary."""
     from transformers import (  # seconds to import
         Wav2Vec2Config,
         Wav2Vec2CTCTokenizer,

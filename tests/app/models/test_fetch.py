@@ -1,6 +1,4 @@
-"""
-Fetching models from a local hub: resumed, verified, recorded; and what the models folder makes of the result.
-"""
+"""Fetching models from a local hub: resumed, verified, recorded; and what the folder makes of it."""
 
 import hashlib
 import io
@@ -124,9 +122,7 @@ def test_another_content_is_refused(store: ModelStore, hub: Hub, change: dict[st
 
 
 def test_an_unpinned_file_is_trusted_once(store: ModelStore, hub: Hub) -> None:
-    """
-    Where the manifest knows no digest, the first download's is recorded, and a change on disk is a fault.
-    """
+    """Where the manifest knows no digest, the first download's is recorded; a change on disk is a fault."""
     _fetcher(store, hub).fetch([UNPINNED])
     (store.folder / "kokoro/a.bin").write_bytes(DATA[::-1])
     assert list(store.faults()) == [("kokoro/a.bin", Fault.DIGEST)]

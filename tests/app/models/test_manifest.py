@@ -37,9 +37,7 @@ def test_the_packaged_manifest_has_every_voice() -> None:
 
 
 def test_the_default_sets_are_known_to_the_last_byte() -> None:
-    """
-    What is fetched unasked, for the image above all, is pinned by its SHA-256 and not trusted on first sight.
-    """
+    """What is fetched unasked, for the image above all, is pinned by its SHA-256."""
     assert [file.path for file in Manifest.read().of(()) if file.sha256 is None] == []
 
 

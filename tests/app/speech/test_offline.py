@@ -1,6 +1,7 @@
 """
-The whole path with Kokoro and WhisperX, in a process that the network is closed to, on texts that broke
-others.
+The whole path with Kokoro and WhisperX, in a process that the network is closed to.
+
+On texts that broke others.
 """
 
 import json
@@ -97,7 +98,7 @@ def tell(narrator: Narrator, tmp_path: Path) -> Tell:
 TEXTS = {
     "a sentence of more than 510 phonemes": "The keeper who lived by the sea and " * 25 + "slept.",
     "curly apostrophes": "The keeper’s lamp wasn’t lit; ’twas Mary’s lamp, ‘she’d said’.",
-    "numbers and dates": "On 12/05/1987 at 5:30 they paid $3.50, £1,234.56, 10% and 1,000,000; 3.14.15, 22nd, 5'10\".",
+    "numbers and dates": "On 12/05/1987 at 5:30 paid $3.50, £1,234.56, 10% and 1,000; 3.14, 22nd, 5'10\".",
     "a paragraph of one word": "First words here.\n\nLamp\n\nLast words here.",
     "another language": "He said: Привет, мир! 你好世界。 Grüße.",
     "emoji": "😀 Hello 👨‍👩‍👧 there 🎉! 🎉",
