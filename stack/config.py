@@ -252,11 +252,11 @@ class Features(Group):
     service: bool = True
     """`false`, with an own foundation: make the foundation only, for other stacks to refer to"""
     exec: bool = False
-    """`aws ecs execute-command` into tasks"""
+    """`aws ecs execute-command` into tasks; their root is then writable, as its agent needs it"""
     roles: Literal["own", "story_infra"] = "own"
     """roles of the task: of this stack with least privilege, or those that story-infra exports"""
     protect: bool = True
-    """refuse to delete what holds data: repository, dead letters, own bucket and table"""
+    """refuse to delete what holds data: repository, dead letters, own queue, bucket and table"""
 
 
 class Settings(Group):
