@@ -235,7 +235,10 @@ def test_an_unknown_key_is_an_error_with_the_yaml_to_write(
 def test_a_key_like_no_other_is_an_error_that_lists_what_is_known() -> None:
     """Where nothing comes near, the message says what there is."""
     message = refusal(spot={"xyz": 1})
-    assert "story-tts:spot.xyz: no such setting; known here: fargate_base, fargate_weight, spot_weight." in message
+    assert (
+        "story-tts:spot.xyz: no such setting; known here: fargate_base, fargate_weight, spot_weight."
+        in message
+    )
     assert "Remove it" in message
 
 

@@ -71,7 +71,9 @@ def test_the_platforms_roles_can_run_a_worker(own: Recording) -> None:
         }
 
     names = own.names("aws:iam/rolePolicy:RolePolicy")
-    assert actions("platform-execution-start-tasks") == actions(*[n for n in names if n.startswith("execution-")])
+    assert actions("platform-execution-start-tasks") == actions(
+        *[n for n in names if n.startswith("execution-")]
+    )
     assert actions("platform-task-use-platform") == actions(*[n for n in names if n.startswith("task-")])
 
 
