@@ -20,6 +20,7 @@ from app.contract import RowKey
 from app.local.emulator import REGION
 from app.local.platform import Platform
 from app.local.service import reserved_port
+from tests import logs
 
 LEASE_SECS = 3
 PATIENCE_SECS = 90.0
@@ -54,6 +55,8 @@ class WorkerProcess:
             "STOP_TIMEOUT_SECS": "20",
             "LOG_FORMAT": "json",
             "WORK_DIR": str(self.work_dir),
+            "AWS_SECRET_ACCESS_KEY": logs.SECRET,
+            "AWS_SESSION_TOKEN": logs.TOKEN,
         }
         with self.log_path.open("wb") as log, self.metrics_path.open("wb") as metrics:
             self.process = subprocess.Popen(
@@ -101,11 +104,12 @@ class WorkerProcess:
         return self.process.wait(timeout=secs)
 
     def end(self) -> None:
-        """End it, whatever state it is in."""
+        """End it, whatever state it is in, and read its logs for what they may not hold."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self._reserved_port.close()
+        logs.read(self.log_path, self.metrics_path)
 
 
 @contextmanager
@@ -139,9 +143,11 @@ class Jobs:
         self.send(json.dumps(body))
         return audio
 
-    def send(self, body: str) -> None:
-        """Send any body."""
-        self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+    def send(self, body: str) -> str:
+        """Send any body, and return the id of the message."""
+        logs.tell(body)
+        answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+        return str(answer["MessageId"])
 
     def row(self, key: RowKey) -> Row:
         """Return a row that must exist."""
