@@ -13,8 +13,8 @@ from tests.e2e.engine import Engine, StackUnderTest, Summary
 from tests.e2e.platform import MISSING, PlatformInAws
 from tests.stack.policies import action_of, deploys
 
-# One worker process for the module: its tests share an embedded AWS, and follow one stack's life in order.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
+# One process for the module (--dist loadfile): its tests follow one stack's life, in order.
+pytestmark = pytest.mark.slow
 
 SETTINGS: dict[str, Any] = {"features": {"protect": False}, "worker": {"speech_engine": "espeak"}}
 LOOKS = ("Get", "Describe", "List")
