@@ -7,6 +7,15 @@ import pytest
 
 from app.local.emulator import emulator
 from app.local.platform import Platform, create_platform
+from tests import logs
+
+
+@pytest.fixture(autouse=True)
+def no_log_tells_a_story() -> Iterator[None]:
+    """Whatever a test is about: the logs of its workers hold no story's text and no secret."""
+    logs.found.clear()
+    yield
+    assert logs.found == []
 
 
 @pytest.fixture(scope="session")

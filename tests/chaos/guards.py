@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -230,11 +231,11 @@ def edited(guard: Guard, root: Path) -> str:
     return text.replace(guard.old, guard.new)
 
 
-def judge(guard: Guard) -> tuple[Verdict, str]:
+def judge(guard: Guard, copied: tuple[str, ...] = _COPIED) -> tuple[Verdict, str]:
     """Run the guard's test on a copy of the tree without it; return the verdict and the test's last word."""
     with tempfile.TemporaryDirectory(prefix="story-tts-guards-") as folder:
         copy = Path(folder)
-        for name in _COPIED:
+        for name in copied:
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
@@ -260,19 +261,24 @@ def main() -> int:
     parser.add_argument("--why", action="store_true", help="say what each test failed with")
     arguments = parser.parse_args()
     chosen = [guard for guard in GUARDS if arguments.only in guard.name]
-    verdicts: list[Verdict] = []
     print("| guard removed | test that fails | verdict |\n|---|---|---|", flush=True)
-    for guard in chosen:
+    caught = tell(chosen, why=arguments.why)
+    print(f"{caught} of {len(chosen)} guards are missed when they are gone", flush=True)
+    return 0 if caught == len(chosen) else 1
+
+
+def tell(guards: Sequence[Guard], *, why: bool, copied: tuple[str, ...] = _COPIED) -> int:
+    """Judge each and print its line of the table; return how many were caught."""
+    verdicts: list[Verdict] = []
+    for guard in guards:
         began = time.monotonic()
-        verdict, reason = judge(guard)
+        verdict, reason = judge(guard, copied)
         verdicts.append(verdict)
         test = guard.test.rpartition("::")[2]
         print(f"| {guard.name} | {test} | {verdict} ({time.monotonic() - began:.0f} s) |", flush=True)
-        if arguments.why or verdict is not Verdict.CAUGHT:
+        if why or verdict is not Verdict.CAUGHT:
             print(f"  {reason}", flush=True)
-    caught = verdicts.count(Verdict.CAUGHT)
-    print(f"{caught} of {len(chosen)} guards are missed when they are gone", flush=True)
-    return 0 if caught == len(chosen) else 1
+    return verdicts.count(Verdict.CAUGHT)
 
 
 if __name__ == "__main__":

@@ -206,8 +206,7 @@ class Relay:
         """Send the job, or another copy of its message."""
         if not self.message_ids:
             self.jobs.tasks.create(self.key, RowKey(self.key.id, "srt"), source_prompt="test")
-        answer = self.jobs.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=self.body)
-        self.message_ids.append(answer["MessageId"])
+        self.message_ids.append(self.jobs.send(self.body))
 
     def first(self, *faults: Fault, lease_secs: float = LEASE_SECS) -> AbstractContextManager[GuardedWorker]:
         """Run the worker that meets the faults."""

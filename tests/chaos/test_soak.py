@@ -66,8 +66,8 @@ class Ended:
             "srt_task_id": "srt",
         }
         self.jobs.tasks.create(STORY, RowKey(STORY.id, "srt"), source_prompt="test")
-        sent = self.jobs.sqs.send_message(QueueUrl=platform.queue_url, MessageBody=body.spelled(0))
-        self.sent = Sent(STORY.id, body.spelled(0), End.COMPLETED, (sent["MessageId"],))
+        message_id = self.jobs.send(body.spelled(0))
+        self.sent = Sent(STORY.id, body.spelled(0), End.COMPLETED, (message_id,))
         with guarded_worker(platform, self.journal, folder):
             until(lambda: self.journal.deleted_messages)
 
