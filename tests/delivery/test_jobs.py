@@ -170,11 +170,9 @@ def see_executed(account: Account, file: str, job: str) -> None:
     steps = {step for step in run_steps() if (step.workflow, step.job) == (file, job)}
     if steps <= account.runner.executed:
         return
-    document = workflow(file)["jobs"][job]
+    named = workflow(file)["jobs"][job].get("needs", [])
     needs: dict[str, Any] = {}
-    for needed in (
-        [document["needs"]] if isinstance(document.get("needs"), str) else document.get("needs", [])
-    ):
+    for needed in [named] if isinstance(named, str) else named:
         see_executed(account, file, needed)
         digest = account.outputs("staging").get("image_digest", "") if needed == "staging" else ""
         needs[needed] = {"outputs": {"digest": digest}}
