@@ -25,6 +25,8 @@ _FAILED = 1
 TASKS, OBJECTS, WORKER, LEASE = "app/aws/tasks.py", "app/aws/objects.py", "app/worker.py", "app/lease.py"
 TEST_TASKS, TEST_OBJECTS = "tests/app/aws/test_tasks.py", "tests/app/aws/test_objects.py"
 FAULTS = "tests/chaos/test_faults.py"
+TABLES_LIFE = "tests/fuzz/test_life_of_a_task.py::test_the_table_lives_as_the_model_says"
+WORKERS_LIFE = "tests/fuzz/test_life_in_a_worker.py::test_the_worker_does_as_the_model_says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,41 @@ GUARDS = (
         "                if self.read(key) is not None:\n                    return\n",
         "                continue\n",
         f"{TEST_TASKS}::test_a_refused_job_fails_its_free_rows_alone",
+    ),
+    Guard(
+        "the epoch in renewals, commits and failures, by the model",
+        TASKS,
+        '_OURS = "#status = :in_progress AND lease_epoch = :epoch"',
+        '_OURS = "#status = :in_progress AND lease_epoch >= :epoch"',
+        TABLES_LIFE,
+    ),
+    Guard(
+        "the message is deleted last, by the model",
+        WORKER,
+        "        lease.check()\n        lease.stop()\n",
+        "        lease.check()\n        lease.stop()\n        self._queue.delete(attempt.message)\n",
+        WORKERS_LIFE,
+    ),
+    Guard(
+        "a job that is given back is released, by the model",
+        WORKER,
+        "            self._tasks.release(attempt.claim)\n",
+        "            pass\n",
+        WORKERS_LIFE,
+    ),
+    Guard(
+        "the rows fail before the dead letter is sent, by the model",
+        WORKER,
+        "            self._tasks.fail(attempt.claim, code=error.code, message=error.message)\n",
+        "            pass\n",
+        WORKERS_LIFE,
+    ),
+    Guard(
+        "a story stays out of the log",
+        WORKER,
+        "characters=len(job.text), voice=job.voice",
+        "characters=job.text, voice=job.voice",
+        "tests/app/test_worker.py::test_a_story_becomes_media_and_completed_rows",
     ),
 )
 
