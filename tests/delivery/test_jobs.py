@@ -125,7 +125,7 @@ def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Ac
 
 
 def test_drift_is_found_and_told(account: Account, github: GitHubServer) -> None:
-    """A queue that was changed by hand opens an issue that names it; cloud and program that agree close it."""
+    """A queue that was changed by hand opens an issue that names it; agreement closes it."""
     account.runner.environment |= github.environment()
     url = account.outputs("production")["dead_letter_queue_url"]
     sqs = client(account.cloud, "sqs")
