@@ -417,7 +417,7 @@ def test_a_message_that_kills_its_workers_is_given_up(relay: Relay) -> None:
         assert received["Messages"]
     with relay.second(MAX_RECEIVES="1"):
         until(relay.is_done)
-    assert relay.jobs.row(relay.key)["error_code"] == "TASK_ROW"
+    assert relay.jobs.row(relay.key)["error_code"] == "POISONED"
     relay.assert_kept(End.FAILED)
 
 
