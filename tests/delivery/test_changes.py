@@ -96,3 +96,10 @@ def test_what_is_no_resource_is_left_out() -> None:
         )
         == []
     )
+
+
+def test_a_list_that_is_emptied_loses_its_items() -> None:
+    """What goes is shown as going, without an empty list in its place."""
+    (change,) = changes(step("update", old={"actions": ["arn:a"]}, new={"actions": []}))
+
+    assert (change.properties, change.values) == (("actions",), (Value("actions[0]", '"arn:a"', None),))

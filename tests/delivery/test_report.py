@@ -79,3 +79,15 @@ def test_a_saved_report_is_read_back_as_it_was(tmp_path: Path) -> None:
 
     (back,) = saved_in(tmp_path)
     assert render_preview([back], commit="c") == render_preview([report], commit="c")
+
+
+def test_many_new_resources_are_folded_away_and_nothing_else_is() -> None:
+    """Of a stack that begins, the list is a line to unfold; what changes or goes stays in sight."""
+    new = [Change("create", "aws:sqs:Queue", f"queue-{number}", (), ()) for number in range(11)]
+    text = render_preview(
+        [Report("p", [Change("delete", "aws:sns:Topic", "alarms", (), ()), *new])], commit="c"
+    )
+    open_part, _, folded = text.partition("<details><summary>New resources</summary>")
+
+    assert ("alarms" in open_part, "queue-" in open_part, folded.count("queue-")) == (True, False, 11)
+    assert "<details>" not in render_preview([Report("p", new[:10])], commit="c")
