@@ -82,17 +82,17 @@ def _kind(type_: str) -> str:
 
 
 def _inputs(step: Mapping[str, Any], state: str) -> dict[str, str]:
-    """Return the inputs of a state, a line each: path -> value as text."""
+    """Return the inputs of a state, a line each: path -> value as text; an empty list has no line."""
     return dict(_flat("", (step.get(state) or {}).get("inputs") or {}))
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     value = _opened(value)
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, item in value.items():
             if not key.startswith("__"):
                 yield from _flat(f"{path}.{key}" if path else key, item)
-    elif isinstance(value, list) and value:
+    elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _flat(f"{path}[{number}]", item)
     elif path:

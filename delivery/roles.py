@@ -3,21 +3,22 @@ The two roles that workflows assume by OpenID Connect, with no key anywhere: one
 
 Who may assume them is said here; what they may do is in stack/policies, beside the program that needs it.
 
-- `github-story-tts-preview` looks. Pull requests of the repository's own branches have it, and checks on `main`. A
-  pull request from a fork gets no token from GitHub to assume anything with.
-- `github-story-tts-deploy` deploys. Only jobs of deploy.yml as it stands on `main` have it, in the environments
-  `staging` and `production`, whose approvals and branch rules stand in front.
+- `github-story-tts-preview` looks. Pull requests of the repository's own branches have it, and checks on
+  `main`. A pull request from a fork gets no token from GitHub to assume anything with.
+- `github-story-tts-deploy` deploys. Only jobs of deploy.yml as it stands on `main` have it, in the
+  environments `staging` and `production`, whose approvals and branch rules stand in front.
 
-Their names lie outside `story-tts*`, which the one that deploys may change: it cannot widen what it may do itself.
+Their names lie outside `story-tts*`, which the one that deploys may change: it cannot widen what it may do.
 
-A token's subject names the repository, and, where it was made, renamed or moved since the summer of 2026, the numbers
-of owner and repository too: `owner@1/name@2`. github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-
-actions-oidc-tokens
+A token's subject names the repository, and, where that was made, renamed or moved since the summer of 2026,
+the numbers of owner and repository too: `owner@1/name@2`.
+https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -108,13 +109,14 @@ def ensure_roles(repository: str, *, state_bucket: str) -> Iterator[str]:
     if not state_bucket:
         raise DeliveryError("no bucket of Pulumi's state: STATE_BUCKET=bucket")
     try:
-        account = boto3.client("sts").get_caller_identity()["Account"]
-        iam = boto3.client("iam")
-        _ensure_provider(iam)
-        for role, variable in ((PREVIEW, "AWS_PREVIEW_ROLE"), (DEPLOY, "AWS_DEPLOY_ROLE")):
-            policy = grant(role, {"account": account, "state_bucket": state_bucket})
-            arn = _ensure_role(iam, role, trust(repository, account, role=role), policy)
-            yield f"gh variable set {variable} --repo {name} --body {arn}"
+        with closing(boto3.client("sts")) as sts:
+            account = sts.get_caller_identity()["Account"]
+        with closing(boto3.client("iam")) as iam:
+            _ensure_provider(iam)
+            for role, variable in ((PREVIEW, "AWS_PREVIEW_ROLE"), (DEPLOY, "AWS_DEPLOY_ROLE")):
+                policy = grant(role, {"account": account, "state_bucket": state_bucket})
+                arn = _ensure_role(iam, role, trust(repository, account, role=role), policy)
+                yield f"gh variable set {variable} --repo {name} --body {arn}"
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise DeliveryError(f"iam: {error.operation_name} answered {code}") from error

@@ -11,6 +11,7 @@ SPEECH := $(VENV)/.speech-installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "story-tts needs Python 3.11 or 3.12, and there is no $(PYTHON): make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"story-tts needs Python 3.11 or 3.12, and $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
@@ -44,19 +45,19 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 # halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry; and torch, which the image takes
 # from requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
 LEFT_OUT := \
-  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av colorlog contourpy ctranslate2 \
-  cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos grpcio hf-xet \
-  julius kiwisolver lightning lightning-utilities mako matplotlib multidict narwhals networkx nvidia- \
-  cublas-cu12 nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 \
-  nvidia-cufft-cu12 nvidia-cufile-cu12 nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 \
-  nvidia-cusparselt-cu12 nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime \
-  opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry- \
-  exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc \
-  opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic- \
-  conventions optuna pillow primepy propcache protobuf pyannote-audio pyannote-core pyannote-database \
-  pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing pytorch-lightning pytorch-metric- \
-  learning scikit-learn scipy sortedcontainers sqlalchemy threadpoolctl torch-audiomentations torch- \
-  pitch-shift torchcodec torchmetrics triton uv yarl torch
+  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av colorlog contourpy ctranslate2 cycler \
+  einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos grpcio hf-xet julius \
+  kiwisolver lightning lightning-utilities mako matplotlib multidict narwhals networkx nvidia-cublas-cu12 \
+  nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 \
+  nvidia-cufile-cu12 nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 \
+  nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime opentelemetry-api \
+  opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common \
+  opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc \
+  opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk \
+  opentelemetry-semantic-conventions optuna pillow primepy propcache protobuf pyannote-audio pyannote-core \
+  pyannote-database pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing pytorch-lightning \
+  pytorch-metric-learning scikit-learn scipy sortedcontainers sqlalchemy threadpoolctl torch \
+  torch-audiomentations torch-pitch-shift torchcodec torchmetrics triton uv yarl
 
 lock: $(DEV) ## Resolve pyproject.toml anew into requirements/*.txt
 	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)

@@ -8,6 +8,7 @@ import pytest
 from app.local.emulator import emulator
 from app.local.platform import Platform, create_platform
 from tests import logs
+from tests.e2e.summaries import show
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +17,11 @@ def no_log_tells_a_story() -> Iterator[None]:
     logs.found.clear()
     yield
     assert logs.found == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the Pulumi engine said, which pytest captures, at the end of the log."""
+    show(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.errors import MissingExtraError, RefusedTextError, UnknownVoiceError
 from app.models.store import ModelStore
-from app.speech import native
+from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.speech.pronunciation import Pronouncer, Pronunciation, pronouncer
 from app.speech.voices import KOKORO_VOICES, voice_of
@@ -106,10 +106,11 @@ class KokoroEngine:
 
         from app.speech import vocoder  # imports torch
 
-        config = self._models.file("kokoro/config.json")
-        with warnings.catch_warnings():
+        config, path = self._models.file("kokoro/config.json"), weights.path()
+        with warnings.catch_warnings(), loading.weights_of_the_file():
             warnings.simplefilter("ignore")  # of the package's own use of torch
-            model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(weights.path())).eval()
+            model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
+        loading.check_weights(model, file=path)
         if precision == "auto":
             precision = "bfloat16" if native.has_bfloat16() else "float32"
         if self._device == "cpu":
@@ -230,7 +231,7 @@ def _install_english(models: ModelStore) -> None:
 
 def _imported_torch() -> Any:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), loading.lean_imports():
             warnings.simplefilter("ignore")  # of what the package imports
             import kokoro  # noqa: F401
             import torch

@@ -10,12 +10,13 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigurationError, EngineDiedError, MissingExtraError
 from app.models.store import ModelStore
-from app.speech import native
+from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.subtitles.base import Span
 from app.subtitles.spelling import WILDCARD, spelled
@@ -71,7 +72,7 @@ class WhisperXAligner:
         folder = models.below(f"align/{language}")
         self._whisperx, torch = _imported()
         torch.set_num_threads(threads or native.processors())
-        with _quiet(), _mapped_loading():
+        with _quiet():
             model, metadata = self._load(folder)
         self._letters: Mapping[str, int] = metadata["dictionary"]
         self._model = _Listener(model.eval(), kind=metadata["type"], letters=self._letters)
@@ -84,17 +85,18 @@ class WhisperXAligner:
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
         """Load a model repository's folder, or else the file of torchaudio's bundle for the language."""
-        is_repository = (folder / "config.json").exists()
+        load = partial(
+            self._whisperx.load_align_model, self._language, self._device, model_cache_only=True
+        )
         try:
-            return self._whisperx.load_align_model(  # type: ignore[no-any-return]
-                self._language,
-                self._device,
-                model_name=str(folder) if is_repository else None,
-                model_dir=None if is_repository else str(folder),
-                model_cache_only=True,
-            )
+            if (folder / "config.json").exists():
+                return load(model_name=str(folder))  # type: ignore[no-any-return]
+            with loading.weights_of_the_file(), loading.mapped_files():
+                model, metadata = load(model_dir=str(folder))
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error
+        loading.check_weights(model, file=folder)
+        return model, metadata
 
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
@@ -191,22 +193,9 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _mapped_loading() -> Iterator[None]:
-    """Map a file of weights into memory while it is loaded, and not hold a second copy of it."""
-    from torch.utils.serialization import config  # loaded by now
-
-    load = config.load
-    before, load.mmap = load.mmap, True
-    try:
-        yield
-    finally:
-        load.mmap = before
-
-
 def _imported() -> tuple[Any, Any]:
     try:
-        with _quiet():
+        with _quiet(), loading.lean_imports():
             import nltk
             import torch
             from whisperx import alignment

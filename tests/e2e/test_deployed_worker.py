@@ -19,7 +19,7 @@ from tests.e2e.gateway import Verdicts, gateway
 from tests.e2e.platform import PlatformInAws, client
 from tests.workers import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployed")]
+pytestmark = pytest.mark.slow
 
 STORY = "The lighthouse keeper counted the ships. There were three, and then there were none."
 

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,10 @@ def _speak_like_speech(model: torch.nn.Module) -> None:
         level.bias.fill_(-3.0)  # log magnitude of the spectrum
 
 
+class _HeardError(Exception):
+    """Ends a pass through the network where what it was for is known."""
+
+
 def _set_pace(model: Any) -> None:
     """Let phonemes differ in length as those of speech do, around the pace of the published voices."""
     pace = model.predictor.duration_proj.linear_layer
@@ -147,12 +152,16 @@ def _set_pace(model: Any) -> None:
     pace.weight.copy_(pace.weight[:1].expand_as(pace.weight) * _VARIETY)
     pace.bias.zero_()
     leanings: list[torch.Tensor] = []
-    hook = pace.register_forward_hook(
-        lambda _module, _inputs, output: leanings.append(output[..., 0].flatten())
-    )
+
+    def listen(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
+        leanings.append(output[..., 0].flatten())
+        raise _HeardError  # the vocoder, with durations still absurd, would take a minute
+
+    hook = pace.register_forward_hook(listen)
     generator = torch.Generator().manual_seed(_SEED)
     for _ in range(3):
-        model(_SAMPLE, torch.randn(1, 256, generator=generator) * _STYLE_SPREAD)
+        with suppress(_HeardError):
+            model(_SAMPLE, torch.randn(1, 256, generator=generator) * _STYLE_SPREAD)
     hook.remove()
     low, high = -20.0, 20.0
     for _ in range(40):

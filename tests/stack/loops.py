@@ -54,7 +54,7 @@ def closed_loops() -> Iterator[None]:
 
     asyncio.set_event_loop_policy(policy)
     sys.unraisablehook = pass_on
-    # The provider's modules are large: what stood before is none of the block's, and need not be gone through.
+    # The provider's modules are large: what stood before the block need not be gone through.
     gc.freeze()
     try:
         yield

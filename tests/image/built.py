@@ -1,0 +1,165 @@
+"""
+The image as the Dockerfile builds it, and the worker inside it.
+
+Run by `make test-image` alone: it takes root, buildah, debootstrap, the network and minutes.
+"""
+
+import http.client
+import io
+import os
+import subprocess
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any
+
+import pytest
+
+from app.local.platform import Platform
+from stack import worker_contract as contract
+from stack.image import SOURCES
+from tests.image.building import ROOT, Buildah, table
+from tests.image.room import Room
+from tests.workers import Jobs, free_port, until
+
+TAG = "localhost/story-tts:test"
+MOST_BYTES = 2_500_000_000
+ENGINE = os.environ.get("ENGINE", "espeak")
+STORY = "The keeper lit the lamp. He waited for the boat.\n\nIt came at dawn."
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="session")
+def buildah() -> Buildah:
+    """buildah, its storage kept between runs: a second one builds what changed."""
+    return Buildah()
+
+
+@pytest.fixture(scope="session")
+def image(buildah: Buildah) -> str:
+    """The image, built from this tree."""
+    arguments = {"BASE": os.environ.get("BASE") or buildah.base(), "ENGINE": ENGINE}
+    for name in ("TORCH", "TORCH_INDEX", "HF_ENDPOINT", "MODELS_MIRROR", "MODELS"):
+        if value := os.environ.get(name):
+            arguments[name] = value
+    began = time.monotonic()
+    buildah.build(TAG, **arguments)
+    print(f"\nbuilt in {time.monotonic() - began:.0f} s")
+    return TAG
+
+
+@pytest.fixture(scope="session")
+def configuration(buildah: Buildah, image: str) -> dict[str, Any]:
+    """How the image says that it is run."""
+    return buildah.configuration(image)
+
+
+@pytest.fixture(scope="session")
+def room(buildah: Buildah, image: str, configuration: dict[str, Any]) -> Iterator[Room]:
+    """The image's files, to run programs in."""
+    with buildah.mounted(image) as root:
+        yield Room(root, configuration)
+
+
+def test_it_runs_as_the_task_definition_says(configuration: dict[str, Any]) -> None:
+    """Started without the stack, the image does the same: program, user, health check, folder to write in."""
+    assert {
+        "Entrypoint": list(contract.ENTRY_POINT),
+        "Cmd": list(contract.COMMAND),
+        "User": contract.USER,
+        "Volumes": {contract.TEMPORARY_FOLDER: {}},
+    } == {name: configuration[name] for name in ("Entrypoint", "Cmd", "User", "Volumes")}
+    assert list(contract.HEALTH_COMMAND) == configuration["Healthcheck"]["Test"]
+    assert f"SPEECH_ENGINE={ENGINE}" in configuration["Env"]
+    assert configuration["Labels"]["org.opencontainers.image.title"] == "story-tts"
+
+
+def test_its_size(buildah: Buildah, image: str) -> None:
+    """Unpacked, all layers together are 2.5 GB at most."""
+    layers = buildah.layers(image)
+    print(f"\n{table(layers)}")
+    assert sum(layer.size for layer in layers) <= MOST_BYTES
+
+
+def test_it_holds_the_worker_and_what_that_needs(room: Room) -> None:
+    """No tests, no stack, no installer; no other engine's packages; of the sources what the tag covers."""
+    opt = room.root / "opt"
+    assert {"app", "bin", "story_tts-0.1.0.dist-info"} == {path.name for path in (opt / "app").iterdir()}
+    (site,) = opt.glob("story-tts/lib/python3*/site-packages")
+    there = {path.name for path in site.iterdir()}
+    assert {"boto3", "fastapi"} <= there
+    assert set() == there & {"pip", "setuptools", "pytest", "moto", "pulumi"}
+    assert (ENGINE == "kokoro") == ("kokoro" in there) == (opt / "torch" / "torch").exists()
+
+
+def test_its_sources_are_those_that_its_tag_covers() -> None:
+    """What .dockerignore lets through is what stack/image.py makes the tag of."""
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert sorted(SOURCES) == sorted(line[1:] for line in lines if line.startswith("!"))
+
+
+def test_its_root_is_read_only_and_its_user_nobody(room: Room) -> None:
+    """The room that the worker is tried in is the one that the stack describes."""
+    code, said = room.run("sh", "-c", "id -u; touch /opt/app/x /var/x; touch /tmp/x && echo in /tmp")
+    assert code == 0
+    assert said.splitlines()[0] == contract.USER.partition(":")[0]
+    assert said.count("Read-only file system") == 2
+    assert said.splitlines()[-1] == "in /tmp"
+
+
+@pytest.fixture
+def environment(platform: Platform) -> dict[str, str]:
+    """What the task definition and ECS tell the worker, and a port of this test's own."""
+    return platform.environment() | {"PORT": str(free_port()), "RECEIVE_WAIT_SECS": "1"}
+
+
+def test_a_story(room: Room, platform: Platform, environment: dict[str, str], tmp_path: Path) -> None:
+    """The worker gets healthy, narrates a story, leaves nothing behind, and ends by SIGTERM with 0."""
+    jobs = Jobs(platform)
+    log_path = tmp_path / "worker.log"
+    began = time.monotonic()
+    with log_path.open("wb") as log:
+        command = [*contract.ENTRY_POINT, *contract.COMMAND]
+        process = room.start(command, environment=environment, stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        until(lambda: process.poll() is not None or _status(environment["PORT"]) == 200)
+        print(f"\nhealthy after {time.monotonic() - began:.1f} s")
+        assert (0, "ok\n") == room.run(*contract.HEALTH_COMMAND[1:], environment=environment)
+        assert _owner(process.pid) == contract.USER.partition(":")[0]
+        row = jobs.wait_for(jobs.story(STORY), "COMPLETED")
+        with wave.open(io.BytesIO(jobs.media(row))) as audio:
+            assert audio.getnframes() / audio.getframerate() > 3
+        assert [] == _files(process.pid)
+        process.send_signal(SIGTERM)
+        assert process.wait(timeout=60) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        print(log_path.read_text("utf-8"))
+    assert room.run(*contract.HEALTH_COMMAND[1:], environment=environment)[0] == 1
+
+
+def _status(port: str) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=2)
+    try:
+        connection.request("GET", contract.HEALTH_PATH)
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def _owner(pid: int) -> str:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("Uid:"))
+    return line.split()[1]
+
+
+def _files(pid: int) -> list[str]:
+    """Return the files in the /tmp that only this process sees."""
+    return [str(path) for path in Path(f"/proc/{pid}/root/tmp").rglob("*") if path.is_file()]
