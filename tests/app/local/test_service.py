@@ -14,8 +14,9 @@ def test_a_reserved_port_is_the_workers_and_nobody_elses(host: str) -> None:
         port = reserved.getsockname()[1]
         with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
             stranger.bind(("127.0.0.1", port))
-        with socket.create_server((host, port)) as server:
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                accepted, _ = server.accept()
-                accepted.close()
-                assert client.recv(1) == b""
+        with (
+            socket.create_server((host, port)) as server,
+            socket.create_connection(("127.0.0.1", port)) as client,
+        ):
+            server.accept()[0].close()
+            assert client.recv(1) == b""
