@@ -157,6 +157,7 @@ class Deployment:
             "task_definition_arn": service.task_definition.arn,
             "cluster_name": self.infra.ecs_cluster_name,
             "queue_url": self.infra.task_queue_url,
+            "topic_arn": self.infra.sns_topic_arn,
             "dead_letter_queue_url": letters.url,
             "table_name": self.infra.story_video_tasks_table_name,
             "bucket_name": self.infra.s3_bucket_name,

@@ -260,7 +260,7 @@ class Features(Group):
 
 
 class Settings(Group):
-    """All settings of a stack; docs/settings.md holds the same table for people."""
+    """All settings of a stack; README.md holds the same table for people."""
 
     environment: Name = "production"
     """tag of every resource"""

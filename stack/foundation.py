@@ -59,7 +59,7 @@ class Foundation(pulumi.ComponentResource):
 
     def _share_endpoints(self, *, exec_enabled: bool) -> None:
         """Endpoints for the services of other stacks, whose groups this one cannot know."""
-        name = self._naming.of("endpoints")
+        name = self._naming.of("platform-endpoints")
         opts = pulumi.ResourceOptions(parent=self)
         group = aws.ec2.SecurityGroup(
             "endpoints-group",

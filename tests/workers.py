@@ -27,13 +27,13 @@ PATIENCE_SECS = 90.0
 """For conditions that come to hold at once on an idle machine."""
 
 
-def until(condition: Callable[[], Any], *, secs: float = PATIENCE_SECS) -> Any:
+def until(condition: Callable[[], Any], *, secs: float = PATIENCE_SECS, every_secs: float = 0.02) -> Any:
     """Return the first truthy answer of `condition`; fail where none came."""
     deadline = time.monotonic() + secs
     while time.monotonic() < deadline:
         if answer := condition():
             return answer
-        time.sleep(0.02)
+        time.sleep(every_secs)
     message = f"the condition did not come to hold within {secs:g} s"
     raise AssertionError(message)
 

@@ -91,9 +91,13 @@ class Engine:
         return folder
 
     @property
-    def calls(self) -> Path:
-        """Where the stand-in writes down each operation that it calls, a line each: service:Operation."""
+    def _calls(self) -> Path:
         return self.home / "calls"
+
+    @property
+    def called(self) -> list[str]:
+        """Every operation that the stand-in called so far: service:Operation."""
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,7 +106,7 @@ class Engine:
             **CREDENTIALS,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.cloud,
-            "STANDIN_CALLS": str(self.calls),
+            "STANDIN_CALLS": str(self._calls),
             "PATH": f"{self._plugins}{os.pathsep}{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.home / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",

@@ -177,6 +177,7 @@ OUTPUTS = {
     "task_definition_arn",
     "cluster_name",
     "queue_url",
+    "topic_arn",
     "dead_letter_queue_url",
     "table_name",
     "bucket_name",
