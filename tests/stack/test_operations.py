@@ -166,7 +166,7 @@ def test_a_deployment_takes_a_rollback_back(tools: Path, aws: str) -> None:
 
 
 def test_a_deployment_without_a_tag_leaves_the_last_ones_tag(tools: Path, aws: str) -> None:
-    """Tags do not move: other sources under the tag of the last deployment would be refused by the registry."""
+    """Tags do not move: the registry would refuse other sources under the last deployment's tag."""
     notes = pulumi_that_notes(tools)
     done = make(tools, "deploy", **_account(aws))
     assert done.returncode == 0, done.stderr
