@@ -61,7 +61,9 @@ class Buildah:
         container = self("from", "scratch")
         self("add", "--quiet", container, str(rootfs), "/")
         settings = {"PIP_CERT": str(_CERTIFICATES)}
-        settings |= {name: value for name, value in os.environ.items() if name.startswith("PIP_") and "INDEX" in name}
+        settings |= {
+            name: value for name, value in os.environ.items() if name.startswith("PIP_") and "INDEX" in name
+        }
         for name, value in settings.items():
             self("config", "--env", f"{name}={value}", container)
         self("commit", "--quiet", "--rm", container, _BASE_TAG)
@@ -69,7 +71,17 @@ class Buildah:
     def build(self, tag: str, **arguments: str) -> None:
         """Build the Dockerfile with these build arguments. Docker's form: OCI's has no health check."""
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-        self("build", "--isolation=chroot", "--format=docker", "--layers", *given, "--tag", tag, ".", quiet=False)
+        self(
+            "build",
+            "--isolation=chroot",
+            "--format=docker",
+            "--layers",
+            *given,
+            "--tag",
+            tag,
+            ".",
+            quiet=False,
+        )
 
     def configuration(self, tag: str) -> dict[str, Any]:
         """Return what the image says of how it is run."""
