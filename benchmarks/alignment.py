@@ -3,15 +3,14 @@ Error of word onsets: the whole path with WhisperX against espeak-ng, which know
 
     python -m benchmarks.alignment [--minutes 60]
 
-One story, narrated twice by espeak-ng: once with its own word times, which are exact, and once through the real
-whisperx.align, with all that lies around it: chunks and their windows, silence trimmed and pauses put in, another
-sample rate, numbers spelled out and mapped back, words without a time placed between others.
+One story, narrated twice by espeak-ng: once with its own word times, which are exact, and once through the
+real whisperx.align, with all that lies around it: chunks and their windows, silence trimmed, pauses put in,
+another sample rate, numbers spelled out and mapped back, words without a time placed between others.
 
 In place of wav2vec2 stands an oracle: it emits, every 20 ms as wav2vec2 does, the letter that is said by
 espeak-ng's account, and is unsure by as much as noise makes it. The published network cannot be had wherever
-this runs, one trained within a benchmark would show its own error for the most part, and on a voice that people
-do not hear; what is measured here is what this project adds to the network's error, and whether it grows over an
-hour.
+this runs, and one trained within a benchmark would for the most part show its own error. What is measured is
+what this project adds to the network's error, and whether that grows over an hour.
 """
 
 import argparse
@@ -70,6 +69,7 @@ class Oracle:
             ]
 
     def __call__(self, audio: Any, lengths: object = None) -> tuple[Any, None]:  # noqa: ARG002  # as networks are called
+        """Return logits, shape (1, frames, labels), for `audio` of shape (1, samples)."""
         import torch  # noqa: PLC0415  # loaded by now
 
         frames = (audio.shape[1] - _WINDOW) // _HOP + 1

@@ -3,8 +3,8 @@ How long a new task takes: from its start to healthy, and to the first audio of 
 
     python -m benchmarks.start [--runs 3] [--engine kokoro] [--threads 1]
 
-The models are on disk, of full size and with random weights. A job lies in the queue before the worker starts,
-and its audio counts from the first chunk that is written to the worker's folder.
+The models are on disk, of full size and with random weights. A job lies in the queue before the worker
+starts, and its audio counts from the first chunk that is written to the worker's folder.
 """
 
 import argparse
