@@ -32,7 +32,7 @@ def contract_of(settings: Settings) -> Contract:
     if settings.default_voice not in voices:
         raise ConfigurationError(
             f"KOKORO_VOICE={settings.default_voice} is not a voice of engine {settings.speech_engine};"
-            " `story-tts voices` lists them"
+            f" `story-tts voices --engine {settings.speech_engine}` lists them"
         )
     return Contract(
         output_bucket=settings.bucket,

@@ -155,13 +155,14 @@ class QueueGoneError(InfrastructureError):
 
 
 class ConfigurationError(StoryTtsError):
-    """The settings are wrong; one line a fault in `faults`."""
+    """The settings are wrong; one line a fault in `faults`, and what helps against them in `hint`."""
 
     code = "CONFIGURATION"
 
-    def __init__(self, *faults: str) -> None:
+    def __init__(self, *faults: str, hint: str = "") -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+        self.hint = hint
 
 
 class MissingExtraError(StoryTtsError):

@@ -17,6 +17,10 @@ from app.narration.base import Pauses
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 HEALTH_PATH = "/healthz"
 EngineName = Literal["kokoro", "espeak"]
+_HINT = (
+    "`story-tts local` runs the whole service on this machine and prints what to export;"
+    " a deployed one's addresses are its stack's outputs (`make outputs`)"
+)
 
 
 def _variable(name: str, meaning: str, default: Any = ...) -> Any:
@@ -102,7 +106,9 @@ class SpeechSettings(BaseModel):
         try:
             return cls.model_validate(present)
         except ValidationError as error:
-            raise ConfigurationError(*(_fault(detail) for detail in error.errors())) from None
+            faults = error.errors()
+            hint = _HINT if any(fault["type"] == "missing" for fault in faults) else ""
+            raise ConfigurationError(*(_fault(fault) for fault in faults), hint=hint) from None
 
 
 class HealthSettings(SpeechSettings):

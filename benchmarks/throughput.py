@@ -11,74 +11,12 @@ with 1 where a job was lost or done twice, where memory grew by 5% or more, or w
 import argparse
 import os
 import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from signal import SIGTERM
 
-from app.contract import RowKey
 from app.local.emulator import emulator
 from app.local.platform import create_platform
-from tests.workers import Jobs, WorkerProcess, until, worker
+from tests.chaos.long_life import MOST_GROWTH, live
 
-SENTENCE = "The quick brown fox, who had slept badly, jumped over the lazy dog all the same."
-MOST_WAITING = 60
-"""Deep queues of the emulator are slow."""
-MOST_GROWTH = 1.05
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What a worker and its child hold."""
-
-    memory_kib: tuple[int, ...]
-    descriptors: tuple[int, ...]
-    threads: tuple[int, ...]
-    processes: int
-    files: int
-
-    @classmethod
-    def of(cls, process: WorkerProcess) -> "Footprint":
-        """Look at a worker that is idle."""
-        pids = (process.process.pid, *process.children)
-        return cls(
-            tuple(_status(pid, "VmRSS") for pid in pids),
-            tuple(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
-            tuple(_status(pid, "Threads") for pid in pids),
-            len(pids),
-            len([path for path in process.work_dir.rglob("*") if path.is_file()]),
-        )
-
-    def growth_of_memory(self, before: "Footprint") -> list[float]:
-        """Return the ratio to `before`, of the worker and of its child."""
-        return [now / then for now, then in zip(self.memory_kib, before.memory_kib, strict=True)]
-
-    def leaks(self, before: "Footprint") -> list[str]:
-        """Return what there is more of than `before`."""
-        pairs = {
-            "descriptors": (sum(before.descriptors), sum(self.descriptors)),
-            "threads": (sum(before.threads), sum(self.threads)),
-            "processes": (before.processes, self.processes),
-            "files": (before.files, self.files),
-        }
-        return [f"{name}: {then} -> {now}" for name, (then, now) in pairs.items() if now > then]
-
-
-def _status(pid: int, name: str) -> int:
-    fields = dict(
-        line.split(":", maxsplit=1) for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    )
-    return int(fields[name].split()[0])
-
-
-def feed(jobs: Jobs, keys: list[RowKey], count: int) -> None:
-    """Send jobs until there are `count`, a few at a time, and wait until all are done."""
-    while len(keys) < count:
-        room = min(MOST_WAITING - jobs.depth(), count - len(keys))
-        keys += [jobs.story(SENTENCE) for _ in range(room)]
-        time.sleep(0.05)
-    until(lambda: jobs.depth() == 0, secs=300)
+NAMES = ("worker", "speech child")
 
 
 def main() -> int:
@@ -86,37 +24,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000)
     count = parser.parse_args().jobs
-    with emulator() as address, tempfile.TemporaryDirectory():
+    with emulator() as address:
         platform = create_platform(address)
         os.environ.update(platform.environment())
-        jobs, keys = Jobs(platform), list[RowKey]()
-        with worker(platform, LEASE_SECS="60", RECEIVE_WAIT_SECS="1") as process:
-            feed(jobs, keys, count // 10)
-            first = Footprint.of(process)
-            began, done_before = time.monotonic(), len(keys)
-            feed(jobs, keys, count)
-            secs = time.monotonic() - began
-            last = Footprint.of(process)
-            process.signal(SIGTERM)
-            code = process.wait()
-            done = process.logged("job completed")
-        rows = [jobs.row(key) for key in keys]
-    lost = sum(row["status"] != "COMPLETED" for row in rows)
-    doubled = (
-        len(done) - len({line["job"] for line in done}) + sum(row.get("lease_epoch") != 1 for row in rows)
-    )
-    worked = sum(line["processing_secs"] for line in done)
-    outside = 1 - sum(line["synthesis_secs"] for line in done) / worked
-    growth, leaks = last.growth_of_memory(first), last.leaks(first)
-    print(f"{count} jobs: {lost} lost, {doubled} doubled, exit code {code}")
-    print(f"{(count - done_before) / secs:.1f} jobs a second; {outside:.0%} of the time outside the engine")
-    job_ms = worked / len(done) * 1000
+        life = live(platform, jobs=count, first=count // 10)
+    outside, job_ms = life.share_outside_engine, life.job_secs * 1000
+    print(f"{count} jobs: {life.lost} lost, {life.doubled} doubled, exit code {life.exit_code}")
+    print(f"{life.jobs_a_second:.1f} jobs a second; {outside:.0%} of the time outside the engine")
     print(f"{job_ms:.0f} ms a job, of it outside the engine {job_ms * outside:.0f} ms")
-    names = ("worker", "speech child")
-    for name, memory, ratio in zip(names, last.memory_kib, growth, strict=True):
-        print(f"{name}: {memory / 1024:.1f} MiB, {ratio - 1:+.1%} since job {done_before}")
-    print(f"leaks: {', '.join(leaks) or 'none'}")
-    return 1 if lost or doubled or leaks or code or max(growth) >= MOST_GROWTH else 0
+    for name, memory, growth in zip(NAMES, life.last.memory_kib, life.growth, strict=True):
+        print(f"{name}: {memory / 1024:.1f} MiB, {growth:+.1%} since job {count // 10}")
+    print(f"leaks: {', '.join(life.leaks) or 'none'}")
+    broken = life.lost or life.doubled or life.leaks or life.exit_code or max(life.growth) >= MOST_GROWTH
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -94,6 +94,16 @@ def scan(arguments: argparse.Namespace) -> None:
         raise DeliveryError(f"{number} findings of {arguments.fail_on.lower()} severity or worse: see ECR")
 
 
+def same_image(arguments: argparse.Namespace) -> None:
+    """Fail unless a stack runs the image of this digest: another deployment may have taken its place."""
+    from delivery.pulumi import Stack
+
+    running = str(Stack(arguments.stack).outputs().get("image_digest", "no image"))
+    if running != arguments.image:
+        raise DeliveryError(f"{arguments.stack} runs {running} by now, not {arguments.image or 'an image'}")
+    print(f"{arguments.stack} runs {running}")
+
+
 def drift(arguments: argparse.Namespace) -> None:
     """Compare one stack with the cloud, and save where they differ."""
     from delivery.pulumi import Stack
@@ -178,12 +188,13 @@ def _parser() -> argparse.ArgumentParser:
         step(function, folder="out/preview")
     for function in (drift_page, drift_issue):
         step(function, folder="out/drift")
-    step(release, stack=True, image=True)
+    for function in (release, same_image):
+        step(function, stack=True, image=True)
     scanning = step(scan, stack=True)
     scanning.add_argument("--fail-on", default="CRITICAL", choices=("CRITICAL", "HIGH", "MEDIUM"))
     scanning.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for a scan")
     making = step(roles)
-    making.add_argument("--repository", required=True, help="owner/name on GitHub")
+    making.add_argument("--repository", required=True, help="owner/name on GitHub, or owner@1/name@2")
     making.add_argument("--state-bucket", required=True, help="bucket of Pulumi's state")
     making.add_argument("--account", help="AWS account, with --show")
     making.add_argument("--show", action="store_true", help="print the documents and change nothing")

@@ -52,11 +52,18 @@ def changes_of(previewed: Previewed) -> list[Change]:
     Only inputs are looked at: outputs hold what AWS made up, and may hold what nobody marked as a secret.
     """
     order = ("delete", _REPLACING, "create", "update")
-    found = [_change(step) for step in previewed.steps if step["op"] not in _PARTS_OF_REPLACING]
-    return sorted(
-        (change for change in found if change.kind.count(":") > 0),
-        key=lambda change: (order.index(change.operation), change.kind, change.name),
-    )
+    found = [
+        _change(step)
+        for step in previewed.steps
+        if step["op"] not in _PARTS_OF_REPLACING and _is_in_the_cloud(step)
+    ]
+    return sorted(found, key=lambda change: (order.index(change.operation), change.kind, change.name))
+
+
+def _is_in_the_cloud(step: Mapping[str, Any]) -> bool:
+    """Whether it is a resource: components, the stack and its providers are the program's own affair."""
+    state = step.get("newState") or step.get("oldState") or {}
+    return bool(state.get("custom")) and not str(state.get("type", "")).startswith("pulumi:")
 
 
 def _change(step: Mapping[str, Any]) -> Change:
@@ -75,17 +82,17 @@ def _kind(type_: str) -> str:
 
 
 def _inputs(step: Mapping[str, Any], state: str) -> dict[str, str]:
-    """Return the inputs of a state, a line each: path -> value as text."""
+    """Return the inputs of a state, a line each: path -> value as text; an empty list has no line."""
     return dict(_flat("", (step.get(state) or {}).get("inputs") or {}))
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     value = _opened(value)
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, item in value.items():
             if not key.startswith("__"):
                 yield from _flat(f"{path}.{key}" if path else key, item)
-    elif isinstance(value, list) and value:
+    elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _flat(f"{path}[{number}]", item)
     elif path:

@@ -91,6 +91,7 @@ class GitHub:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECS) as answer:  # noqa: S310  # as above
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            error.close()
             raise DeliveryError(
                 f"GitHub: {method} {path.partition('?')[0]} answered {error.code} {error.reason}"
             ) from error

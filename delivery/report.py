@@ -15,6 +15,8 @@ LONGEST_BODY = 60_000
 """Characters; GitHub takes 65,536 in a comment or an issue."""
 LONGEST_ERROR = 4_000
 MOST_ROWS = 150
+MOST_CREATED = 10
+"""New resources that stand open; more are folded away, for they take nothing from anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,19 @@ class Section:
         parts = [f"### `{report.stack}`: {_headline(report)}"]
         if report.error:
             parts.append(_fenced(report.error[:LONGEST_ERROR], "text"))
-        if report.changes:
-            parts.append(_table(report.changes[:rows]))
-            if len(report.changes) > rows:
-                parts.append(f"… and {len(report.changes) - rows} more")
+        shown = report.changes[:rows]
+        created = [change for change in shown if change.operation == "create"]
+        if len(created) <= MOST_CREATED:
+            created = []
+        if len(shown) > len(created):
+            parts.append(_table([change for change in shown if change not in created]))
+        if created:
+            parts.append(_folded("New resources", _table(created)))
+        if len(report.changes) > rows:
+            parts.append(f"… and {len(report.changes) - rows} more")
         if values and any(change.values for change in report.changes):
             diff = _fenced("\n".join(_diff(report.changes)), "diff")
-            parts.append(f"<details><summary>Values</summary>\n\n{diff}\n\n</details>")
+            parts.append(_folded("Values", diff))
         parts.extend(
             f"❌ **{found.rule}**: {_code(found.resource)}: {found.said}" for found in report.violations
         )
@@ -88,9 +96,11 @@ class Section:
 
 def render_preview(reports: Sequence[Report], *, commit: str) -> str:
     """Return the comment: what merging would change, and whether every rule is kept."""
-    return _fitted(
-        "## What merging this would change", reports, foot=f"{_policies(reports)} · at {_code(commit[:12])}"
+    foot = (
+        "Staging is shown with this commit's image, production with the image that it runs: a new one goes"
+        f" there by way of staging.\n\n{_policies(reports)} · at {_code(commit[:12])}"
     )
+    return _fitted("## What merging this would change", reports, foot=foot)
 
 
 def render_drift(reports: Sequence[Report]) -> str:
@@ -144,6 +154,10 @@ def _table(changes: Sequence[Change]) -> str:
         for change in changes
     ]
     return "\n".join(["| | resource | properties |", "|---|---|---|", *rows])
+
+
+def _folded(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def _diff(changes: Sequence[Change]) -> list[str]:

@@ -3,14 +3,22 @@ The two roles that workflows assume by OpenID Connect, with no key anywhere: one
 
 Who may assume them is said here; what they may do is in stack/policies, beside the program that needs it.
 
-- `story-tts-preview` looks. Pull requests of the repository's own branches have it, and checks on `main`. A
-  pull request from a fork gets no token from GitHub to assume anything with.
-- `story-tts-deploy` deploys. Only jobs of deploy.yml as it stands on `main` have it, in the environments
-  `staging` and `production`, whose approvals and branch rules stand in front.
+- `github-story-tts-preview` looks. Pull requests of the repository's own branches have it, and checks on
+  `main`. A pull request from a fork gets no token from GitHub to assume anything with.
+- `github-story-tts-deploy` deploys. Only jobs of deploy.yml as it stands on `main` have it, in the
+  environments `staging` and `production`, whose approvals and branch rules stand in front.
+
+Their names lie outside `story-tts*`, which the one that deploys may change: it cannot widen what it may do.
+
+A token's subject names the repository, and, where that was made, renamed or moved since the summer of 2026,
+the numbers of owner and repository too: `owner@1/name@2`.
+https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,17 +30,18 @@ from delivery.errors import DeliveryError
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-PREVIEW, DEPLOY = "story-tts-preview", "story-tts-deploy"
+PREVIEW, DEPLOY = "github-story-tts-preview", "github-story-tts-deploy"
 ENVIRONMENTS = ("staging", "production")
 POLICIES = Path("stack/policies")
 SESSION_SECS = 7200
 """A first deployment builds the image, waits for a steady service, and may roll back."""
 EXISTS = "EntityAlreadyExists"
+_REPOSITORY = re.compile(r"([\w.-]+)/([\w.-]+)|([\w.-]+)@\d+/([\w.-]+)@\d+")
 
 
 def trust(repository: str, account: str, *, role: str) -> dict[str, Any]:
     """
-    Return who may assume `role`, as a policy document.
+    Return who may assume `role`, as a policy document; `repository` as the token's subject names it.
 
     Claims: docs.github.com/en/actions/reference/security/oidc; condition keys:
     docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
@@ -40,7 +49,8 @@ def trust(repository: str, account: str, *, role: str) -> dict[str, Any]:
     equal: dict[str, Any] = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": _subjects(repository, role)}
     if role == DEPLOY:
         # The file and the branch: a changed copy on another branch names the environment in vain.
-        equal[f"{ISSUER}:job_workflow_ref"] = f"{repository}/.github/workflows/deploy.yml@refs/heads/main"
+        workflow = f"{name_of(repository)}/.github/workflows/deploy.yml"
+        equal[f"{ISSUER}:job_workflow_ref"] = f"{workflow}@refs/heads/main"
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -54,6 +64,14 @@ def trust(repository: str, account: str, *, role: str) -> dict[str, Any]:
     }
 
 
+def name_of(repository: str) -> str:
+    """Return owner/name without numbers. Raises DeliveryError where it is neither form."""
+    match = _REPOSITORY.fullmatch(repository)
+    if match is None:
+        raise DeliveryError(f"{repository or 'nothing'} is no repository, like owner/name or owner@1/name@2")
+    return "/".join(filter(None, match.groups()))
+
+
 def _subjects(repository: str, role: str) -> list[str]:
     if role == DEPLOY:
         return [f"repo:{repository}:environment:{environment}" for environment in ENVIRONMENTS]
@@ -62,7 +80,7 @@ def _subjects(repository: str, role: str) -> list[str]:
 
 def grant(role: str, values: Mapping[str, str]) -> dict[str, Any]:
     """Return what `role` may do: its policy file with account and names filled in."""
-    file = POLICIES / f"{role.removeprefix('story-tts-')}.json"
+    file = POLICIES / f"{role.removeprefix('github-story-tts-')}.json"
     if not file.exists():
         raise DeliveryError(f"{file} is missing: run this in the repository's root")
     document: dict[str, Any] = json.loads(Template(file.read_text()).substitute(values))
@@ -87,16 +105,18 @@ def ensure_roles(repository: str, *, state_bucket: str) -> Iterator[str]:
 
     Yields what to tell GitHub, a line each. Raises DeliveryError where AWS refuses.
     """
-    if repository.count("/") != 1:
-        raise DeliveryError(f"{repository} is no repository, like owner/name")
+    name = name_of(repository)
+    if not state_bucket:
+        raise DeliveryError("no bucket of Pulumi's state: STATE_BUCKET=bucket")
     try:
-        account = boto3.client("sts").get_caller_identity()["Account"]
-        iam = boto3.client("iam")
-        _ensure_provider(iam)
-        for role, variable in ((PREVIEW, "AWS_PREVIEW_ROLE"), (DEPLOY, "AWS_DEPLOY_ROLE")):
-            policy = grant(role, {"account": account, "state_bucket": state_bucket})
-            arn = _ensure_role(iam, role, trust(repository, account, role=role), policy)
-            yield f"gh variable set {variable} --repo {repository} --body {arn}"
+        with closing(boto3.client("sts")) as sts:
+            account = sts.get_caller_identity()["Account"]
+        with closing(boto3.client("iam")) as iam:
+            _ensure_provider(iam)
+            for role, variable in ((PREVIEW, "AWS_PREVIEW_ROLE"), (DEPLOY, "AWS_DEPLOY_ROLE")):
+                policy = grant(role, {"account": account, "state_bucket": state_bucket})
+                arn = _ensure_role(iam, role, trust(repository, account, role=role), policy)
+                yield f"gh variable set {variable} --repo {name} --body {arn}"
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise DeliveryError(f"iam: {error.operation_name} answered {code}") from error

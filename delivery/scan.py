@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,12 @@ def scan_of(image: str, *, region: str, timeout_secs: float, poll_secs: float = 
     repository, _, digest = image.partition("/")[2].partition("@")
     if not digest:
         raise DeliveryError(f"{image} is no image by digest")
-    ecr = boto3.client("ecr", region_name=region)
     where = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
+    with closing(boto3.client("ecr", region_name=region)) as ecr:
+        return _waited_for(ecr, where, timeout_secs=timeout_secs, poll_secs=poll_secs)
+
+
+def _waited_for(ecr: Any, where: Mapping[str, Any], *, timeout_secs: float, poll_secs: float) -> Scan:
     deadline = time.monotonic() + timeout_secs
     while True:
         answer = _asked(ecr, where)

@@ -6,8 +6,8 @@ DELIVERY = $(BIN)/python -m delivery
 # Steps that may write to the repository install nothing first.
 BARE_DELIVERY = $(PYTHON) -m delivery
 
-.PHONY: preview-report preview-page preview-verdict preview-comment release scan smoke drift-report drift-page \
-  drift-issue github-roles
+.PHONY: preview-report preview-page preview-verdict preview-comment release scan smoke same-image \
+  drift-report drift-page drift-issue github-roles
 
 preview-report: $(DEV)
 	$(DELIVERY) preview --stack "$$STACK" --image "$${IMAGE:-}"
@@ -30,6 +30,9 @@ scan: $(DEV) ## What ECR's scan found in the image that STACK runs
 smoke: $(DEV) ## A short story through STACK as it is deployed
 	$(BIN)/story-tts smoke --stack "$$STACK" --timeout "$${SMOKE_TIMEOUT:-900}"
 
+same-image: $(DEV)
+	$(DELIVERY) same-image --stack "$$STACK" --image "$${IMAGE:-}"
+
 drift-report: $(DEV)
 	$(DELIVERY) drift --stack "$$STACK" --image "$${IMAGE:-}"
 
@@ -39,5 +42,5 @@ drift-page: $(DEV)
 drift-issue:
 	$(BARE_DELIVERY) drift-issue
 
-github-roles: $(DEV) ## Create the roles that workflows assume [REPOSITORY=owner/name STATE_BUCKET=bucket]
+github-roles: $(DEV) ## Create the roles that workflows assume [REPOSITORY=owner@1/name@2 STATE_BUCKET=bucket]
 	$(DELIVERY) roles --repository "$(REPOSITORY)" --state-bucket "$(STATE_BUCKET)"

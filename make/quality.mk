@@ -22,7 +22,7 @@ quick-tests: $(DEV)
 	$(PYTEST) -q -n $(PYTEST_JOBS) -m "not slow and not speech"
 
 test: $(SPEECH) ## Every test: both packages, real processes, real engines
-	$(PYTEST) -n $(PYTEST_JOBS) $(PYTEST_FLAGS)
+	$(PYTEST) -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
 
 coverage: $(SPEECH) ## Every test, with coverage in the terminal and coverage.xml
 	$(BIN)/coverage erase

@@ -11,6 +11,7 @@ SPEECH := $(VENV)/.speech-installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "story-tts needs Python 3.11 or 3.12, and there is no $(PYTHON): make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"story-tts needs Python 3.11 or 3.12, and $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 

@@ -1,5 +1,8 @@
 # The stack: preview it, deploy it, look at it. STACK chooses which.
-STACK ?= production
+# A name that is exported, as delivery.mk does with this one, counts as set: ?= would leave it empty.
+ifeq ($(STACK),)
+STACK := production
+endif
 LINES ?= 50
 DOCKER ?= docker
 
@@ -25,7 +28,7 @@ need-docker:
 	@command -v $(DOCKER) >/dev/null || { echo "$(DOCKER) is not on PATH: building an image needs docs.docker.com/get-docker" >&2; exit 1; }
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "the Docker daemon does not answer: start Docker" >&2; exit 1; }
 
-.PHONY: preview up destroy deploy rollback outputs info logs
+.PHONY: preview up destroy deploy rollback outputs info environment logs
 preview: need-pulumi need-aws ## What an up would change [STACK=production]
 	@pulumi preview --diff --stack "$(STACK)"
 
@@ -55,6 +58,9 @@ outputs: need-pulumi ## The stack's outputs
 info: need-pulumi need-aws ## Service, tasks, image, queue, dead letters, last log lines, dashboard
 	@$(BIN)/python -m stack.operations info "$(STACK)"
 
+environment: need-pulumi $(DEV) ## Lines that point story-tts at STACK: eval "$(make environment)"
+	@$(BIN)/python -m stack.operations environment "$(STACK)"
+
 logs: need-pulumi need-aws ## The worker's last log lines [LINES=50]
 	@$(BIN)/python -m stack.operations logs "$(STACK)" "$(LINES)"
 
@@ -65,6 +71,10 @@ build: need-docker ## Build the image story-tts:local
 push: need-pulumi need-aws need-docker ## Push story-tts:local to the stack's repository: TAG=tag
 	@test -n "$(TAG)" || { echo "under which tag? make push TAG=v1.4.0" >&2; exit 1; }
 	@$(BIN)/python -m stack.operations push "$(STACK)" "$(TAG)"
+
+.PHONY: mutations
+mutations: $(DEV) ## Change one number of the stack at a time: which test notices?
+	$(BIN)/python -m tests.stack.mutations
 
 # The tests run the real engine.
 test coverage: | tools

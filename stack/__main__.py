@@ -71,6 +71,9 @@ async def lay_ground(settings: Settings, *, naming: Naming, account: Account) ->
             vpc_cidr=settings.story_infra.vpc_cidr,
             zones=first_zones(),
             nat=settings.endpoints == "nat",
+            # With a service beside it, the endpoints are for that service's group alone.
+            endpoints=settings.endpoints == "create" and not settings.features.service,
+            exec_enabled=settings.features.exec,
             protect=settings.features.protect,
         )
         return Ground(
@@ -154,6 +157,7 @@ class Deployment:
             "task_definition_arn": service.task_definition.arn,
             "cluster_name": self.infra.ecs_cluster_name,
             "queue_url": self.infra.task_queue_url,
+            "topic_arn": self.infra.sns_topic_arn,
             "dead_letter_queue_url": letters.url,
             "table_name": self.infra.story_video_tasks_table_name,
             "bucket_name": self.infra.s3_bucket_name,
@@ -257,6 +261,7 @@ class Deployment:
             execution_role_arn=roles.execution_arn,
             task_role_arn=roles.task_arn,
             start_period_seconds=self.settings.deployment.start_period_seconds,
+            exec_enabled=self.settings.features.exec,
         )
 
     def worker_environment(self, letters: DeadLetters) -> dict[str, pulumi.Input[str]]:

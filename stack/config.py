@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
@@ -94,7 +95,7 @@ class ImageSettings(Group):
     """`existing`: the ECR repository belongs to another stack"""
     dockerfile: str = "Dockerfile"
     """path of the Dockerfile, from the repository's root"""
-    build_args: dict[str, str] = Field(default_factory=dict, examples=[{"BASE_IMAGE": "python:3.12-slim"}])
+    build_args: dict[str, str] = Field(default_factory=dict, examples=[{"ENGINE": "espeak"}])
     """build arguments of the Dockerfile"""
     build_on_preview: bool = True
     """a preview builds the image (and pushes nothing), so that a broken Dockerfile shows early"""
@@ -155,7 +156,8 @@ class DeploymentSettings(Group):
     """How a new task definition takes over."""
 
     strategy: Literal["rolling", "blue_green"] = "rolling"
-    """`rolling` replaces tasks one by one; `blue_green` starts the new set beside the old and lets it bake"""
+    """`rolling` replaces tasks one by one; `blue_green` starts the new set beside the old and lets it bake, \
+without DNS records, beside which ECS does not offer it"""
     bake_minutes: int = Field(default=5, ge=0, le=1440)
     """how long blue and green run side by side"""
     wait_for_steady_state: bool = True
@@ -251,15 +253,15 @@ class Features(Group):
     service: bool = True
     """`false`, with an own foundation: make the foundation only, for other stacks to refer to"""
     exec: bool = False
-    """`aws ecs execute-command` into tasks"""
+    """`aws ecs execute-command` into tasks; their root is then writable, as its agent needs it"""
     roles: Literal["own", "story_infra"] = "own"
     """roles of the task: of this stack with least privilege, or those that story-infra exports"""
     protect: bool = True
-    """refuse to delete what holds data: repository, dead letters, own bucket and table"""
+    """refuse to delete what holds data: repository, dead letters, own queue, bucket and table"""
 
 
 class Settings(Group):
-    """All settings of a stack; docs/settings.md holds the same table for people."""
+    """All settings of a stack; README.md holds the same table for people."""
 
     environment: Name = "production"
     """tag of every resource"""
@@ -391,10 +393,22 @@ def _translate(error: ErrorDetails) -> str:
     path += context["key"].split(".") if "key" in context else []
     model, known = _model_at(path[:-1])
     if error["type"] == "extra_forbidden":
-        text = f"no such setting; known here: {', '.join(known)}"
-        return f"{NAMESPACE}:{'.'.join(path)}: {text}.\nRemove it, or correct its name."
+        return _refuse_unknown(path, known, model)
     example = context["example"] if "example" in context else _example(model, path)
     return _explain(path, _sentence(error), example)
+
+
+def _refuse_unknown(path: list[str], known: list[str], model: type[Group]) -> str:
+    """Say what is known there, with the YAML of what was probably meant."""
+    text = f"{NAMESPACE}:{'.'.join(path)}: no such setting"
+    if path == ["region"]:
+        return f"{text}; the region is the provider's.\n{_write('aws:region', 'us-east-1')}"
+    text += f"; known here: {', '.join(known)}."
+    meant = get_close_matches(path[-1], known, n=1)
+    if not meant:
+        return f"{text}\nRemove it, or correct its name."
+    named = [*path[:-1], meant[0]]
+    return f"{text}\n{_write_setting(named, _example(model, named))}"
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -432,12 +446,16 @@ def _group_example(key: str) -> dict[str, object]:
 def _explain(path: list[str], text: str, example: object) -> str:
     # An index into a list ends the path: the whole list is shown.
     keys = [part for part in path if not part.isdigit()]
-    value: object = example
+    return f"{NAMESPACE}:{'.'.join(keys)}: {text}.\n{_write_setting(keys, example)}"
+
+
+def _write_setting(keys: list[str], value: object) -> str:
     for key in reversed(keys[1:]):
         value = {key: value}
-    shown = yaml.safe_dump({"config": {f"{NAMESPACE}:{keys[0]}": value}}, sort_keys=False).rstrip()
-    return f"{NAMESPACE}:{'.'.join(keys)}: {text}.\nWrite, for example:\n\n{_indent(shown)}"
+    return _write(f"{NAMESPACE}:{keys[0]}", value)
 
 
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+def _write(key: str, value: object) -> str:
+    """The YAML that sets a key, as a part of a message."""
+    shown = yaml.safe_dump({"config": {key: value}}, sort_keys=False).rstrip()
+    return "Write, for example:\n\n" + "\n".join(f"    {line}" for line in shown.splitlines())

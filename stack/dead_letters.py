@@ -6,6 +6,7 @@ import pulumi_aws as aws
 from stack.iam import Role, Statement
 from stack.naming import Naming
 
+SUFFIX = "-dead-letter"
 RETENTION_SECONDS = 14 * 24 * 3600
 # The worker ends a job itself at its fifth receive; this catches a message that kills every worker first.
 RECEIVES_BEFORE_REDRIVE = 8
@@ -16,7 +17,7 @@ class DeadLetters(pulumi.ComponentResource):
 
     def __init__(self, *, naming: Naming, protect: bool, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("story-tts:stack:DeadLetters", "dead-letters", None, opts)
-        name = naming.of("dead-letter")
+        name = f"{naming.app}{SUFFIX}"
         self.queue = aws.sqs.Queue(
             "dead-letters",
             name=name,

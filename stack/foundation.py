@@ -5,8 +5,10 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from stack.dead_letters import SUFFIX as DEAD_LETTER_SUFFIX
 from stack.iam import Account, Role, Statement
 from stack.naming import Naming
+from stack.network import HTTPS_PORT, Endpoints
 from stack.storage import private_bucket
 from stack.story_infra import TTS, StoryInfra
 
@@ -27,6 +29,8 @@ class Foundation(pulumi.ComponentResource):
         vpc_cidr: str,
         zones: list[str],
         nat: bool,
+        endpoints: bool,
+        exec_enabled: bool,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -37,6 +41,8 @@ class Foundation(pulumi.ComponentResource):
         self.vpc = Vpc(
             naming=naming, cidr=vpc_cidr, zones=zones, nat=nat, opts=pulumi.ResourceOptions(parent=self)
         )
+        if endpoints:
+            self._share_endpoints(exec_enabled=exec_enabled)
         self.cluster = self._cluster()
         self.topic = self._topic()
         self.queue = self._queue()
@@ -50,6 +56,40 @@ class Foundation(pulumi.ComponentResource):
         )
         self.execution_role, self.task_role = self._roles()
         self.register_outputs({"vpc_id": self.vpc.id})
+
+    def _share_endpoints(self, *, exec_enabled: bool) -> None:
+        """Endpoints for the services of other stacks, whose groups this one cannot know."""
+        name = self._naming.of("platform-endpoints")
+        opts = pulumi.ResourceOptions(parent=self)
+        group = aws.ec2.SecurityGroup(
+            "endpoints-group",
+            name=name,
+            description="VPC endpoints that tasks of the platform use",
+            vpc_id=self.vpc.id,
+            tags=self._naming.tags(name),
+            opts=opts,
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            "endpoints-from-vpc",
+            security_group_id=group.id,
+            cidr_ipv4=self.vpc.cidr,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            description="services of the platform",
+            tags=self._naming.tags(self._naming.of("endpoints-from-vpc")),
+            opts=opts,
+        )
+        Endpoints(
+            naming=self._naming,
+            region=self._account.region,
+            vpc_id=self.vpc.id,
+            subnet_ids=self.vpc.private_subnet_ids,
+            group_id=group.id,
+            route_table_ids=self.vpc.route_table_ids,
+            exec_enabled=exec_enabled,
+            opts=opts,
+        )
 
     def _cluster(self) -> aws.ecs.Cluster:
         name = self._naming.of("cluster")
@@ -80,7 +120,7 @@ class Foundation(pulumi.ComponentResource):
             receive_wait_time_seconds=LONG_POLL_SECONDS,
             sqs_managed_sse_enabled=True,
             tags=self._naming.tags(name),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._protect),
         )
         policy = aws.sqs.QueuePolicy(
             "jobs-from-topic",
@@ -141,7 +181,7 @@ class Foundation(pulumi.ComponentResource):
         )
 
     def _roles(self) -> tuple[Role, Role]:
-        """The two roles that the contract names; a stack with roles of its own leaves them unused."""
+        """The two roles that the contract names, for stacks that set `features.roles: story_infra`."""
         execution, task = (
             Role(
                 name,
@@ -153,30 +193,57 @@ class Foundation(pulumi.ComponentResource):
             )
             for name, words in (("platform-execution", "Execution role"), ("platform-task", "Role"))
         )
-        task.receive(
-            "use-platform",
-            [
-                Statement(
-                    actions=[
-                        "sqs:ReceiveMessage",
-                        "sqs:DeleteMessage",
-                        "sqs:ChangeMessageVisibility",
-                        "sqs:GetQueueAttributes",
-                    ],
-                    resources=[self.queue.arn],
-                ),
-                Statement(
-                    actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                    resources=[self.table.arn],
-                ),
-                Statement(
-                    actions=["s3:GetObject", "s3:PutObject"],
-                    resources=[pulumi.Output.concat(self.bucket.arn, "/*")],
-                ),
-                Statement(actions=["s3:ListBucket"], resources=[self.bucket.arn]),
-            ],
-        )
+        execution.receive("start-tasks", self._start_tasks())
+        task.receive("use-platform", self._use_platform())
         return execution, task
+
+    def _start_tasks(self) -> list[Statement]:
+        """Pull any image of this account, write to any log group of its tasks: services bring their own."""
+        return [
+            Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+            Statement(
+                actions=[
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
+                resources=[self._account.arn("ecr", "repository/*")],
+            ),
+            Statement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[self._account.arn("logs", "log-group:/ecs/*")],
+            ),
+        ]
+
+    def _use_platform(self) -> list[Statement]:
+        """What a worker does with the platform's queue, table and bucket, its letters and its protection."""
+        return [
+            Statement(
+                actions=[
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ],
+                resources=[self.queue.arn],
+            ),
+            Statement(
+                actions=["sqs:SendMessage"], resources=[self._account.arn("sqs", f"*{DEAD_LETTER_SUFFIX}")]
+            ),
+            Statement(
+                actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                resources=[self.table.arn],
+            ),
+            Statement(
+                actions=["s3:GetObject", "s3:PutObject"],
+                resources=[pulumi.Output.concat(self.bucket.arn, "/*")],
+            ),
+            Statement(actions=["s3:ListBucket"], resources=[self.bucket.arn]),
+            Statement(
+                actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+                resources=[self._account.arn("ecs", pulumi.Output.concat("task/", self.cluster.name, "/*"))],
+            ),
+        ]
 
     @property
     def story_infra(self) -> StoryInfra:

@@ -55,9 +55,16 @@ class Network(pulumi.ComponentResource):
 
         self.endpoints: list[pulumi.Resource] = []
         if endpoints == "create":
-            interfaces = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
-            self.endpoints += [self._interface(service, subnet_ids) for service in interfaces]
-            self.endpoints += [self._gateway(service, route_table_ids) for service in GATEWAYS]
+            self.endpoints += Endpoints(
+                naming=naming,
+                region=region,
+                vpc_id=vpc_id,
+                subnet_ids=subnet_ids,
+                group_id=self.endpoints_group.id,
+                route_table_ids=route_table_ids,
+                exec_enabled=exec_enabled,
+                opts=pulumi.ResourceOptions(parent=self),
+            ).all
         self.register_outputs({"app_group_id": self.app_group_id})
 
     def _group(self, suffix: str, description: str) -> aws.ec2.SecurityGroup:
@@ -149,7 +156,36 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _interface(self, service: str, subnet_ids: pulumi.Input[list[str]]) -> pulumi.Resource:
+
+class Endpoints(pulumi.ComponentResource):
+    """VPC endpoints for all that tasks call, so that no call leaves the VPC; the interfaces in one group."""
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        region: str,
+        vpc_id: pulumi.Input[str],
+        subnet_ids: pulumi.Input[list[str]],
+        group_id: pulumi.Input[str],
+        route_table_ids: pulumi.Input[list[str]],
+        exec_enabled: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("story-tts:stack:Endpoints", "endpoints", None, opts)
+        self._naming = naming
+        self._region = region
+        self._vpc_id = vpc_id
+        interfaces = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
+        self.all: list[pulumi.Resource] = [
+            *(self._interface(service, subnet_ids, group_id) for service in interfaces),
+            *(self._gateway(service, route_table_ids) for service in GATEWAYS),
+        ]
+        self.register_outputs({})
+
+    def _interface(
+        self, service: str, subnet_ids: pulumi.Input[list[str]], group_id: pulumi.Input[str]
+    ) -> pulumi.Resource:
         name = f"endpoint-{service.replace('.', '-')}"
         return aws.ec2.VpcEndpoint(
             name,
@@ -157,7 +193,7 @@ class Network(pulumi.ComponentResource):
             service_name=f"com.amazonaws.{self._region}.{service}",
             vpc_endpoint_type="Interface",
             subnet_ids=subnet_ids,
-            security_group_ids=[self.endpoints_group.id],
+            security_group_ids=[group_id],
             private_dns_enabled=True,
             tags=self._naming.tags(self._naming.of(name)),
             opts=pulumi.ResourceOptions(parent=self),

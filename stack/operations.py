@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,8 +12,20 @@ from typing import Any, NoReturn
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stack import worker_contract as worker
+
 LOG_LINES = 10
 Outputs = Mapping[str, Any]
+
+# Output of the stack -> the variable by which `story-tts` finds the same thing.
+VARIABLES = {
+    "region": worker.REGION,
+    "queue_url": worker.QUEUE_URL,
+    "dead_letter_queue_url": worker.DEAD_LETTER_QUEUE_URL,
+    "table_name": worker.TABLE,
+    "bucket_name": worker.BUCKET,
+    "topic_arn": worker.TOPIC_ARN,
+}
 
 
 class OperationError(Exception):
@@ -23,7 +36,8 @@ def read_outputs(stack: str) -> Outputs:
     """The outputs of a stack that is up, by the Pulumi CLI. Raises OperationError where there are none."""
     try:
         done = subprocess.run(
-            ["pulumi", "stack", "output", "--json", "--stack", stack],
+            # What story-infra holds sensitive is a secret here, and needed all the same.
+            ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", stack],
             capture_output=True,
             text=True,
             check=False,
@@ -107,6 +121,13 @@ def _time(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def environment(outputs: Outputs) -> Iterator[str]:
+    """Lines for a shell, after which `story-tts` commands work on the deployed service."""
+    for output, variable in VARIABLES.items():
+        if outputs.get(output):
+            yield f"export {variable}={shlex.quote(str(outputs[output]))}"
+
+
 def push(outputs: Outputs, tag: str) -> None:
     """Push story-tts:local into the stack's repository with the Docker CLI. Raises OperationError."""
     image = f"{outputs['repository_url']}:{tag}"
@@ -139,8 +160,14 @@ def _fail(message: object) -> NoReturn:
     raise SystemExit(1)
 
 
+def _told(arguments: list[str], outputs: Outputs) -> Iterator[str]:
+    if arguments[0] == "logs":
+        return iter(last_log_lines(outputs, lines=int(arguments[2])))
+    return {"info": info, "environment": environment}[arguments[0]](outputs)
+
+
 def main(arguments: list[str]) -> None:
-    """`python -m stack.operations info STACK | logs STACK LINES | push STACK TAG | credentials`."""
+    """`python -m stack.operations`: info, environment, logs or push with a stack, or credentials."""
     try:
         if arguments[0] == "credentials":
             check_credentials()
@@ -149,11 +176,7 @@ def main(arguments: list[str]) -> None:
         if arguments[0] == "push":
             push(outputs, arguments[2])
             return
-        if arguments[0] == "info":
-            written: Iterator[str] | list[str] = info(outputs)
-        else:
-            written = last_log_lines(outputs, lines=int(arguments[2]))
-        for line in written:
+        for line in _told(arguments, outputs):
             sys.stdout.write(f"{line}\n")
     except (OperationError, BotoCoreError, ClientError) as error:
         _fail(error)

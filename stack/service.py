@@ -73,6 +73,7 @@ class TaskArgs:
     execution_role_arn: pulumi.Input[str]
     task_role_arn: pulumi.Input[str]
     start_period_seconds: int
+    exec_enabled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,8 @@ class WorkerService(pulumi.ComponentResource):
             "entryPoint": list(worker.ENTRY_POINT),
             "command": list(worker.COMMAND),
             "user": worker.USER,
-            "readonlyRootFilesystem": True,
+            # The agent of ECS Exec writes into the container's root, and does not start on a read-only one.
+            "readonlyRootFilesystem": not task.exec_enabled,
             "mountPoints": [
                 {"sourceVolume": "tmp", "containerPath": worker.TEMPORARY_FOLDER, "readOnly": False}
             ],
@@ -257,8 +259,7 @@ def _registries(
     deployment: DeploymentSettings, registry_arn: pulumi.Input[str]
 ) -> aws.ecs.ServiceServiceRegistriesArgs | None:
     # ECS does blue/green without managed traffic for services that are in no registry; the worker's traffic
-    # is
-    # its queue. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-implementation.html
+    # is its queue. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-implementation.html
     if deployment.strategy == "blue_green":
         return None
     return aws.ecs.ServiceServiceRegistriesArgs(registry_arn=registry_arn)

@@ -7,6 +7,21 @@ import pytest
 
 from app.local.emulator import emulator
 from app.local.platform import Platform, create_platform
+from tests import logs
+from tests.e2e.summaries import show
+
+
+@pytest.fixture(autouse=True)
+def no_log_tells_a_story() -> Iterator[None]:
+    """Whatever a test is about: the logs of its workers hold no story's text and no secret."""
+    logs.found.clear()
+    yield
+    assert logs.found == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the Pulumi engine said, which pytest captures, at the end of the log."""
+    show(terminalreporter)
 
 
 @pytest.fixture(scope="session")

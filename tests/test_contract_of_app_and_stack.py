@@ -6,9 +6,10 @@ from pathlib import Path
 
 import typer.main
 
-from app import telemetry
+from app import deployment, telemetry
 from app.cli.app import app
 from app.settings import HEALTH_PATH, HealthSettings, Settings, variables
+from stack import operations
 from stack import worker_contract as contract
 from stack.config import Settings as StackSettings
 from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
@@ -58,6 +59,12 @@ def test_the_defaults_agree() -> None:
     assert worker["SPEECH_ENGINE"] == stack.worker.speech_engine
     assert worker["LOG_LEVEL"] == stack.worker.log_level
     assert worker["SERVICE_NAME"] == stack.app_name
+
+
+def test_both_read_a_stacks_outputs_alike() -> None:
+    """`make environment` and `--stack` translate the same outputs, and the stack has them all."""
+    assert deployment.VARIABLES | deployment.OPTIONAL_VARIABLES == operations.VARIABLES
+    assert set(operations.VARIABLES) - set(record().outputs) == set()
 
 
 def test_the_commands_exist() -> None:

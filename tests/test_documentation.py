@@ -1,15 +1,21 @@
 """What the README says is so: its commands, its settings, its make targets."""
 
+import ast
+import json
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+import yaml
 
 from app.cli.app import app
 from app.settings import variables
+from stack.config import read_settings
+from tests.stack.settings import rows
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -68,6 +74,80 @@ def test_the_table_of_variables_is_the_workers() -> None:
     )
 
     assert {name: (meaning, default) for name, meaning, default in rows} == variables()
+
+
+def test_the_table_of_settings_is_the_stacks() -> None:
+    """The README's table has every setting, with type, default and meaning, in the schema's order."""
+    found = re.findall(
+        r"^\| `([a-z_.]+)` \| (.+?) \| (none|`.*?`) \| (.+?) \|$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [(key, tuple(row)) for key, *row in found] == list(rows().items())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_settings_that_a_document_shows_are_taken(document: Path) -> None:
+    """YAML to copy is valid as it stands, and a key that a command sets exists."""
+    for block in re.findall(r"```yaml\n(.*?)```", document.read_text(), re.DOTALL):
+        values: dict[str, object] = (yaml.safe_load(block) or {}).get("config", {})
+        raw = {
+            key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in values.items()
+        }
+        read_settings(raw, stack=document.name)
+    shown = set(re.findall(r"--path '?story-tts:([a-z_.]+)", document.read_text()))
+    assert shown - set(rows()) == set()
+
+
+def test_every_setting_that_the_operators_page_names_exists() -> None:
+    """`scaling.max_tasks` in a sentence is a setting too."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    groups = {path.split(".")[0] for path in rows() if "." in path}
+    named = {path for path in re.findall(r"`([a-z_]+\.[a-z_]+)[:`]", text) if path.split(".")[0] in groups}
+    assert named - set(rows()) == set()
+    assert len(named) > len(groups)
+
+
+def test_the_cost_table_is_what_its_formulas_give() -> None:
+    """Whoever puts in other prices gets other figures by the same formulas."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    prices = {
+        name: float(price)
+        for name, price in re.findall(r"^\| `(\w+)` \| .+ \| ([\d.]+) \|$", text, re.MULTILINE)
+    }
+    costs = re.findall(r"^\| .+ \| `([^`]+)` \| ([\d.]+) \|$", text, re.MULTILINE)
+    assert [f"{worth(formula, prices):.2f}" for formula, _ in costs] == [cost for _, cost in costs]
+    assert len(costs) == 8
+
+
+def worth(formula: str, prices: Mapping[str, float]) -> float:
+    """The value of a formula of sums and products over names and numbers."""
+
+    def of(node: ast.expr) -> float:
+        match node:
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return of(left) + of(right)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return of(left) * of(right)
+            case ast.Name(id=name):
+                return prices[name]
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+        raise AssertionError(ast.dump(node))
+
+    return of(ast.parse(formula.replace("×", "*"), mode="eval").body)
+
+
+OPERATORS = {
+    "preview", "up", "destroy", "build", "push", "deploy", "rollback", "info", "logs", "lint", "outputs",
+    "environment",
+}  # fmt: skip
+
+
+def test_every_operators_target_is_in_the_readme() -> None:
+    """Nobody has to find a target by chance either."""
+    readme = (ROOT / "README.md").read_text()
+    assert {name for name in OPERATORS if f"make {name}" not in readme} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

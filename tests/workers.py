@@ -2,16 +2,14 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from random import randrange
 from signal import Signals
 from typing import Any
 from uuid import uuid4
@@ -21,39 +19,31 @@ from app.aws.tasks import Row, Tasks
 from app.contract import RowKey
 from app.local.emulator import REGION
 from app.local.platform import Platform
+from app.local.service import reserved_port
+from tests import logs
 
 LEASE_SECS = 3
 PATIENCE_SECS = 90.0
 """For conditions that come to hold at once on an idle machine."""
 
 
-def until(condition: Callable[[], Any], *, secs: float = PATIENCE_SECS) -> Any:
+def until(condition: Callable[[], Any], *, secs: float = PATIENCE_SECS, every_secs: float = 0.02) -> Any:
     """Return the first truthy answer of `condition`; fail where none came."""
     deadline = time.monotonic() + secs
     while time.monotonic() < deadline:
         if answer := condition():
             return answer
-        time.sleep(0.02)
+        time.sleep(every_secs)
     message = f"the condition did not come to hold within {secs:g} s"
     raise AssertionError(message)
-
-
-def free_port() -> int:
-    """
-    Return a port that nobody listens on, below those that the kernel gives to connections.
-
-    One of those may be taken again before the worker that it is meant for has started.
-    """
-    while True:
-        with suppress(OSError), socket.create_server(("127.0.0.1", randrange(15_000, 30_000))) as listener:  # noqa: S311  # no secret
-            return int(listener.getsockname()[1])
 
 
 class WorkerProcess:
     """A worker as the container runs it."""
 
     def __init__(self, platform: Platform, folder: Path, *arguments: str, **environment: str) -> None:
-        self.port = free_port()
+        self._reserved_port = reserved_port()
+        self.port = int(self._reserved_port.getsockname()[1])
         self.work_dir = folder / "work"
         name = uuid4().hex[:8]
         self.log_path, self.metrics_path = folder / f"{name}.log", folder / f"{name}.metrics"
@@ -65,6 +55,8 @@ class WorkerProcess:
             "STOP_TIMEOUT_SECS": "20",
             "LOG_FORMAT": "json",
             "WORK_DIR": str(self.work_dir),
+            "AWS_SECRET_ACCESS_KEY": logs.SECRET,
+            "AWS_SESSION_TOKEN": logs.TOKEN,
         }
         with self.log_path.open("wb") as log, self.metrics_path.open("wb") as metrics:
             self.process = subprocess.Popen(
@@ -112,10 +104,12 @@ class WorkerProcess:
         return self.process.wait(timeout=secs)
 
     def end(self) -> None:
-        """End it, whatever state it is in."""
+        """End it, whatever state it is in, and read its logs for what they may not hold."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._reserved_port.close()
+        logs.read(self.log_path, self.metrics_path)
 
 
 @contextmanager
@@ -149,9 +143,11 @@ class Jobs:
         self.send(json.dumps(body))
         return audio
 
-    def send(self, body: str) -> None:
-        """Send any body."""
-        self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+    def send(self, body: str) -> str:
+        """Send any body, and return the id of the message."""
+        logs.tell(body)
+        answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+        return str(answer["MessageId"])
 
     def row(self, key: RowKey) -> Row:
         """Return a row that must exist."""

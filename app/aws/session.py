@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore import exceptions
@@ -54,6 +55,14 @@ _THROTTLED = frozenset(
         "TransactionInProgressException",
     }
 )
+_NOT_THERE = {
+    (
+        "dynamodb",
+        "ResourceNotFoundException",
+    ): "the table does not exist: check DYNAMODB_TABLE",
+    ("s3", "NoSuchBucket"): "the bucket does not exist",
+    ("sns", "NotFound"): "the topic does not exist: check SNS_TOPIC_ARN",
+}
 HTTP_SERVER_ERROR = 500
 
 
@@ -130,6 +139,8 @@ def translated(service: str) -> Iterator[None]:
 def _of_answer(service: str, error: ClientError) -> InfrastructureError:
     code = code_of(error)
     operation = error.operation_name
+    if (service, code) in _NOT_THERE:
+        return InfrastructureError(f"{service}: {_NOT_THERE[service, code]}")
     if code in _QUEUE_GONE:
         return QueueGoneError(f"{service}: the queue does not exist")
     if code in _CREDENTIALS:
@@ -151,4 +162,7 @@ def _of_transport(service: str, error: BotoCoreError) -> InfrastructureError:
         | exceptions.SSOError,
     ):
         return CredentialsError(f"{service}: no usable credentials ({type(error).__name__})")
-    return UnavailableError(f"{service}: {type(error).__name__}")
+    # The error's own words may quote what was sent, and that is a story's text.
+    name = type(error).__name__
+    host = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", ""))).netloc
+    return UnavailableError(f"{service}: no answer from {host} ({name})" if host else f"{service}: {name}")

@@ -86,6 +86,8 @@ def main() -> None:
     except StoryTtsError as error:
         for line in error.message.splitlines():
             print(f"error: {line}", file=sys.stderr)
+        if isinstance(error, ConfigurationError) and error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
         is_usage = isinstance(error, ConfigurationError | MissingExtraError | UnknownVoiceError)
         sys.exit(ExitCode.USAGE if is_usage else ExitCode.JOB_FAILED)
     except Exception as error:  # noqa: BLE001  # no trace reaches a user

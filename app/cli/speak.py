@@ -105,10 +105,12 @@ def _print_table(outcomes: "list[Outcome]", output: Path) -> None:
 
     table = Table("files", "audio", "words", "cues", "timed by", "real-time factor", box=None)
     table.columns[0].overflow = "fold"
+    spoken = ""
     for outcome in outcomes:
         narration = outcome.narration
         if narration is None:
             continue
+        spoken = f"spoken by {narration.engine} as {narration.voice}"
         table.add_row(
             f"{outcome.story.stem} .wav .srt .vtt .words.json",
             _clock(narration.duration_secs),
@@ -119,7 +121,7 @@ def _print_table(outcomes: "list[Outcome]", output: Path) -> None:
         )
     if table.row_count:
         Console().print(table, markup=False)
-        print(f"in {output}")
+        print(f"in {output}, {spoken}")
 
 
 def _clock(secs: float) -> str:

@@ -94,14 +94,30 @@ def _one_at_a_time(handler: type, name: str) -> None:
     setattr(handler, name, alone)
 
 
+def _forget_instances(model: type) -> None:
+    """
+    Let models go with their last reference.
+
+    For its dashboard moto lists every one ever made, and each transaction copies its whole table: a thousand
+    jobs would take gigabytes.
+    """
+
+    def made(cls: type, *_: Any, **__: Any) -> Any:
+        return object.__new__(cls)
+
+    model.__new__ = made  # type: ignore[method-assign,assignment]
+
+
 def _serve(port: int) -> None:
     # What moto says of every request is for nobody here.
     import logging  # noqa: PLC0415  # the emulator's own process alone needs moto
 
+    from moto.core.common_models import BaseModel  # noqa: PLC0415  # as above
     from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415  # as above
     from moto.s3.responses import S3Response  # noqa: PLC0415  # as above
     from moto.server import ThreadedMotoServer  # noqa: PLC0415  # as above
 
+    _forget_instances(BaseModel)
     _one_at_a_time(DynamoHandler, "call_action")
     _one_at_a_time(S3Response, "put_object")
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)

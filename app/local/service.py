@@ -42,11 +42,11 @@ def local_service(*, engine: str, port: int = 0, quiet: bool = False) -> Iterato
     The worker's logs go to this process's stderr unless `quiet`. Raises EngineDiedError where the worker does
     not become healthy.
     """
-    with emulator(port=port) as address:
+    with emulator(port=port) as address, reserved_port() as reserved:
         platform = create_platform(address)
         environment = platform.environment() | {
             "SPEECH_ENGINE": engine,
-            "PORT": str(_free_port()),
+            "PORT": str(reserved.getsockname()[1]),
         }
         with local_worker(environment, quiet=quiet) as worker:
             yield LocalService(platform, environment, worker)
@@ -91,6 +91,14 @@ def is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def reserved_port() -> socket.socket:
+    """
+    Return a socket whose port nobody else is given while it is open, and that a worker can listen on.
+
+    The kernel gives that port to no connection and to no bind that did not ask for it. A server that sets
+    SO_REUSEADDR, as servers do, may share it with a socket that has set this too and does not listen.
+    """
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return reserved

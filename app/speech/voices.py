@@ -260,7 +260,9 @@ def voice_of(engine: str, name: str) -> Voice:
         return voices[name]
     except KeyError:
         close = get_close_matches(name[:_LONGEST_QUOTE].lower(), voices, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; `story-tts voices` lists them"
+        hint = (
+            f"; did you mean {close[0]}?" if close else f"; `story-tts voices --engine {engine}` lists them"
+        )
         message = f"{engine} has no voice {_quoted(name)}{hint}"
         raise UnknownVoiceError(message) from None
 

@@ -45,6 +45,16 @@ def test_every_missing_variable_is_named_at_once() -> None:
     assert [fault.split(" ")[0] for fault in caught.value.faults] == list(REQUIRED)
 
 
+def test_what_is_missing_comes_with_where_to_find_it() -> None:
+    """Who has no service is told how to get one; who mistyped a value is not sent elsewhere."""
+    with pytest.raises(ConfigurationError) as missing:
+        Settings.read({})
+    with pytest.raises(ConfigurationError) as mistyped:
+        Settings.read(REQUIRED | {"PORT": "x"})
+
+    assert ("`story-tts local`" in missing.value.hint, mistyped.value.hint) == (True, "")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -12,9 +12,6 @@ from tests.chaos.journal import Journal
 from tests.chaos.proxy import Gate, PlanOf
 from tests.workers import LEASE_SECS, WorkerProcess
 
-SECRET = "chaos-secret-a3f1c5e7"
-"""The access key's secret of every worker here; it must stand in no log."""
-
 
 class GuardedWorker(WorkerProcess):
     """A worker whose every request crosses a gate."""
@@ -22,7 +19,7 @@ class GuardedWorker(WorkerProcess):
     def __init__(self, gate: Gate, folder: Path, *arguments: str, **environment: str) -> None:
         self.gate = gate
         self.born = time.monotonic()
-        settings = {"AWS_SECRET_ACCESS_KEY": SECRET, "LEASE_SECS": f"{gate.lease_secs:g}"}
+        settings = {"LEASE_SECS": f"{gate.lease_secs:g}"}
         super().__init__(gate.platform, folder, *arguments, **(settings | environment))
         gate.send_signal = self._send
 
@@ -104,13 +101,6 @@ class Fleet:
             if worker.process.returncode not in {0, -Signals.SIGKILL}
             # While its interpreter starts, a process ends by SIGTERM as any does.
             and not (worker.process.returncode == -Signals.SIGTERM and worker.gate.name not in awake)
-        ]
-
-    @property
-    def logs(self) -> list[Path]:
-        """What the workers wrote."""
-        return [
-            path for worker in [*self.ended, *self._living] for path in (worker.log_path, worker.metrics_path)
         ]
 
 

@@ -206,8 +206,7 @@ class Relay:
         """Send the job, or another copy of its message."""
         if not self.message_ids:
             self.jobs.tasks.create(self.key, RowKey(self.key.id, "srt"), source_prompt="test")
-        answer = self.jobs.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=self.body)
-        self.message_ids.append(answer["MessageId"])
+        self.message_ids.append(self.jobs.send(self.body))
 
     def first(self, *faults: Fault, lease_secs: float = LEASE_SECS) -> AbstractContextManager[GuardedWorker]:
         """Run the worker that meets the faults."""
@@ -418,7 +417,7 @@ def test_a_message_that_kills_its_workers_is_given_up(relay: Relay) -> None:
         assert received["Messages"]
     with relay.second(MAX_RECEIVES="1"):
         until(relay.is_done)
-    assert relay.jobs.row(relay.key)["error_code"] == "TASK_ROW"
+    assert relay.jobs.row(relay.key)["error_code"] == "POISONED"
     relay.assert_kept(End.FAILED)
 
 

@@ -43,9 +43,9 @@ def test_every_kind_of_fault_is_planned(kind: Kind) -> None:
 
 
 @pytest.mark.slow
-def test_a_soak_ends_without_a_violation(aws: str) -> None:
+def test_a_soak_ends_without_a_violation(platform: Platform) -> None:
     """Jobs, kills, pauses and duplicates, as `make chaos` runs them by the thousand."""
-    figures = soak(aws, jobs=40, seed=7)
+    figures = soak(platform.endpoint_url, jobs=30, seed=7)
     assert figures.violations == []
     assert figures.kills > 0
     assert figures.pauses > 0
@@ -66,8 +66,8 @@ class Ended:
             "srt_task_id": "srt",
         }
         self.jobs.tasks.create(STORY, RowKey(STORY.id, "srt"), source_prompt="test")
-        sent = self.jobs.sqs.send_message(QueueUrl=platform.queue_url, MessageBody=body.spelled(0))
-        self.sent = Sent(STORY.id, body.spelled(0), End.COMPLETED, (sent["MessageId"],))
+        message_id = self.jobs.send(body.spelled(0))
+        self.sent = Sent(STORY.id, body.spelled(0), End.COMPLETED, (message_id,))
         with guarded_worker(platform, self.journal, folder):
             until(lambda: self.journal.deleted_messages)
 

@@ -20,8 +20,7 @@ from tests.delivery.github_server import TOKEN, GitHubServer, github_server
 from tests.delivery.workflows import ROOT, Ran, Runner, runner_environment
 from tests.e2e.deployed import DeployedContainer
 from tests.e2e.engine import Engine, local_endpoints, pulumi_cli
-from tests.e2e.platform import STATE_BUCKET, lay_platform
-from tests.stack.terraform_state import terraform_state
+from tests.e2e.platform import lay_platform
 
 CLUSTER = "story-tts-cluster"
 HOSTS = {"pulumi-resource-aws": "tests.delivery.standin", "pulumi-language-python": "tests.e2e.language"}
@@ -171,16 +170,13 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 def _lay_story_infra(cloud: str) -> None:
-    """Lay the platform twice: staging is a workspace of its own, with a queue of its own."""
+    """Lay the platform twice: staging is a workspace of its own, with its own network and queue."""
     laid = lay_platform(cloud)
     sqs = laid.client("sqs")
     url = sqs.create_queue(QueueName="staging-jobs")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    outputs = {
-        **laid.outputs,
-        "task_queue_urls": {**laid.outputs["task_queue_urls"], "TTS": url},
-        "task_queue_arns": {**laid.outputs["task_queue_arns"], "TTS": arn},
-    }
-    laid.client("s3").put_object(
-        Bucket=STATE_BUCKET, Key="env:/staging/terraform.tfstate", Body=terraform_state(outputs)
+    laid.beside(
+        "env:/staging/terraform",
+        task_queue_urls={**laid.outputs["task_queue_urls"], "TTS": url},
+        task_queue_arns={**laid.outputs["task_queue_arns"], "TTS": arn},
     )

@@ -1,10 +1,15 @@
 """The jobs of the workflows, run: real make, real Pulumi engine, a worker; AWS and GitHub on loopback."""
 
+import re
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 
+from tests.delivery.advisories import advisories
 from tests.delivery.conftest import Account
 from tests.delivery.github_server import BOT, PERSON, GitHubServer
-from tests.delivery.workflows import Ran
+from tests.delivery.workflows import ROOT, Ran, run_steps, workflow
 from tests.e2e.platform import client
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivery"), pytest.mark.timeout(600)]
@@ -26,18 +31,16 @@ def test_a_preview_becomes_one_comment_that_is_kept_up_to_date(
 ) -> None:
     """A change is told resource by resource, nothing secret in it; the next push rewrites the comment."""
     github.add_comment(7, "<!-- story-tts: preview -->\nmine", PERSON)
+    github.add_comment(7, "<!-- story-tts: preview -->\nof the push before", BOT)
     account.settings("production", memory=4096, monitoring={"create_topic": False})
     first = previewed(account)
-    assert first.succeeded, first.log
-    assert commented(account, github).succeeded
     account.settings("production")
-    assert previewed(account).succeeded
+    assert first.succeeded, first.log
     assert commented(account, github).succeeded
 
     theirs, ours = github.comments
     assert theirs["body"].endswith("mine")
-    assert ours["user"] == BOT
-    assert "### `production`: no change" in ours["body"]
+    assert ours["body"] == f"<!-- story-tts: preview -->\n{first.summary.rstrip()}"
     assert "### `production`: 1 to delete, 1 to replace, 6 to update" in first.summary
     assert "| ± replace | `aws:ecs:TaskDefinition` **task** | `memory` |" in first.summary
     assert '- memory: "2048"\n+ memory: "4096"' in first.summary
@@ -72,10 +75,10 @@ def test_main_goes_through_staging_and_smoke_to_production_by_one_digest(account
     staging = account.run("deploy.yml", "staging", inputs={})
     assert staging.succeeded, staging.log
     digest = staging.outputs["release"]["digest"]
-    with account.working("story-tts-staging-service"):
-        smoke = account.run("deploy.yml", "smoke")
-    assert smoke.succeeded, smoke.log
     needs = {"staging": {"outputs": {"digest": digest}}}
+    with account.working("story-tts-staging-service"):
+        smoke = account.run("deploy.yml", "smoke", needs=needs)
+    assert smoke.succeeded, smoke.log
     with account.working("story-tts-service"):
         production = account.run("deploy.yml", "production", needs=needs, inputs={})
     assert production.succeeded, production.log
@@ -121,27 +124,64 @@ def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Ac
     assert "still waiting when the time was up" in ran.log
 
 
-def test_drift_is_one_issue_from_its_beginning_to_its_end(account: Account, github: GitHubServer) -> None:
-    """Nothing is opened without drift; one issue is opened, left alone, brought up to date, and closed."""
+def test_drift_is_found_and_told(account: Account, github: GitHubServer) -> None:
+    """A queue that was changed by hand opens an issue that names it; agreement closes it."""
     account.runner.environment |= github.environment()
-    github.add_issue("A person's copy", "<!-- story-tts: drift -->\n", PERSON)
     url = account.outputs("production")["dead_letter_queue_url"]
     sqs = client(account.cloud, "sqs")
 
-    def check(retention: int) -> list[tuple[str, str]]:
+    def check(retention: int) -> dict[str, Any]:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": str(retention)})
-        before = len(github.writes)
-        look = account.run("drift.yml", "look")
-        assert look.succeeded, look.log
-        tell = account.run("drift.yml", "tell")
-        assert tell.succeeded, tell.log
-        return github.writes[before:]
+        for job in ("look", "tell"):
+            ran = account.run("drift.yml", job)
+            assert ran.succeeded, ran.log
+        (issue,) = github.issues
+        return issue
 
-    issues = "/repos/acme/story-tts/issues"
-    assert check(1209600) == []
-    assert check(3600) == [("POST", issues)]
-    assert "messageRetentionSeconds" in github.issues[1]["body"]
-    assert check(3600) == []
-    assert check(7200) == [("PATCH", f"{issues}/2")]
-    assert check(1209600) == [("POST", f"{issues}/2/comments"), ("PATCH", f"{issues}/2")]
-    assert [issue["state"] for issue in github.issues] == ["open", "closed"]
+    assert check(3600)["state"] == "open"
+    assert "- messageRetentionSeconds: 3600\n+ messageRetentionSeconds: 1209600" in github.issues[0]["body"]
+    assert "staging" not in github.issues[0]["body"]
+    assert check(1209600)["state"] == "closed"
+
+
+def test_a_smoke_story_that_took_another_runs_image_goes_no_further(account: Account) -> None:
+    """Where a newer deployment took staging's place meanwhile, this run's digest was not tried."""
+    said = account.step("make same-image", STACK="production", IMAGE=f"sha256:{'0' * 64}")
+
+    assert f"error: production runs {account.outputs('production')['image_digest']} by now" in said
+
+
+# What the CI script of this repository runs as it stands; no need to run it a second time.
+CI = set(re.findall(r"^(make .+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
+JOBS = list(dict.fromkeys((step.workflow, step.job) for step in run_steps() if step.run not in CI))
+WORKERS = {"smoke": "story-tts-staging-service", "production": "story-tts-service"}
+
+
+def see_executed(account: Account, file: str, job: str) -> None:
+    """Run a job in its good case, after those that it needs, unless every step of it ended well before."""
+    steps = {step for step in run_steps() if (step.workflow, step.job) == (file, job)}
+    if steps <= account.runner.executed:
+        return
+    named = workflow(file)["jobs"][job].get("needs", [])
+    needs: dict[str, Any] = {}
+    for needed in [named] if isinstance(named, str) else named:
+        see_executed(account, file, needed)
+        digest = account.outputs("staging").get("image_digest", "") if needed == "staging" else ""
+        needs[needed] = {"outputs": {"digest": digest}}
+    with account.working(WORKERS[job]) if job in WORKERS else nullcontext():
+        ran = account.run(file, job, needs=needs, inputs={})
+    assert steps <= account.runner.executed, ran.log
+
+
+@pytest.mark.parametrize(("file", "job"), JOBS, ids=[f"{file}: {job}" for file, job in JOBS])
+def test_every_step_of_every_workflow_is_run(
+    account: Account, github: GitHubServer, file: str, job: str
+) -> None:
+    """No script of a workflow is first tried on GitHub: each ended well here, or is a line of .ci/run."""
+    with advisories({}) as address:
+        account.runner.environment |= github.environment() | {
+            "AUDIT_FLAGS": f"--vulnerability-service osv --osv-url {address}",
+            "PYTEST_FLAGS": "-q tests/app/test_contract.py",
+            "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
+        }
+        see_executed(account, file, job)

@@ -88,6 +88,8 @@ class Runner:
         self._folder = folder
         self.environment = dict(environment)
         self._jobs = 0
+        self.executed: set[Step] = set()
+        """Every step that was run and ended well."""
         self.settings: dict[str, str] = {}
         """Files that differ from the committed ones: the name in the checkout -> content."""
 
@@ -108,6 +110,8 @@ class Runner:
                 shutil.copy2(ROOT / name, checkout / name)
         for name, content in self.settings.items():
             (checkout / name).write_text(content)
+        # What looks for the project's root takes it for one.
+        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
         if equipped:
             self._lend_environment(checkout / ".venv")
         return checkout
@@ -135,12 +139,13 @@ class Runner:
                 evaluated = {
                     name: evaluate(value, {**context, "steps": steps}) for name, value in own.items()
                 }
-                self._run(step, checkout, evaluated, ran)
+                if self._run(step, checkout, evaluated, ran):
+                    self.executed.add(Step(file, job, step.get("name", ""), step["run"]))
             elif "artifact" in step["uses"]:
                 self._hand_on(step, checkout, ran)
         return ran
 
-    def _run(self, step: Mapping[str, Any], checkout: Path, own: Mapping[str, str], ran: Ran) -> None:
+    def _run(self, step: Mapping[str, Any], checkout: Path, own: Mapping[str, str], ran: Ran) -> bool:
         assert "${{" not in step["run"], "an expression in a script is text that becomes a command"
         output, summary = checkout / ".output", checkout / ".summary"
         output.touch()
@@ -166,6 +171,7 @@ class Runner:
         ran.summary = summary.read_text() if summary.exists() else ""
         if "id" in step:
             ran.outputs[step["id"]] = dict(_outputs(output.read_text()))
+        return done.returncode == 0
 
     def _hand_on(self, step: Mapping[str, Any], checkout: Path, ran: Ran) -> None:
         store = self._folder / "artifacts" / step["with"]["name"]

@@ -1,12 +1,13 @@
 """The real engine over the stand-in providers and an embedded AWS of each module's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from app.local.emulator import emulator
 from tests.e2e.engine import Engine, pulumi_cli
 from tests.e2e.platform import PlatformInAws, lay_platform
+from tests.e2e.summaries import PROPERTY
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,14 @@ def cloud() -> Iterator[str]:
 def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The Pulumi CLI with a home, a backend and plugins of its own."""
     return Engine(cli=pulumi_cli(), cloud=cloud, home=tmp_path_factory.mktemp("pulumi"))
+
+
+@pytest.fixture(autouse=True)
+def summaries(engine: Engine, record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Pass on what the engine said during a test, for the end of the run's log."""
+    yield
+    while engine.told:
+        record_property(PROPERTY, engine.told.pop(0))
 
 
 @pytest.fixture(scope="module")

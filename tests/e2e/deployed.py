@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.local.emulator import CREDENTIALS
+from tests import logs
 from tests.e2e.platform import client
 
 SCRIPTS = Path(sys.executable).parent
@@ -76,6 +77,7 @@ class DeployedContainer:
                 if process.poll() is None:
                     process.kill()
                 process.wait()
+                logs.read(folder / "log", folder / "metrics")
 
     def is_healthy(self, address: str, folder: Path) -> bool:
         """Run the definition's health check once."""

@@ -4,9 +4,10 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,31 @@ def local_endpoints(cloud: str) -> list[dict[str, str]]:
     return [dict.fromkeys(committed[0], cloud)]
 
 
+def described_settings() -> dict[str, Any]:
+    """What Pulumi.yaml, as it is committed, says of the settings."""
+    return dict(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
+
+
 @dataclass(frozen=True)
 class Summary:
     """What an operation did: operation -> number of resources, as the engine counts them."""
 
     changes: Mapping[str, int]
     outputs: Mapping[str, Any]
-    log: str
 
     @property
     def untouched(self) -> bool:
         """Whether nothing but `same` was counted."""
         return set(self.changes) <= {"same"}
+
+
+def summary_of(log: Sequence[str]) -> str:
+    """The engine's own summary: the lines under `Resources:` and the duration, on one line."""
+    lines = [line.strip() for line in log]
+    start = next(n for n, line in enumerate(lines) if line == "Resources:") + 1
+    counted = list(takewhile(bool, lines[start:]))
+    duration = [line for line in lines if line.startswith("Duration:")]
+    return ", ".join([*counted, *duration])
 
 
 class Engine:
@@ -60,6 +74,8 @@ class Engine:
         self.cli = cli
         self.cloud = cloud
         self.home = home
+        self.told: list[str] = []
+        """The engine's summaries, in the order of the operations."""
         self._plugins = self._install_plugins()
         (home / "backend").mkdir()
 
@@ -75,9 +91,13 @@ class Engine:
         return folder
 
     @property
-    def calls(self) -> Path:
-        """Where the stand-in writes down each operation that it calls, a line each: service:Operation."""
+    def _calls(self) -> Path:
         return self.home / "calls"
+
+    @property
+    def called(self) -> list[str]:
+        """Every operation that the stand-in called so far: service:Operation."""
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,7 +106,7 @@ class Engine:
             **CREDENTIALS,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.cloud,
-            "STANDIN_CALLS": str(self.calls),
+            "STANDIN_CALLS": str(self._calls),
             "PATH": f"{self._plugins}{os.pathsep}{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.home / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
@@ -121,7 +141,11 @@ class StackUnderTest:
                 pulumi_home=str(engine.home),
                 pulumi_command=engine.cli,
                 env_vars=engine.environment,
-                project_settings=automation.ProjectSettings(name=PROJECT, runtime="python"),
+                project_settings=automation.ProjectSettings(
+                    name=PROJECT,
+                    runtime="python",
+                    config=described_settings(),  # type: ignore[arg-type]  # annotated as text, written as it is
+                ),
             ),
         )
 
@@ -156,7 +180,7 @@ class StackUnderTest:
         log: list[str] = []
         with self._operation():
             done = self._stack.preview(on_output=log.append, color="never")
-        return Summary({str(kind): count for kind, count in done.change_summary.items()}, {}, "\n".join(log))
+        return self._told("preview", log, done.change_summary, {})
 
     def up(self) -> Summary:
         """`pulumi up`."""
@@ -164,22 +188,27 @@ class StackUnderTest:
         with self._operation():
             done = self._stack.up(on_output=log.append, color="never")
         outputs = {name: output.value for name, output in done.outputs.items()}
-        return Summary(
-            {str(kind): count for kind, count in (done.summary.resource_changes or {}).items()},
-            outputs,
-            "\n".join(log),
-        )
+        return self._told("up", log, done.summary.resource_changes, outputs)
 
     def destroy(self) -> Summary:
         """`pulumi destroy`."""
         log: list[str] = []
         with self._operation():
             done = self._stack.destroy(on_output=log.append, color="never")
-        return Summary(
-            {str(kind): count for kind, count in (done.summary.resource_changes or {}).items()},
-            {},
-            "\n".join(log),
-        )
+        return self._told("destroy", log, done.summary.resource_changes, {})
+
+    def _told(
+        self,
+        operation: str,
+        log: Sequence[str],
+        changes: Mapping[Any, int] | None,
+        outputs: Mapping[str, Any],
+    ) -> Summary:
+        summary = summary_of(log)
+        # An operation can succeed and still log an error, which an operator would see in red.
+        assert "errored" not in summary, "\n".join(log)
+        self._engine.told.append(f"pulumi {operation} --stack {self.name}: {summary}")
+        return Summary({str(kind): count for kind, count in (changes or {}).items()}, outputs)
 
     def preview_destroy(self) -> None:
         """The preview that `pulumi destroy` shows before it asks."""

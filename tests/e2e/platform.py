@@ -8,6 +8,7 @@ import boto3
 from app.local.emulator import CREDENTIALS, REGION
 from tests.stack.terraform_state import terraform_state
 
+MISSING = object()
 STATE_BUCKET = "story-service-terraform-state"
 
 
@@ -27,12 +28,13 @@ class PlatformInAws:
         """The setting that finds the state: only the emulator's address differs from the default."""
         return {"source": "s3", "endpoint_url": self.cloud}
 
-    def beside(self, name: str, **changes: Any) -> dict[str, Any]:
-        """Settings that find another state: a network of its own, and outputs changed as given.
+    def beside(self, name: str, *, zones: str = "ab", **changes: Any) -> dict[str, Any]:
+        """Settings that find another state: a network of its own, and outputs changed as given, or MISSING.
 
         The emulator takes one private namespace a VPC, whatever its name.
         """
-        outputs = {**self.outputs, **_network(self.cloud), **changes}
+        outputs = {**self.outputs, **_network(self.cloud, zones), **changes}
+        outputs = {key: value for key, value in outputs.items() if value is not MISSING}
         key = f"{name}.tfstate"
         self.client("s3").put_object(Bucket=STATE_BUCKET, Key=key, Body=terraform_state(outputs))
         return {**self.settings, "key": key}
@@ -51,7 +53,7 @@ def client(cloud: str, service: str) -> Any:
 
 def lay_platform(cloud: str) -> PlatformInAws:
     """Make everything that story-infra makes, and write its state."""
-    network = _network(cloud)
+    network = _network(cloud, "ab")
     messages = _messages(cloud)
     outputs = {
         **network,
@@ -72,14 +74,14 @@ def lay_platform(cloud: str) -> PlatformInAws:
     return PlatformInAws(cloud=cloud, outputs=outputs)
 
 
-def _network(cloud: str) -> dict[str, Any]:
+def _network(cloud: str, zones: str) -> dict[str, Any]:
     ec2 = client(cloud, "ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
             "Subnet"
         ]["SubnetId"]
-        for n, zone in enumerate("ab")
+        for n, zone in enumerate(zones)
     ]
     group = ec2.create_security_group(GroupName="ecs-tasks-sg", Description="tasks", VpcId=vpc)["GroupId"]
     return {"vpc_id": vpc, "private_subnet_ids": subnets, "ecs_tasks_security_group_id": group}

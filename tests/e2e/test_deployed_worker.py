@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from app.local.emulator import CREDENTIALS, REGION
+from tests import logs
 from tests.e2e.deployed import DeployedContainer
 from tests.e2e.engine import Engine, StackUnderTest
 from tests.e2e.gateway import Verdicts, gateway
 from tests.e2e.platform import PlatformInAws, client
 from tests.workers import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployed")]
+pytestmark = pytest.mark.slow
 
 STORY = "The lighthouse keeper counted the ships. There were three, and then there were none."
 
@@ -50,6 +51,7 @@ def submit(cloud: str, outputs: dict[str, Any], topic: str, folder: Path) -> dic
     """Send the story as a producer would, wait for its media, and return how it stands."""
     story = folder / "story.txt"
     story.write_text(STORY)
+    logs.tell(json.dumps({"text": STORY}))
     environment = {
         **os.environ,
         **CREDENTIALS,

@@ -8,7 +8,7 @@ from pulumi import automation
 from tests.e2e.engine import Engine, StackUnderTest, Summary
 from tests.e2e.platform import client
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("foundation")]
+pytestmark = pytest.mark.slow
 
 FOUNDATION: dict[str, Any] = {
     "app_name": "ground",

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
 
-from stack.config import Settings, read_settings
+from stack.config import Group, Settings, read_settings
 from tests.stack.recording import STACK_SOURCE, record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,18 @@ def test_the_project_runs_this_program() -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     assert (project["name"], project["main"]) == ("story-tts", "stack")
     assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+
+
+def test_the_project_describes_the_settings() -> None:
+    """Pulumi.yaml holds every setting and group that has a default, with the schema's own words."""
+
+    def described(field: FieldInfo) -> dict[str, Any]:
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+            return {"type": "object", "description": field.annotation.__doc__, "default": {}}
+        kind = {str: "string", int: "integer"}[type(field.default)]
+        return {"type": kind, "description": field.description, "default": field.default}
+
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    assert project["config"] == {
+        name: described(field) for name, field in Settings.model_fields.items() if field.default is not None
+    }

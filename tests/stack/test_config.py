@@ -211,18 +211,35 @@ def test_a_bad_value_is_refused_with_the_yaml_to_write(
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "named", "meant"),
     [
-        ({"memry": 2048}, "story-tts:memry: no such setting"),
-        ({"scaling": {"max_taks": 3}}, "story-tts:scaling.max_taks: no such setting"),
-        ({"image": {"Platform": "linux/arm64"}}, "story-tts:image.Platform: no such setting"),
+        ({"memry": 2048}, "story-tts:memry", {"story-tts:memory": 2048}),
+        ({"scaling": {"max_taks": 3}}, "story-tts:scaling.max_taks", {"story-tts:scaling": {"max_tasks": 4}}),
+        (
+            {"image": {"Platform": "linux/arm64"}},
+            "story-tts:image.Platform",
+            {"story-tts:image": {"platform": "linux/amd64"}},
+        ),
+        ({"region": "eu-west-1"}, "story-tts:region", {"aws:region": "us-east-1"}),
     ],
 )
-def test_an_unknown_key_is_an_error(settings: dict[str, Any], named: str) -> None:
-    """A misspelt key is never passed over in silence, and the message lists what is known there."""
+def test_an_unknown_key_is_an_error_with_the_yaml_to_write(
+    settings: dict[str, Any], named: str, meant: dict[str, Any]
+) -> None:
+    """A misspelt key is never passed over in silence, and the message shows what was probably meant."""
     message = refusal(**settings)
-    assert named in message
-    assert "known here: " in message
+    assert f"{named}: no such setting; " in message
+    assert yaml.safe_load(message.split("Write, for example:\n\n", 1)[1]) == {"config": meant}
+
+
+def test_a_key_like_no_other_is_an_error_that_lists_what_is_known() -> None:
+    """Where nothing comes near, the message says what there is."""
+    message = refusal(spot={"xyz": 1})
+    assert (
+        "story-tts:spot.xyz: no such setting; known here: fargate_base, fargate_weight, spot_weight."
+        in message
+    )
+    assert "Remove it" in message
 
 
 def test_every_fault_is_listed_at_once() -> None:

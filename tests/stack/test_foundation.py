@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -16,13 +18,85 @@ def test_it_exports_what_story_infra_exports(own: Recording) -> None:
     assert own.outputs["private_subnet_ids"] == ["private-0-id", "private-1-id"]
 
 
-def test_a_foundation_alone() -> None:
+@pytest.fixture(scope="module")
+def alone() -> Recording:
+    """A foundation without the service, for other stacks to stand on."""
+    return record({"story_infra": {"source": "own"}, "features": {"service": False}})
+
+
+def test_a_foundation_alone(alone: Recording) -> None:
     """Without the service there is the foundation and nothing of the worker."""
-    run = record({"story_infra": {"source": "own"}, "features": {"service": False}})
-    assert set(run.outputs) == set(STORY_INFRA)
-    assert run.names("aws:ecs/service:Service") == []
-    assert run.names("aws:ecr/repository:Repository") == []
-    assert run.names("aws:ecs/cluster:Cluster") == ["cluster"]
+    assert set(alone.outputs) == set(STORY_INFRA)
+    assert alone.names("aws:ecs/service:Service") == []
+    assert alone.names("aws:ecr/repository:Repository") == []
+    assert alone.names("aws:ecs/cluster:Cluster") == ["cluster"]
+
+
+def test_a_foundation_alone_has_endpoints_for_the_services_to_come(alone: Recording) -> None:
+    """A stack that refers to it finds endpoints that let the VPC's tasks in, and needs none of its own."""
+    assert len(alone.names("aws:ec2/vpcEndpoint:VpcEndpoint")) == 6
+    interface = alone.one("aws:ec2/vpcEndpoint:VpcEndpoint", "endpoint-ecr-api")
+    assert interface["securityGroupIds"] == ["endpoints-group-id"]
+    rule = dict(alone.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"))
+    del rule["tags"], rule["description"]
+    assert rule == {
+        "securityGroupId": "endpoints-group-id",
+        "cidrIpv4": "10.42.0.0/16",
+        "ipProtocol": "tcp",
+        "fromPort": 443,
+        "toPort": 443,
+    }
+
+
+def test_a_foundation_behind_nat_needs_no_endpoints() -> None:
+    """Services then go out through the gateway."""
+    settings = {
+        "story_infra": {"source": "own"},
+        "features": {"service": False},
+        "network": {"endpoints": "nat"},
+    }
+    assert record(settings).names("aws:ec2/vpcEndpoint:VpcEndpoint") == []
+
+
+def test_the_platforms_roles_can_run_a_worker(own: Recording) -> None:
+    """A stack that borrows them starts its tasks, and its worker works: the same actions as with its own."""
+
+    def actions(*grants: str) -> set[str]:
+        policies = [own.one("aws:iam/rolePolicy:RolePolicy", name)["policy"] for name in grants]
+        return {
+            action
+            for policy in policies
+            for statement in json.loads(policy)["Statement"]
+            for action in statement["Action"]
+        }
+
+    names = own.names("aws:iam/rolePolicy:RolePolicy")
+    assert actions("platform-execution-start-tasks") == actions(
+        *[n for n in names if n.startswith("execution-")]
+    )
+    assert actions("platform-task-use-platform") == actions(*[n for n in names if n.startswith("task-")])
+
+
+def test_the_platforms_roles_reach_no_further(own: Recording) -> None:
+    """Images and logs of any service of the platform; of its queue, table and bucket, these alone."""
+
+    def resources(grant: str) -> list[str]:
+        policy = json.loads(own.one("aws:iam/rolePolicy:RolePolicy", grant)["policy"])
+        return [name for statement in policy["Statement"] for name in statement["Resource"]]
+
+    assert resources("platform-execution-start-tasks") == [
+        "*",
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/*",
+        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/ecs/*",
+    ]
+    assert resources("platform-task-use-platform") == [
+        f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-tts-jobs",
+        f"arn:aws:sqs:{REGION}:{ACCOUNT}:*-dead-letter",
+        f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:story-tts-tasks",
+        f"arn:aws:s3:{REGION}:{ACCOUNT}:story-tts-media-{ACCOUNT}-{REGION}/*",
+        f"arn:aws:s3:{REGION}:{ACCOUNT}:story-tts-media-{ACCOUNT}-{REGION}",
+        f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/story-tts-cluster/*",
+    ]
 
 
 def test_the_network_spans_two_zones(own: Recording) -> None:

@@ -9,10 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from stack.operations import OperationError, read_outputs
+from stack.operations import OperationError, environment, read_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
-NEED_PULUMI = ("preview", "up", "destroy", "deploy", "outputs", "info", "logs")
+TARGETS = (
+    ["preview"],
+    ["up"],
+    ["destroy"],
+    ["deploy"],
+    ["rollback", "TAG=v1"],
+    ["push", "TAG=v1"],
+    ["outputs"],
+    ["environment"],
+    ["info"],
+    ["logs"],
+)
+NEED_PULUMI = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[0])
+# These read the state alone, and never ask AWS.
+STATE_ONLY = ("outputs", "environment")
+NEED_AWS = pytest.mark.parametrize(
+    "target", [target for target in TARGETS if target[0] not in STATE_ONLY], ids=lambda target: target[0]
+)
 
 
 @pytest.fixture
@@ -62,24 +79,25 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     return said[0]
 
 
-@pytest.mark.parametrize("target", NEED_PULUMI)
-def test_a_missing_pulumi_is_said(tools: Path, target: str) -> None:
+@NEED_PULUMI
+def test_a_missing_pulumi_is_said(tools: Path, target: list[str]) -> None:
     """One line that names the tool and where to get it."""
-    assert "the Pulumi CLI is not on PATH" in complaint(make(tools, target))
+    assert "the Pulumi CLI is not on PATH" in complaint(make(tools, *target))
 
 
-@pytest.mark.parametrize("target", NEED_PULUMI)
-def test_a_missing_login_is_said(tools: Path, target: str) -> None:
+@NEED_PULUMI
+def test_a_missing_login_is_said(tools: Path, target: list[str]) -> None:
     """One line that names the command that logs in."""
     script(tools, "pulumi", "exit 1")
-    assert "pulumi login" in complaint(make(tools, target))
+    assert "pulumi login" in complaint(make(tools, *target))
 
 
-def test_missing_credentials_are_said(tools: Path) -> None:
+@NEED_AWS
+def test_missing_credentials_are_said(tools: Path, target: list[str]) -> None:
     """AWS's refusal in one line, and what to do."""
     script(tools, "pulumi", "exit 0")
     nobody = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nowhere"}
-    assert "AWS does not know you" in complaint(make(tools, "preview", **nobody))
+    assert "AWS does not know you" in complaint(make(tools, *target, **nobody))
 
 
 @pytest.mark.parametrize("target", ["build", "push"])
@@ -87,6 +105,21 @@ def test_a_missing_docker_is_said(tools: Path, aws: str, target: str) -> None:
     """An image is built with Docker, and the line says so."""
     script(tools, "pulumi", "exit 0")
     assert "docker is not on PATH" in complaint(make(tools, target, **_account(aws)))
+
+
+def test_a_push_needs_a_tag(tools: Path, aws: str) -> None:
+    """It shows one."""
+    script(tools, "pulumi", "exit 0")
+    script(tools, "docker", "exit 0")
+    assert "make push TAG=" in complaint(make(tools, "push", **_account(aws)))
+
+
+@pytest.mark.parametrize("target", ["preview", "lint"])
+def test_a_missing_python_is_said(tools: Path, tmp_path: Path, target: str) -> None:
+    """Where there is no environment and no Python to make one with, the line says which versions will do."""
+    elsewhere = [f"VENV={tmp_path / 'venv'}", "PYTHON=python3.99"]
+    script(tools, "pulumi", "exit 0")
+    assert "story-tts needs Python 3.11 or 3.12" in complaint(make(tools, *elsewhere, target))
 
 
 def test_a_sleeping_docker_is_said(tools: Path) -> None:
@@ -132,6 +165,25 @@ def test_a_deployment_takes_a_rollback_back(tools: Path, aws: str) -> None:
     ]
 
 
+def test_every_target_is_in_the_help(tools: Path) -> None:
+    """`make help` lists what an operator can ask for, a line each."""
+    shown = {line.split()[0] for line in make(tools, "help").stdout.replace("\x1b[36m", "").splitlines()}
+    targets = {
+        "preview",
+        "up",
+        "destroy",
+        "build",
+        "push",
+        "deploy",
+        "rollback",
+        "info",
+        "logs",
+        "lint",
+        "outputs",
+    }
+    assert {name.removesuffix("\x1b[0m") for name in shown} >= targets
+
+
 def test_destroy_asks(tools: Path, aws: str) -> None:
     """Neither destroy nor up says yes by itself, and destroy shows its preview."""
     notes = pulumi_that_notes(tools)
@@ -155,6 +207,19 @@ def test_outputs_are_read_from_pulumi(outputs_of: Path) -> None:
     """As the CLI prints them."""
     outputs_of.write_text(json.dumps({"service_name": "story-tts-service"}))
     assert read_outputs("production") == {"service_name": "story-tts-service"}
+
+
+def test_the_environment_is_a_shells(outputs_of: Path) -> None:
+    """What a shell evaluates points `story-tts` at the stack; what the stack has not is left unset."""
+    outputs_of.write_text(
+        json.dumps(
+            {"service_name": "s", "region": "us-east-1", "queue_url": "https://q/a b", "topic_arn": None}
+        )
+    )
+    assert list(environment(read_outputs("production"))) == [
+        "export AWS_REGION=us-east-1",
+        "export QUEUE_URL='https://q/a b'",
+    ]
 
 
 def test_a_stack_that_is_not_up_is_said(outputs_of: Path) -> None:

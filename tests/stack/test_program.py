@@ -1,16 +1,21 @@
 """The program as a whole: previews, names, tags, what is protected, what it asks before it acts."""
 
 import sys
+import time
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
-from stack.config import Settings
+from stack.config import StoryInfraSettings
 from tests.stack.recording import Recording, record
+from tests.stack.settings import leaves
 
 ROOT = Path(__file__).resolve().parents[2]
+RUN_SECS = 3
 
 # Each setting away from its default, so that no branch of the program goes without a run.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -36,14 +41,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_runs_in_both_modes(variant: str, preview: bool) -> None:
+def test_every_variant_runs_in_both_modes(variant: str) -> None:
     """A preview, with what is not yet known, declares the same resources as an up."""
-    run = record(VARIANTS[variant], preview=preview)
-    up = record(VARIANTS[variant])
-    declared = {(item.type, item.name) for item in run.resources}
+    up, preview = (record(VARIANTS[variant], preview=mode) for mode in (False, True))
+    declared = {(item.type, item.name) for item in preview.resources}
     assert declared == {(item.type, item.name) for item in up.resources}
+
+
+def test_a_run_of_the_program_is_quick() -> None:
+    """Under 3 s of processor time, so that every setting can be tried; most of it is Pulumi's own."""
+    began = time.process_time()
+    record()
+    assert time.process_time() - began < RUN_SECS
 
 
 def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
@@ -144,13 +154,14 @@ def test_another_name_is_another_deployment() -> None:
 PROTECTED = {
     "aws:ecr/repository:Repository repository",
     "aws:sqs/queue:Queue dead-letters",
+    "aws:sqs/queue:Queue jobs",
     "aws:s3/bucket:Bucket media",
     "aws:dynamodb/table:Table tasks",
 }
 
 
 def test_what_holds_data_is_protected(own: Recording) -> None:
-    """A destroy stops at the repository, the letters, the media and the rows, unless protection is off."""
+    """A destroy stops at images, jobs, letters, media and rows, unless protection is off."""
     assert {name for name, options in own.options.items() if options.protect} == PROTECTED
     off = record({"story_infra": {"source": "own"}, "features": {"protect": False}})
     assert {name for name, options in off.options.items() if options.protect} == set()
@@ -166,6 +177,7 @@ OUTPUTS = {
     "task_definition_arn",
     "cluster_name",
     "queue_url",
+    "topic_arn",
     "dead_letter_queue_url",
     "table_name",
     "bucket_name",
@@ -191,14 +203,100 @@ def test_no_module_shadows_the_standard_library() -> None:
     assert modules & set(sys.stdlib_module_names) == set()
 
 
-def test_every_group_is_tried_away_from_its_default() -> None:
-    """The variants above keep up with the settings: a new group needs a variant."""
-    groups = {
-        name
-        for name, field in Settings.model_fields.items()
-        if field.default.__class__.__module__ == "stack.config"
+# A value that is not the default, for each setting; with the others that it needs.
+OTHERS: dict[str, dict[str, Any]] = {
+    "environment": {"environment": "other"},
+    "app_name": {"app_name": "other"},
+    "ecr_repository_name": {"ecr_repository_name": "other"},
+    "app_image_tag": {"app_image_tag": "v9"},
+    "app_count": {"app_count": 2},
+    "cpu": {"cpu": 512},
+    "memory": {"memory": 4096},
+    "app_port": {"app_port": 9000},
+    "story_infra.source": {"story_infra": {"source": "own"}},
+    "image.platform": {"image": {"platform": "linux/arm64"}},
+    "image.existing_tag": {"image": {"existing_tag": "v1"}},
+    "image.existing_digest": {"image": {"existing_digest": "sha256:" + "1" * 64}},
+    "image.repository": {"image": {"repository": "existing"}},
+    "image.dockerfile": {"image": {"dockerfile": "other/Dockerfile"}},
+    "image.build_args": {"image": {"build_args": {"A": "b"}}},
+    "image.build_on_preview": {"image": {"build_on_preview": False}},
+    "image.cache": {"image": {"cache": False}},
+    "scaling.enabled": {"scaling": {"enabled": False}},
+    "scaling.to_zero": {"scaling": {"to_zero": True}},
+    "scaling.max_tasks": {"scaling": {"max_tasks": 9}},
+    "scaling.backlog_per_task": {"scaling": {"backlog_per_task": 9}},
+    "scaling.scale_out_cooldown_seconds": {"scaling": {"scale_out_cooldown_seconds": 60}},
+    "scaling.scale_in_cooldown_seconds": {"scaling": {"scale_in_cooldown_seconds": 60}},
+    "scaling.idle_minutes": {"scaling": {"idle_minutes": 3}},
+    "spot.spot_weight": {"spot": {"spot_weight": 1}},
+    "spot.fargate_weight": {"spot": {"spot_weight": 1, "fargate_weight": 2}},
+    "spot.fargate_base": {"spot": {"spot_weight": 1, "fargate_base": 1}},
+    "deployment.strategy": {"deployment": {"strategy": "blue_green"}},
+    "deployment.bake_minutes": {"deployment": {"strategy": "blue_green", "bake_minutes": 9}},
+    "deployment.wait_for_steady_state": {"deployment": {"wait_for_steady_state": False}},
+    "deployment.roll_back_on_alarms": {"deployment": {"roll_back_on_alarms": False}},
+    "deployment.start_period_seconds": {"deployment": {"start_period_seconds": 60}},
+    "network.endpoints": {"network": {"endpoints": "create"}},
+    "network.route_table_ids": {"network": {"endpoints": "create", "route_table_ids": ["rtb-09"]}},
+    "monitoring.topic_arn": {"monitoring": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:on-call"}},
+    "monitoring.create_topic": {"monitoring": {"create_topic": True}},
+    "monitoring.emails": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
+    "monitoring.log_retention_days": {"monitoring": {"log_retention_days": 7}},
+    "monitoring.oldest_message_minutes": {"monitoring": {"oldest_message_minutes": 9}},
+    "monitoring.failed_jobs": {"monitoring": {"failed_jobs": 9}},
+    "monitoring.memory_percent": {"monitoring": {"memory_percent": 80}},
+    "storage.versioning": {"storage": {"versioning": True}},
+    "storage.lifecycle": {"storage": {"lifecycle": True}},
+    "storage.noncurrent_days": {"storage": {"lifecycle": True, "noncurrent_days": 9}},
+    "storage.incomplete_upload_days": {"storage": {"lifecycle": True, "incomplete_upload_days": 9}},
+    "storage.replica_region": {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
+    "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
+    "worker.voice": {"worker": {"voice": "bf_emma"}},
+    "worker.log_level": {"worker": {"log_level": "DEBUG"}},
+    "worker.allowed_output_buckets": {"worker": {"allowed_output_buckets": ["other-media"]}},
+    "features.service": {"story_infra": {"source": "own"}, "features": {"service": False}},
+    "features.exec": {"features": {"exec": True}},
+    "features.roles": {"features": {"roles": "story_infra"}},
+    "features.protect": {"features": {"protect": False}},
+}
+# Where an effect shows only beside another setting, that setting's own variant is what it differs from.
+BESIDE: dict[str, str] = {
+    "spot.fargate_weight": "spot.spot_weight",
+    "spot.fargate_base": "spot.spot_weight",
+    "deployment.bake_minutes": "deployment.strategy",
+    "network.route_table_ids": "network.endpoints",
+    "monitoring.emails": "monitoring.create_topic",
+    "storage.noncurrent_days": "storage.lifecycle",
+    "storage.incomplete_upload_days": "storage.lifecycle",
+    "storage.replica_region": "storage.versioning",
+    "features.service": "story_infra.source",
+}
+# These say where the foundation is: test_story_infra.py and test_foundation.py try them.
+WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if name != "source"}
+
+
+@cache
+def declared(setting: str | None) -> dict[str, tuple[Mapping[str, Any], bool | None, bool | None]]:
+    """What one run declares, resource by resource, with its protection."""
+    run = record(OTHERS[setting] if setting else {})
+    options = {f"{item.type} {item.name}": item for item in run.resources}
+    return {
+        name: (item.inputs, run.options[name].protect, run.options[name].retain_on_delete)
+        for name, item in options.items()
+        if item.custom
     }
-    assert groups - {key for settings in VARIANTS.values() for key in settings} == {"worker"}
+
+
+@pytest.mark.parametrize("setting", OTHERS)
+def test_every_setting_has_an_effect(setting: str) -> None:
+    """No setting is read and forgotten: another value makes another stack."""
+    assert declared(setting) != declared(BESIDE.get(setting))
+
+
+def test_no_setting_is_left_untried() -> None:
+    """The list above keeps up with the schema."""
+    assert set(OTHERS) | WHERE == {path for path, _ in leaves()}
 
 
 def test_bad_settings_declare_nothing() -> None:

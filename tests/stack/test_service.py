@@ -221,9 +221,13 @@ def test_deployment_settings(deployment: dict[str, Any], key: str, expected: obj
 
 
 def test_exec_is_off_unless_asked_for(plain: Recording) -> None:
-    """A shell into tasks is opened by setting only."""
-    assert plain.one(SERVICE)["enableExecuteCommand"] is False
-    assert record({"features": {"exec": True}}).one(SERVICE)["enableExecuteCommand"] is True
+    """A shell into tasks is opened by setting only, and with it the root that its agent writes to."""
+
+    def opened(run: Recording) -> tuple[bool, bool]:
+        return run.one(SERVICE)["enableExecuteCommand"], not run.container()["readonlyRootFilesystem"]
+
+    assert opened(plain) == (False, False)
+    assert opened(record({"features": {"exec": True}})) == (True, True)
 
 
 def test_logs_are_kept_for_thirty_days(plain: Recording) -> None:

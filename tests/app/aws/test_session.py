@@ -47,6 +47,34 @@ def test_every_vendor_error_becomes_one_of_ours(error: Exception, kind: type[Inf
     assert caught.value.__cause__ is error
 
 
+@pytest.mark.parametrize(
+    ("service", "error", "said"),
+    [
+        ("dynamodb", answer("ResourceNotFoundException"), "the table does not exist: check DYNAMODB_TABLE"),
+        ("sqs", answer("QueueDoesNotExist"), "the queue does not exist"),
+        ("s3", answer("NoSuchBucket", 404), "the bucket does not exist"),
+        ("sns", answer("NotFound", 404), "the topic does not exist: check SNS_TOPIC_ARN"),
+        (
+            "s3",
+            exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:1/bucket/key"),
+            "no answer from 127.0.0.1:1 (EndpointConnectionError)",
+        ),
+        ("sqs", exceptions.ParamValidationError(report="value: a story"), "ParamValidationError"),
+    ],
+    ids=str,
+)
+def test_an_error_says_what_is_missing_and_nothing_that_was_sent(
+    service: str, error: Exception, said: str
+) -> None:
+    """A message names the resource or the address that is not there; never a path, never a story's text."""
+    with pytest.raises(InfrastructureError) as caught, translated(service):
+        raise error
+
+    assert caught.value.message.startswith(f"{service}: {said}")
+    assert "story" not in caught.value.message
+    assert "key" not in caught.value.message
+
+
 def test_no_error_of_the_sdk_gets_past_the_boundary() -> None:
     """The mapping is complete: every class of botocore's errors is one of ours behind it."""
     base = exceptions.BotoCoreError

@@ -48,7 +48,7 @@ def test_a_story_becomes_media(story: Path, tmp_path: Path) -> None:
     assert names(tmp_path / "out") == MEDIA
     assert soundfile.info(tmp_path / "out" / "fox.wav").duration > 2
     assert "fox .wav .srt" in done.stdout
-    assert f"in {tmp_path / 'out'}" in done.stdout
+    assert f"in {tmp_path / 'out'}, spoken by espeak as af_heart" in done.stdout
 
 
 def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_an_unreachable_source_is_told(store: ModelStore) -> None:
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"size": 5}])
 def test_another_content_is_refused(store: ModelStore, hub: Hub, change: dict[str, object]) -> None:
     """A file that is not what the manifest pins never takes its place, nor is it kept."""
-    with pytest.raises(ConfigurationError, match="is not what the manifest names"):
+    with pytest.raises(ConfigurationError, match="not what the manifest names"):
         _fetcher(store, hub).fetch([FILE.model_copy(update=change)])
     assert [path for path in store.folder.rglob("*") if path.is_file()] == []
 

@@ -350,7 +350,7 @@ HANG = """
     import ctypes, sys
     from app.narration import child, engines
     class Hanging:
-        def narrator(self):
+        def narrator(self, request):
             # A native call that keeps the interpreter's lock: no thread, no Python signal handler runs.
             ctypes.PyDLL(None).pause()
     engines._LOADERS["espeak"] = Hanging

@@ -1,0 +1,17 @@
+"""A worker that has done many jobs holds no more than one that has done a few."""
+
+import pytest
+
+from app.local.platform import Platform
+from tests.chaos.long_life import MOST_GROWTH, live
+
+
+@pytest.mark.slow
+def test_many_jobs_leave_nothing_behind(platform: Platform) -> None:
+    """No job lost or done twice; no memory, process, thread, descriptor or file more than after the first."""
+    life = live(platform, jobs=150, first=50)
+
+    assert (life.lost, life.doubled, life.exit_code) == (0, 0, 0)
+    assert life.leaks == []
+    assert max(life.growth) < MOST_GROWTH
+    assert life.last.processes == 2
