@@ -85,9 +85,7 @@ class WhisperXAligner:
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
         """Load a model repository's folder, or else the file of torchaudio's bundle for the language."""
-        load = partial(
-            self._whisperx.load_align_model, self._language, self._device, model_cache_only=True
-        )
+        load = partial(self._whisperx.load_align_model, self._language, self._device, model_cache_only=True)
         try:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
