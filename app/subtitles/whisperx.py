@@ -90,11 +90,9 @@ class WhisperXAligner:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
             with loading.weights_of_the_file(), loading.mapped_files():
-                model, metadata = load(model_dir=str(folder))
+                return load(model_dir=str(folder))  # type: ignore[no-any-return]
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error
-        loading.check_weights(model, file=folder)
-        return model, metadata
 
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
@@ -135,6 +133,7 @@ class WhisperXAligner:
                 audio,
                 self._device,
             )
+        native.return_memory()  # of this window, before the engine takes as much again
         found = result["word_segments"]
         expected = transcript.split(" ")
         if not found:  # it gave up on the window as a whole

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from app.local.platform import Platform
+from app.local.service import reserved_port
 from stack import worker_contract as contract
 from stack.image import SOURCES
 from tests.image.building import ROOT, Buildah, table
 from tests.image.room import Room
-from tests.workers import Jobs, free_port, until
+from tests.workers import Jobs, until
 
 TAG = "localhost/story-tts:test"
 MOST_BYTES = 2_500_000_000
@@ -111,9 +112,11 @@ def test_its_root_is_read_only_and_its_user_nobody(room: Room) -> None:
 
 
 @pytest.fixture
-def environment(platform: Platform) -> dict[str, str]:
+def environment(platform: Platform) -> Iterator[dict[str, str]]:
     """What the task definition and ECS tell the worker, and a port of this test's own."""
-    return platform.environment() | {"PORT": str(free_port()), "RECEIVE_WAIT_SECS": "1"}
+    with reserved_port() as reserved:
+        port = reserved.getsockname()[1]
+        yield platform.environment() | {"PORT": str(port), "RECEIVE_WAIT_SECS": "1"}
 
 
 def test_a_story(room: Room, platform: Platform, environment: dict[str, str], tmp_path: Path) -> None:

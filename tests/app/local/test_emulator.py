@@ -1,0 +1,48 @@
+"""The embedded AWS lasts as long as a run of jobs does."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.contract import RowKey
+from app.local.emulator import emulator
+from app.local.platform import create_platform
+
+
+@pytest.mark.slow
+def test_commits_leave_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a transaction copies of its table is let go: a long run of jobs does not fill the machine."""
+    rows, commits, most_mib = 300, 150, 12
+    with emulator() as address:
+        platform = create_platform(address)
+        for name, value in platform.environment().items():
+            monkeypatch.setenv(name, value)
+        dynamodb = platform.client("dynamodb")
+        keys = [RowKey(f"story-{number}", "tts") for number in range(rows)]
+        for key in keys:
+            dynamodb.put_item(TableName=platform.table, Item=_item(key, "PENDING"))
+        before = emulators_memory_mib()
+        for key in keys[:commits]:
+            put = {"Put": {"TableName": platform.table, "Item": _item(key, "COMPLETED")}}
+            dynamodb.transact_write_items(TransactItems=[put])
+        assert emulators_memory_mib() - before < most_mib
+
+
+def _item(key: RowKey, status: str) -> dict[str, Any]:
+    return {"id": {"S": key.id}, "task_id": {"S": key.task_id}, "status": {"S": status}}
+
+
+def emulators_memory_mib() -> float:
+    """Return what the emulators that this process has started hold in memory."""
+    listing = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    children = [pid for file in listing for pid in file.read_text().split()]
+    return sum(
+        _resident_mib(pid) for pid in children if b"emulator" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+
+
+def _resident_mib(pid: str) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
