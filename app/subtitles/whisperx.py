@@ -81,6 +81,7 @@ class WhisperXAligner:
             "type": "torchaudio",
             "dictionary": {**self._letters, WILDCARD: len(self._letters)},
         }
+        self._mapped = native.mappings(folder)
         native.return_memory()
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
@@ -133,7 +134,9 @@ class WhisperXAligner:
                 audio,
                 self._device,
             )
-        native.return_memory()  # of this window, before the engine takes as much again
+        # before the engine takes as much again: what the window took, and weights, which the file still has
+        native.return_memory()
+        native.unload(self._mapped)
         found = result["word_segments"]
         expected = transcript.split(" ")
         if not found:  # it gave up on the window as a whole
