@@ -81,22 +81,19 @@ class WhisperXAligner:
             "type": "torchaudio",
             "dictionary": {**self._letters, WILDCARD: len(self._letters)},
         }
+        self._mapped = native.mappings(folder)
         native.return_memory()
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
         """Load a model repository's folder, or else the file of torchaudio's bundle for the language."""
-        load = partial(
-            self._whisperx.load_align_model, self._language, self._device, model_cache_only=True
-        )
+        load = partial(self._whisperx.load_align_model, self._language, self._device, model_cache_only=True)
         try:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
             with loading.weights_of_the_file(), loading.mapped_files():
-                model, metadata = load(model_dir=str(folder))
+                return load(model_dir=str(folder))  # type: ignore[no-any-return]
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error
-        loading.check_weights(model, file=folder)
-        return model, metadata
 
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
@@ -137,6 +134,9 @@ class WhisperXAligner:
                 audio,
                 self._device,
             )
+        # before the engine takes as much again: what the window took, and weights, which the file still has
+        native.return_memory()
+        native.unload(self._mapped)
         found = result["word_segments"]
         expected = transcript.split(" ")
         if not found:  # it gave up on the window as a whole

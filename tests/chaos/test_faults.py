@@ -391,11 +391,14 @@ def test_a_job_that_is_given_back_is_free_when_it_is_seen(relay: Relay) -> None:
         until(relay.struck)
         with relay.second():
             until(relay.is_done)
-    calls = [entry.call.boundary for entry in relay.journal.entries]
-    given_back = calls.index(Boundary.GIVE_BACK)
-    assert Boundary.RELEASE in calls[:given_back]
-    assert Boundary.RENEW not in calls[calls.index(Boundary.RELEASE) : given_back + 1]
-    assert len(relay.journal.of(Boundary.GIVE_BACK)) == 1
+    (release,), (given_back,) = relay.journal.of(Boundary.RELEASE), relay.journal.of(Boundary.GIVE_BACK)
+    assert release.answered is not None
+    assert given_back.answered is not None
+    assert release.answered <= given_back.came
+    late = [
+        entry for entry in relay.journal.of(Boundary.RENEW) if release.came < entry.came < given_back.answered
+    ]
+    assert late == []
     assert relay.jobs.row(relay.key)["lease_epoch"] == 2
     relay.assert_kept()
 

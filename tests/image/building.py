@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ SUITE = "bookworm"
 """The Debian of python:3.11-slim-bookworm: its python3 is 3.11 too."""
 PACKAGES = "ca-certificates,python3,python3-venv"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_DIGEST = re.compile(r"(dir|file|multi):[0-9a-f]{64} in ")
 _BASE_TAG = f"localhost/story-tts-base:{SUITE}"
 
 
@@ -119,5 +121,5 @@ def table(layers: list[Layer]) -> str:
 
 
 def _short(step: str) -> str:
-    words = step.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").split()
-    return " ".join(words)[:90] or "the base"
+    plain = _DIGEST.sub("", step.removeprefix("/bin/sh -c ").removeprefix("#(nop) "))
+    return " ".join(plain.split())[:90] or "the base"
