@@ -37,12 +37,12 @@ RUN python3 -m venv /opt/story-tts \
          --extra-index-url "${TORCH_INDEX}" -r /requirements/torch-${TORCH}.txt \
     && rm -rf /opt/torch/bin /opt/torch/torch/include /opt/torch/torch/share
 COPY requirements/image-kokoro.txt /requirements/
-# torchaudio's own native code wants CUDA's libraries, and nothing here calls it: without its folder torchaudio
+# torchaudio's own native code wants CUDA's libraries, and nothing here calls it: where it is missing, torchaudio
 # does without. What else is deleted are packages' own tests.
 RUN python3 -m pip install --require-hashes --no-deps -r /requirements/image-kokoro.txt \
     && site="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && echo /opt/torch > "${site}/torch.pth" \
-    && rm -rf "${site}/torchaudio/lib" \
+    && rm -f "${site}"/torchaudio/lib/*.so \
     && find "${site}" -depth -type d -name tests -exec rm -rf {} +
 
 # hadolint ignore=DL3006  # a stage above

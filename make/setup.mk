@@ -18,7 +18,8 @@ $(BIN)/python:
 # The project itself is installed editable, without a build isolation that would reach for unpinned tools.
 define install
 	$(INSTALL) requirements/$(1).txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 
@@ -50,7 +51,7 @@ LEFT_OUT := \
   kiwisolver lightning lightning-utilities mako matplotlib multidict narwhals networkx nvidia-cublas-cu12 \
   nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 \
   nvidia-cufile-cu12 nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 \
-  nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime opentelemetry-api \
+  nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime \
   opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common \
   opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc \
   opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk \

@@ -95,7 +95,7 @@ class ImageSettings(Group):
     """`existing`: the ECR repository belongs to another stack"""
     dockerfile: str = "Dockerfile"
     """path of the Dockerfile, from the repository's root"""
-    build_args: dict[str, str] = Field(default_factory=dict, examples=[{"BASE_IMAGE": "python:3.12-slim"}])
+    build_args: dict[str, str] = Field(default_factory=dict, examples=[{"ENGINE": "espeak"}])
     """build arguments of the Dockerfile"""
     build_on_preview: bool = True
     """a preview builds the image (and pushes nothing), so that a broken Dockerfile shows early"""
@@ -156,7 +156,8 @@ class DeploymentSettings(Group):
     """How a new task definition takes over."""
 
     strategy: Literal["rolling", "blue_green"] = "rolling"
-    """`rolling` replaces tasks one by one; `blue_green` starts the new set beside the old and lets it bake"""
+    """`rolling` replaces tasks one by one; `blue_green` starts the new set beside the old and lets it bake, \
+without DNS records, beside which ECS does not offer it"""
     bake_minutes: int = Field(default=5, ge=0, le=1440)
     """how long blue and green run side by side"""
     wait_for_steady_state: bool = True

@@ -20,7 +20,7 @@ CACHE_TAG = "buildcache"
 RUNNING_PREFIX = "running-"
 SOURCE_PREFIX = "src-"
 # What the image is made of; the rest of the repository changes nothing in it.
-SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "requirements", "app")
+SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "requirements", "app")
 
 # Rules apply in the order of their priority, and an image that one rule selects is out of reach of those
 # after it: the first shields what runs, as no stack keeps a thousand running tags.

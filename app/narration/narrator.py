@@ -122,7 +122,9 @@ class _Telling:
         """Speak chunk after chunk, and yield their words as each is written."""
         request = self._request
         measure = partial(self._engine.measure, voice=request.voice)
-        cut = chunks(request.text, measure=measure, limit=self._engine.max_chunk)
+        # slow speech is longer, and memory follows its length
+        limit = round(self._engine.max_chunk * min(request.speed, 1.0))
+        cut = chunks(request.text, measure=measure, limit=limit)
         for index, chunk in enumerate(cut, start=1):
             yield from self._tell(chunk)
             done = (chunk.start + len(chunk.text)) / len(request.text)

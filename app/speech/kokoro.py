@@ -99,6 +99,7 @@ class KokoroEngine:
             output = self._model(said.symbols, style[row], speed, return_output=True)
         samples = np.ascontiguousarray(output.audio.float().numpy())
         marks = tuple(_marks(said, output.pred_dur.tolist(), len(samples) / self.sample_rate))
+        native.return_memory()  # of this chunk, before the aligner or the next one takes as much again
         return Utterance(samples=samples, marks=marks)
 
     def _loaded(self, weights: "_Verified", precision: Precision) -> Any:
@@ -110,7 +111,6 @@ class KokoroEngine:
         with warnings.catch_warnings(), loading.weights_of_the_file():
             warnings.simplefilter("ignore")  # of the package's own use of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
-        loading.check_weights(model, file=path)
         if precision == "auto":
             precision = "bfloat16" if native.has_bfloat16() else "float32"
         if self._device == "cpu":

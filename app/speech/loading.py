@@ -1,11 +1,11 @@
-"""How networks get into memory: without what they import unasked, and without a second copy of their weights."""
+"""How networks get into memory: without imports that nobody calls, and with one copy of their weights."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
-
-from app.errors import ConfigurationError
 
 _UNUSED = ("scipy", "sklearn", "triton")
 """
@@ -13,79 +13,73 @@ Packages that transformers and torch import where they find them, for training, 
 """
 
 
+_COMPILER = "torch._dynamo"
+
+
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """
-    Keep imports in the block from loading what nobody calls here: 200 MiB, and seconds.
+    Keep imports in the block from loading what nobody calls here: 250 MiB, and seconds.
 
     That is SciPy, scikit-learn and Triton, which the image leaves out anyway, and torch's compiler, which
-    transformers loads for a kind of attention that neither network has. What is loaded already stays.
-    Raises ImportError where transformers is not installed.
+    transformers loads to mark functions for it. What is loaded already stays. Raises ImportError where
+    transformers is not installed.
     """
-    hidden = [name for name in _UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: as if it were not installed
+    stand_ins = dict.fromkeys(_UNUSED) | _no_compiler()  # None: as if it were not installed
+    hidden = {name: module for name, module in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
     try:
-        import torch
         from transformers import utils
         from transformers.utils import import_utils
 
-        with (
-            _replaced(utils, "is_torch_flex_attn_available", lambda: False),
-            _replaced(import_utils, "is_torch_flex_attn_available", lambda: False),
-            # what marks functions that the compiler is to leave alone imports it; there is none to leave them
-            _replaced(torch.compiler, "disable", lambda *_, **__: lambda function: function),
-        ):
+        before = utils.is_torch_flex_attn_available
+        utils.is_torch_flex_attn_available = import_utils.is_torch_flex_attn_available = lambda: False
+        try:
             yield
+        finally:
+            utils.is_torch_flex_attn_available = import_utils.is_torch_flex_attn_available = before
     finally:
         for name in hidden:
             del sys.modules[name]
 
 
-@contextmanager
-def _replaced(module: Any, name: str, value: object) -> Iterator[None]:
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
+def _no_compiler() -> dict[str, ModuleType]:
+    """Return what transformers imports of torch's compiler: marks that mark nothing, and a lazy class."""
+    inner_name = f"{_COMPILER}._trace_wrapped_higher_order_op"
+    compiler, inner = ModuleType(_COMPILER), ModuleType(inner_name)
+    compiler.__dict__.update(allow_in_graph=_unmarked, disable=_unmarked)
+    inner.__dict__.update(
+        TransformGetItemToIndex=lambda: importlib.import_module(inner_name).TransformGetItemToIndex()
+    )
+    return {_COMPILER: compiler, inner_name: inner}
+
+
+def _unmarked(function: Any = None, *_: object, **__: object) -> Any:
+    return _unmarked if function is None else function
 
 
 @contextmanager
 def weights_of_the_file() -> Iterator[None]:
     """
-    Let networks that are built in the block have no weights until they load some, and then those themselves.
+    Let networks that are built in the block take the weights that they load, in place of copies.
 
-    Left alone, a network is built with random weights, into which those of the file are copied: for a moment
-    there are two of each. For one thread at a time; buffers are built as ever.
+    Left alone, a network is filled with random weights first, and then with those of the file, which takes
+    time and two of each. For one thread at a time.
     """
     from torch import nn
+    from transformers.modeling_utils import no_init_weights
 
-    register, load = nn.Module.register_parameter, nn.Module.load_state_dict
-
-    def register_without_memory(self: Any, name: str, param: Any) -> None:
-        register(self, name, None if param is None else nn.Parameter(param.to("meta"), param.requires_grad))
+    load = nn.Module.load_state_dict
 
     def load_without_copy(self: Any, state_dict: Any, strict: bool = True, assign: bool = True) -> Any:  # noqa: FBT001, FBT002  # as torch has it
-        nn.Module.register_parameter = register  # these weights are to stay
-        try:
-            return load(self, state_dict, strict=strict, assign=assign)
-        finally:
-            nn.Module.register_parameter = register_without_memory
+        return load(self, state_dict, strict=strict, assign=assign)
 
-    nn.Module.register_parameter = register_without_memory
     nn.Module.load_state_dict = load_without_copy
     try:
-        yield
+        with no_init_weights():
+            yield
     finally:
-        nn.Module.register_parameter, nn.Module.load_state_dict = register, load
-
-
-def check_weights(network: Any, *, file: object) -> None:
-    """Raise ConfigurationError where the file that `network` was loaded from lacked some of its weights."""
-    absent = [name for name, parameter in network.named_parameters() if parameter.is_meta]
-    if absent:
-        raise ConfigurationError(f"{file}: holds no weights {absent[0]}, and {len(absent) - 1} others")
+        nn.Module.load_state_dict = load
 
 
 @contextmanager

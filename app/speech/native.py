@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """As Linux names them: of x86 processors, and of ARM's."""
+_MADV_DONTNEED = 4
 _PRIMITIVES = 64
 """
 Compiled kernels that oneDNN keeps: it keeps 1,024 by default, one a shape, about 1 MB each for convolutions.
@@ -66,6 +68,30 @@ def bound_caches() -> None:
     # putenv and not a change of Python's own copy: native code alone reads it
     os.putenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_PRIMITIVES))
     os.putenv("OMP_WAIT_POLICY", "passive")
+
+
+def mappings(folder: Path, *, maps: Path = Path("/proc/self/maps")) -> list[tuple[int, int]]:
+    """Return (address, bytes) of each stretch of this process's memory that is a file in `folder`."""
+    found = []
+    with suppress(OSError):
+        for line in maps.read_text("utf-8").splitlines():
+            addresses, *_, path = line.split(maxsplit=5)
+            if path.startswith(f"{folder.resolve()}/"):
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                found.append((start, end - start))
+    return found
+
+
+def unload(stretches: Iterable[tuple[int, int]]) -> None:
+    """
+    Let go of the pages of mapped files; whoever reads them next gets them from the file again.
+
+    Only for mappings that nobody writes to: what was written would be lost. Linux alone.
+    """
+    with suppress(AttributeError, OSError):
+        madvise = ctypes.CDLL(None).madvise
+        for address, length in stretches:
+            madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), _MADV_DONTNEED)
 
 
 def return_memory() -> None:

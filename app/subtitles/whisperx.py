@@ -81,6 +81,7 @@ class WhisperXAligner:
             "type": "torchaudio",
             "dictionary": {**self._letters, WILDCARD: len(self._letters)},
         }
+        self._mapped = native.mappings(folder)
         native.return_memory()
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
@@ -90,11 +91,9 @@ class WhisperXAligner:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
             with loading.weights_of_the_file(), loading.mapped_files():
-                model, metadata = load(model_dir=str(folder))
+                return load(model_dir=str(folder))  # type: ignore[no-any-return]
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error
-        loading.check_weights(model, file=folder)
-        return model, metadata
 
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
@@ -135,6 +134,9 @@ class WhisperXAligner:
                 audio,
                 self._device,
             )
+        # before the engine takes as much again: what the window took, and weights, which the file still has
+        native.return_memory()
+        native.unload(self._mapped)
         found = result["word_segments"]
         expected = transcript.split(" ")
         if not found:  # it gave up on the window as a whole

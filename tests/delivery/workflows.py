@@ -110,6 +110,8 @@ class Runner:
                 shutil.copy2(ROOT / name, checkout / name)
         for name, content in self.settings.items():
             (checkout / name).write_text(content)
+        # What looks for the project's root takes it for one.
+        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
         if equipped:
             self._lend_environment(checkout / ".venv")
         return checkout

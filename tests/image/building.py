@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ SUITE = "bookworm"
 """The Debian of python:3.11-slim-bookworm: its python3 is 3.11 too."""
 PACKAGES = "ca-certificates,python3,python3-venv"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_DIGEST = re.compile(r"(dir|file|multi):[0-9a-f]{64} in ")
 _BASE_TAG = f"localhost/story-tts-base:{SUITE}"
 
 
@@ -61,7 +63,9 @@ class Buildah:
         container = self("from", "scratch")
         self("add", "--quiet", container, str(rootfs), "/")
         settings = {"PIP_CERT": str(_CERTIFICATES)}
-        settings |= {name: value for name, value in os.environ.items() if name.startswith("PIP_") and "INDEX" in name}
+        settings |= {
+            name: value for name, value in os.environ.items() if name.startswith("PIP_") and "INDEX" in name
+        }
         for name, value in settings.items():
             self("config", "--env", f"{name}={value}", container)
         self("commit", "--quiet", "--rm", container, _BASE_TAG)
@@ -69,7 +73,17 @@ class Buildah:
     def build(self, tag: str, **arguments: str) -> None:
         """Build the Dockerfile with these build arguments. Docker's form: OCI's has no health check."""
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-        self("build", "--isolation=chroot", "--format=docker", "--layers", *given, "--tag", tag, ".", quiet=False)
+        self(
+            "build",
+            "--isolation=chroot",
+            "--format=docker",
+            "--layers",
+            *given,
+            "--tag",
+            tag,
+            ".",
+            quiet=False,
+        )
 
     def configuration(self, tag: str) -> dict[str, Any]:
         """Return what the image says of how it is run."""
@@ -107,5 +121,5 @@ def table(layers: list[Layer]) -> str:
 
 
 def _short(step: str) -> str:
-    words = step.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").split()
-    return " ".join(words)[:90] or "the base"
+    plain = _DIGEST.sub("", step.removeprefix("/bin/sh -c ").removeprefix("#(nop) "))
+    return " ".join(plain.split())[:90] or "the base"

@@ -1,0 +1,148 @@
+"""
+Error of word onsets: the whole path with WhisperX against espeak-ng, which knows when each word begins.
+
+    python -m benchmarks.alignment [--minutes 60]
+
+One story, narrated twice by espeak-ng: once with its own word times, which are exact, and once through the
+real whisperx.align, with all that lies around it: chunks and their windows, silence trimmed, pauses put in,
+another sample rate, numbers spelled out and mapped back, words without a time placed between others.
+
+In place of wav2vec2 stands an oracle: it emits, every 20 ms as wav2vec2 does, the letter that is said by
+espeak-ng's account, and is unsure by as much as noise makes it. The published network cannot be had wherever
+this runs, and one trained within a benchmark would for the most part show its own error. What is measured is
+what this project adds to the network's error, and whether that grows over an hour.
+"""
+
+import argparse
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.models.store import ModelStore
+from app.narration.base import Request
+from app.narration.narrator import Narrator
+from app.speech.base import Mark, Utterance
+from app.speech.espeak import EspeakEngine
+from app.subtitles.base import Aligner, Span
+from app.subtitles.spelling import WILDCARD, spelled
+from app.subtitles.whisperx import WhisperXAligner
+from benchmarks.prose import CHARACTERS_A_MINUTE, prose
+from tests.models.library import models_folder
+from tests.models.wav2vec2 import LABELS
+
+_VOICE = "en-us"
+_NUMBERS = "\n\nOn 12 May 1987 she paid $3.50, 10% of it for 1,000 stamps; the 22nd was at 5:30.\n\n"
+_HOP, _WINDOW = 320, 400
+"""Samples at 16 kHz between two frames of wav2vec2, and that one of them hears."""
+_SURE = 6.0
+"""Logit of the letter that is heard; the others have noise of deviation 1 around 0."""
+_LETTERS = {label.lower(): code for code, label in enumerate(LABELS)}
+_BLANK = LABELS.index("-")
+
+
+class Oracle:
+    """In place of the network: hears what espeak-ng says it said."""
+
+    def __init__(self) -> None:
+        self._noise = np.random.default_rng(1)
+        self._letters: list[tuple[float, int]] = []
+
+    def eval(self) -> "Oracle":
+        """Networks have this."""
+        return self
+
+    def listen(self, text: str, marks: Sequence[Mark]) -> None:
+        """Note when each letter of the next audio begins: those of a mark share its time evenly."""
+        self._letters = []
+        for mark in marks:
+            parts = spelled(text[mark.start : mark.end], language="en", letters=_LETTERS)
+            letters = "|".join(parts).replace(WILDCARD, "E") + "|"
+            step = (mark.end_secs - mark.start_secs) / len(letters)
+            self._letters += [
+                (mark.start_secs + index * step, _LETTERS[letter.lower()])
+                for index, letter in enumerate(letters)
+            ]
+
+    def __call__(self, audio: Any, lengths: object = None) -> tuple[Any, None]:  # noqa: ARG002  # as networks are called
+        """Return logits, shape (1, frames, labels), for `audio` of shape (1, samples)."""
+        import torch  # noqa: PLC0415  # loaded by now
+
+        frames = (audio.shape[1] - _WINDOW) // _HOP + 1
+        logits = self._noise.normal(size=(frames, len(LABELS))).astype(np.float32)
+        heard = np.full(frames, _BLANK)
+        for secs, code in self._letters:
+            frame = int(secs * 16_000 / _HOP)
+            if frame < frames:
+                heard[frame] = code
+        logits[np.arange(frames), heard] += _SURE
+        return torch.from_numpy(logits)[None], None
+
+
+class OracleAligner(WhisperXAligner):
+    """The aligner, with the oracle in its network's place."""
+
+    def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002
+        self._oracle = Oracle()
+        return self._oracle, {"dictionary": dict(_LETTERS), "type": "torchaudio"}
+
+    def align(
+        self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
+    ) -> Sequence[Mark | None]:
+        """As ever, once the oracle knows what it will hear."""
+        self._oracle.listen(text, utterance.marks)
+        return super().align(utterance, text=text, words=words, sample_rate=sample_rate)
+
+
+def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, int], float]]:
+    """Narrate `text`, and yield the span and the onset in seconds of each word."""
+    engine = EspeakEngine()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            request = Request(text=text, folder=Path(folder), voice=_VOICE)
+            told = Narrator(engine=engine, aligner=aligner).narrate(request, on_progress=lambda _: None)
+            document = json.loads(told.words_json.read_text("utf-8"))
+            print(
+                f"{told.alignment}: {told.words} words in {told.duration_secs / 60:.1f} min,",
+                f"{told.words_interpolated} interpolated, chunks by method {dict(told.alignment_chunks)},",
+                f"{told.alignment_secs:.0f} s of alignment",
+                flush=True,
+            )
+    finally:
+        engine.close()
+    words = document["words"] if isinstance(document, dict) else document
+    for word in words:
+        yield (word["span"][0], word["span"][1]), word["start"]
+
+
+def main() -> None:
+    """Print the error's median and 95th percentile, and how it drifts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=60)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    text = prose(int(arguments.minutes * CHARACTERS_A_MINUTE)).replace("\n\n", _NUMBERS, 3)
+    known = dict(onsets(text, aligner=None))
+    aligner = OracleAligner(models=ModelStore(models_folder("small")), language="en", threads=1)
+    found = dict(onsets(text, aligner=aligner))
+    if known.keys() != found.keys():
+        raise SystemExit("the two narrations do not have the same words")
+    times = np.array([known[span] for span in known])
+    errors = np.array([found[span] - known[span] for span in known]) * 1000
+    tenth = max(len(errors) // 10, 1)
+    print(f"bias {errors.mean():+.1f} ms; worst {np.abs(errors).max():.0f} ms;", end=" ")
+    print(f"median of the first tenth {np.median(np.abs(errors[:tenth])):.1f} ms,", end=" ")
+    print(f"of the last {np.median(np.abs(errors[-tenth:])):.1f} ms")
+    drift = np.polyfit(times / 3600, errors, 1)[0] if len(errors) > 1 else 0.0
+    median, high = np.percentile(np.abs(errors), [50, 95])
+    print(f"word onsets: median {median:.0f} ms, p95 {high:.0f} ms, drift {drift:+.1f} ms an hour")
+
+
+if __name__ == "__main__":
+    main()
