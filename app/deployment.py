@@ -48,6 +48,10 @@ def _outputs(stack: str) -> Mapping[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("error:")] or ["it said nothing"]
+        if "PULUMI_ACCESS_TOKEN" in said[0]:
+            raise ConfigurationError(
+                "Pulumi is not logged in: set PULUMI_BACKEND_URL, or pulumi login s3://your-state-bucket"
+            )
         raise ConfigurationError(f"pulumi stack output --stack {stack}: {said[0].removeprefix('error: ')}")
     outputs: Mapping[str, Any] = json.loads(done.stdout)
     return outputs

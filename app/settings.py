@@ -19,7 +19,7 @@ HEALTH_PATH = "/healthz"
 EngineName = Literal["kokoro", "espeak"]
 _HINT = (
     "`story-tts local` runs the whole service on this machine and prints what to export;"
-    " a deployed one's addresses are its stack's outputs (`make outputs`)"
+    ' a deployed one is found by `eval "$(make environment)"`'
 )
 
 

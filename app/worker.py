@@ -72,7 +72,6 @@ class Attempt:
         self.started = time.monotonic()
         self.job: Job | None = None
         self.claim: Claim | None = None
-        self.lease: Lease | None = None
         self.audio_secs: float | None = None
 
     @property
@@ -259,9 +258,6 @@ class Worker:
         except Exception as error:  # noqa: BLE001  # a fault of ours costs an attempt, never the worker
             attempt.log.error("unexpected fault", **described(error))
             outcome = self._retry_or_fail(attempt, UnexpectedFaultError(f"unexpected {type(error).__name__}"))
-        finally:
-            if attempt.lease is not None:
-                attempt.lease.stop()
         self._metrics.attempt(outcome, attempt.figures)
 
     def _settle(self, attempt: Attempt, ending: Callable[[], None], outcome: Outcome) -> Outcome:
@@ -316,8 +312,7 @@ class Worker:
             attempt.log.info("held by another worker", lease_secs=round(claim.secs, 1))
             return Outcome.SKIPPED
         attempt.claim = claim
-        attempt.lease = self._lease_of(message, claim, claimed_at)
-        with attempt.lease as lease, self._work_folder.job() as folder:
+        with self._lease_of(message, claim, claimed_at) as lease, self._work_folder.job() as folder:
             self._perform(attempt, job, claim, lease, folder)
         return Outcome.COMPLETED
 
@@ -410,8 +405,6 @@ class Worker:
         """Mark the rows, send the dead letter, delete the message: in this order, so that none gets lost."""
         attempt.log.error("job failed", code=error.code, reason=error.message)
         if attempt.claim is not None:
-            if attempt.lease is not None:
-                attempt.lease.stop()
             self._tasks.fail(attempt.claim, code=error.code, message=error.message)
         else:
             rows = self._contract.rows_named_by(attempt.message.body)
@@ -431,9 +424,11 @@ class Worker:
         self._queue.delete(attempt.message)
 
     def _give_back(self, attempt: Attempt, delay_secs: float) -> None:
-        """Stop renewing, end the lease, then show the message to others: whoever sees it can claim it."""
-        if attempt.lease is not None:
-            attempt.lease.stop()
+        """
+        End the lease, then show the message to others: whoever sees it can claim it.
+
+        Its renewals have ended with the attempt.
+        """
         if attempt.claim is not None:
             self._tasks.release(attempt.claim)
         self._queue.give_back(attempt.message, delay_secs=delay_secs)

@@ -60,7 +60,7 @@ def main() -> int:
             number,
             End.COMPLETED,
             {
-                "text": f"Story number {number}. It was killed.",
+                "text": f"Story number {number}.\n\nIt was killed.",
                 "parent_id": f"chaos-{number}",
                 "tts_task_id": "tts",
                 "srt_task_id": "srt",

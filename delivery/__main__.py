@@ -57,7 +57,7 @@ def comment(arguments: argparse.Namespace) -> None:
     """Write the page as the one comment of a pull request."""
     from delivery.github import GitHub
 
-    body = (arguments.folder / "comment.md").read_text()
+    body = _page(arguments.folder / "comment.md")
     print(GitHub.of_job().comment_once(_number("PULL_REQUEST"), body, marker=PREVIEW_MARKER))
 
 
@@ -132,7 +132,7 @@ def drift_issue(arguments: argparse.Namespace) -> None:
     from delivery.github import GitHub, is_marked_as
 
     github = GitHub.of_job()
-    body = (arguments.folder / "issue.md").read_text()
+    body = _page(arguments.folder / "issue.md")
     issue = github.find_issue(DRIFT_MARKER)
     if not body and issue is None:
         print("no drift")
@@ -156,6 +156,12 @@ def roles(arguments: argparse.Namespace) -> None:
         return
     for line in ensure_roles(arguments.repository, state_bucket=arguments.state_bucket):
         print(line)
+
+
+def _page(file: Path) -> str:
+    if not file.exists():
+        raise DeliveryError(f"there is no {file}: the job that looks writes it")
+    return file.read_text()
 
 
 def _number(variable: str) -> int:

@@ -21,6 +21,7 @@ RUNNING = "running"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _UNKNOWN_STACK = "no stack named"
+_NOT_LOGGED_IN = "PULUMI_ACCESS_TOKEN must be set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,10 @@ class Stack:
         return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     def _command(self, *arguments: str) -> list[str]:
-        pulumi = shutil.which("pulumi") or str(self._folder.resolve() / ".tools/bin/pulumi")
+        built = self._folder.resolve() / ".tools/bin/pulumi"
+        pulumi = shutil.which("pulumi") or (str(built) if built.exists() else None)
+        if pulumi is None:
+            raise DeliveryError("the Pulumi CLI is not on PATH: www.pulumi.com/docs/iac/download-install")
         return [
             pulumi,
             "--cwd",
@@ -136,4 +140,6 @@ def _reason(done: "subprocess.CompletedProcess[str]", document: Mapping[str, Any
         if entry.get("severity") == "error"
     ]
     lines = told or [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    if any(_NOT_LOGGED_IN in line for line in lines):
+        return "Pulumi is not logged in: set PULUMI_BACKEND_URL, or pulumi login s3://your-state-bucket"
     return "\n".join(lines) or f"exit code {done.returncode}, without a word"

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,7 +67,6 @@ class Section:
     """One stack's part of a page."""
 
     report: Report
-    head: str = field(default="")
 
     def render(self, *, rows: int, values: bool) -> str:
         """Return it with at most `rows` resources, and with or without their values."""

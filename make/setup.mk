@@ -18,7 +18,8 @@ $(BIN)/python:
 # The project itself is installed editable, without a build isolation that would reach for unpinned tools.
 define install
 	$(INSTALL) requirements/$(1).txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 

@@ -41,7 +41,7 @@ destroy: need-pulumi need-aws ## Delete the stack's resources; asks, and refuses
 deploy: need-pulumi need-aws ## Build from these sources and deploy, also after a rollback [TAG=v1.4.0]
 	@pulumi config rm --stack "$(STACK)" --path 'story-tts:image.existing_tag' 2>/dev/null || true
 	@pulumi config rm --stack "$(STACK)" --path 'story-tts:image.existing_digest' 2>/dev/null || true
-	@$(if $(TAG),pulumi config set --stack "$(STACK)" story-tts:app_image_tag "$(TAG)",true)
+	@pulumi config $(if $(TAG),set,rm) --stack "$(STACK)" story-tts:app_image_tag $(if $(TAG),"$(TAG)",2>/dev/null || true)
 	@pulumi up --stack "$(STACK)"
 
 rollback: ## Deploy an image that is in the repository, building nothing: TAG=tag

@@ -9,7 +9,7 @@ ACTIONLINT = $(shell command -v actionlint || echo .tools/bin/actionlint)
 # actionlint is a Go program: a machine without Go leaves it to the workflow, which has it, and says so.
 lint-workflows: $(DEV)
 	@if command -v actionlint go >/dev/null; then \
-	  { command -v actionlint >/dev/null || $(MAKE) .tools/bin/actionlint; } \
+	  { command -v actionlint >/dev/null || $(MAKE) --silent .tools/bin/actionlint; } \
 	    && PATH="$(CURDIR)/$(BIN):$$PATH" $(ACTIONLINT); \
 	elif [ -n "$${CI:-}" ]; then echo "actionlint needs Go (go.dev/dl), or put actionlint on PATH" >&2; exit 1; \
 	else echo "no Go here: actionlint is left to the workflow" >&2; fi

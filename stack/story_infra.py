@@ -60,8 +60,13 @@ class OutputSource(Protocol):
         ...
 
     @property
-    def remedy(self) -> str:
-        """The command or step that gives it the outputs."""
+    def written_in(self) -> str:
+        """Where people write its outputs."""
+        ...
+
+    @property
+    def applied_by(self) -> str:
+        """The command after which it holds what is written."""
         ...
 
     async def read(self) -> Mapping[str, FoundOutput]:
@@ -89,9 +94,14 @@ class TerraformState:
         return f"s3://{self._settings.bucket}/{self._key} ({self._settings.region})"
 
     @property
-    def remedy(self) -> str:
+    def written_in(self) -> str:
+        """Terraform's file of outputs."""
+        return "story-infra's outputs.tf"
+
+    @property
+    def applied_by(self) -> str:
         """Outputs reach the state by an apply."""
-        return "Add it to story-infra's outputs.tf and run `terraform apply` there"
+        return "`terraform apply` there"
 
     async def read(self) -> Mapping[str, FoundOutput]:
         """All outputs of the state. Raises StoryInfraError where it is missing, refused or no state."""
@@ -128,9 +138,14 @@ class PulumiStack:
         return f"the Pulumi stack {self._address}"
 
     @property
-    def remedy(self) -> str:
+    def written_in(self) -> str:
+        """The other program."""
+        return "that stack's program"
+
+    @property
+    def applied_by(self) -> str:
         """Outputs reach a stack by an up."""
-        return f"Export it there and run `pulumi up --stack {self._address}`"
+        return f"`pulumi up --stack {self._address}`"
 
     async def read(self) -> Mapping[str, FoundOutput]:
         """Those outputs of the contract that the stack has."""
@@ -225,12 +240,13 @@ QUEUE_MAPS = {"task_queue_urls": "task_queue_url", "task_queue_arns": "task_queu
 
 
 def _fault(name: str, kind: Kind, found: FoundOutput | None, source: OutputSource) -> str | None:
+    mend = f"{source.written_in}, and run {source.applied_by}"
     if found is None:
-        return f"{name}: missing in {source.place}; it should be {kind.words}.\n{source.remedy}."
+        return f"{name}: missing in {source.place}; it should be {kind.words}.\nAdd it to {mend}."
     if kind.holds(found.value):
         return None
     shown = "a sensitive value" if found.sensitive else repr(found.value)
-    return f"{name}: in {source.place} it is {shown}, and should be {kind.words}.\n{source.remedy}."
+    return f"{name}: in {source.place} it is {shown}, and should be {kind.words}.\nCorrect it in {mend}."
 
 
 def _zone_fault(subnets: list[str], zone_of: Callable[[str], str], source: OutputSource) -> str | None:
@@ -240,7 +256,7 @@ def _zone_fault(subnets: list[str], zone_of: Callable[[str], str], source: Outpu
     return (
         f"private_subnet_ids: in {source.place} all of {', '.join(subnets)} lie in {', '.join(zones)},"
         " and a service needs two zones to outlive the loss of one.\n"
-        "Give story-infra a private subnet in another zone, and apply it."
+        f"Give the platform a private subnet in another zone, and run {source.applied_by}."
     )
 
 

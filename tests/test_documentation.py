@@ -167,3 +167,17 @@ def test_links_within_the_repository_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_that_a_document_shows_is_there(document: Path) -> None:
+    """A file or folder of the tree that a document names is found under that name; NAME stands for any."""
+    folders = "|".join(sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name.isalpha()))
+    shown = set(re.findall(rf"(?<![\w./-])((?:{folders})/[\w./*-]*[\w*/])", code_of(document)))
+
+    missing = [
+        path
+        for path in sorted(shown)
+        if "NAME" not in path and not path.startswith("out/") and not list(ROOT.glob(path))
+    ]
+    assert missing == []

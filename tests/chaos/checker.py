@@ -186,6 +186,20 @@ class _Trial:
         return bytes(content)
 
 
+def indistinct_media(journal: Journal) -> list[tuple[str, set[str]]]:
+    """
+    Return the keys under which two workers put the same bytes, and the workers.
+
+    There must be none: where all make the same media, nobody can tell whose an object holds.
+    """
+    makers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for boundary in PUTS.values():
+        for entry in journal.of(boundary):
+            if entry.call.key and entry.call.digest:
+                makers[entry.call.key, entry.call.digest].add(entry.worker)
+    return [(key, workers) for (key, _), workers in makers.items() if len(workers) > 1]
+
+
 def overlapping_claims(journal: Journal) -> list[tuple[Entry, Entry]]:
     """Return the pairs of attempts that both wrote under one epoch: none, where claims are exclusive."""
     holders: dict[tuple[str, int], list[Entry]] = defaultdict(list)

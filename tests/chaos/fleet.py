@@ -75,7 +75,7 @@ class Fleet:
         gate = Gate(self._platform, self._journal, name=f"w{number}", plan=Plan(), lease_secs=LEASE_SECS)
         gate.plan_of = self._plan_of
         # No two workers make the same media of a story: whose bytes an object holds can be told.
-        own = {"SENTENCE_PAUSE_SECS": f"{0.1 + number / 1000:.3f}", "STOP_TIMEOUT_SECS": "15"}
+        own = {"PARAGRAPH_PAUSE_SECS": f"{0.1 + number / 1000:.3f}", "STOP_TIMEOUT_SECS": "15"}
         return GuardedWorker(gate, self._folder, **(own | dict(self._environment)))
 
     def stop(self, *, secs: float = 60) -> None:

@@ -186,10 +186,9 @@ GUARDS = (
     ),
     Guard(
         "renewals end before a job is given back",
-        WORKER,
-        "        if attempt.lease is not None:\n            attempt.lease.stop()\n"
-        "        if attempt.claim is not None:\n            self._tasks.release",
-        "        if attempt.claim is not None:\n            self._tasks.release",
+        LEASE,
+        "    ) -> None:\n        self.stop()\n",
+        "    ) -> None:\n        pass\n",
         f"{FAULTS}::test_a_job_that_is_given_back_is_free_when_it_is_seen",
     ),
     Guard(

@@ -14,7 +14,7 @@ from app.contract import RowKey
 from app.local.platform import Platform, create_platform
 from tests import logs
 from tests.chaos.calls import Boundary
-from tests.chaos.checker import End, Sent, Violation, overlapping_claims, violations
+from tests.chaos.checker import End, Sent, Violation, indistinct_media, overlapping_claims, violations
 from tests.chaos.faults import Kind, Plan, Schedule
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Delivery, Journal
@@ -82,7 +82,7 @@ def story_of(seed: int, number: int) -> Story:
     dice = Random(f"{seed}/{number}/story")  # noqa: S311  # reproducible by intent
     words = " ".join(dice.choice(_WORDS) for _ in range(dice.randrange(2, 6)))
     body: dict[str, object] = {
-        "text": f"The {words} sang. It was number {number}.",
+        "text": f"The {words} sang.\n\nIt was number {number}.",
         "parent_id": f"chaos-{number}",
         "tts_task_id": "tts",
         "srt_task_id": "srt",
@@ -216,6 +216,10 @@ class Run:
                 "fence", one.story, f"{one.worker} and {other.worker} both wrote as epoch {one.call.epoch}"
             )
             for one, other in overlapping_claims(self.journal)
+        ]
+        found += [
+            Violation("trial", key, f"{' and '.join(sorted(workers))} made the same bytes")
+            for key, workers in indistinct_media(self.journal)
         ]
         found += [Violation("exit", "-", ending) for ending in fleet.odd_endings]
         return found

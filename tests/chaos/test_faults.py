@@ -13,7 +13,7 @@ import pytest
 from app.contract import RowKey
 from app.local.platform import Platform
 from tests.chaos.calls import PUTS, Boundary
-from tests.chaos.checker import End, Sent, violations
+from tests.chaos.checker import End, Sent, indistinct_media, violations
 from tests.chaos.faults import Fault, Kind, Plan, Side
 from tests.chaos.fleet import GuardedWorker, guarded_worker
 from tests.chaos.journal import Journal
@@ -50,7 +50,7 @@ DETOURS: dict[Boundary, tuple[tuple[Fault, ...], dict[str, str]]] = {
 def story(number: int, **fields: str) -> Story:
     """Return a job to send; with a voice or a text that are none it must fail."""
     body: dict[str, object] = {
-        "text": "The cat sat. The dog did not.",
+        "text": "The cat sat.\n\nThe dog did not.",
         "parent_id": f"chaos-{number}",
         "tts_task_id": "tts",
         "srt_task_id": "srt",
@@ -226,7 +226,7 @@ class Relay:
             Plan(faults),
             name=name,
             lease_secs=lease_secs,
-            **({"SENTENCE_PAUSE_SECS": pause} | environment),
+            **({"PARAGRAPH_PAUSE_SECS": pause} | environment),
         )
 
     def answers(self, boundary: Boundary, worker: str) -> list[int | None]:
@@ -253,6 +253,7 @@ class Relay:
         """Hold what is left against the invariants."""
         sent = [Sent(self.key.id, self.body, end, tuple(self.message_ids))]
         assert violations(sent, self.jobs, self.journal) == []
+        assert indistinct_media(self.journal) == []
 
 
 @pytest.fixture
@@ -391,11 +392,14 @@ def test_a_job_that_is_given_back_is_free_when_it_is_seen(relay: Relay) -> None:
         until(relay.struck)
         with relay.second():
             until(relay.is_done)
-    calls = [entry.call.boundary for entry in relay.journal.entries]
-    given_back = calls.index(Boundary.GIVE_BACK)
-    assert Boundary.RELEASE in calls[:given_back]
-    assert Boundary.RENEW not in calls[calls.index(Boundary.RELEASE) : given_back + 1]
-    assert len(relay.journal.of(Boundary.GIVE_BACK)) == 1
+    (release,), (given_back,) = relay.journal.of(Boundary.RELEASE), relay.journal.of(Boundary.GIVE_BACK)
+    assert release.answered is not None
+    assert given_back.answered is not None
+    assert release.answered <= given_back.came
+    late = [
+        entry for entry in relay.journal.of(Boundary.RENEW) if release.came < entry.came < given_back.answered
+    ]
+    assert late == []
     assert relay.jobs.row(relay.key)["lease_epoch"] == 2
     relay.assert_kept()
 

@@ -15,6 +15,28 @@ from tests.e2e.platform import client
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivery"), pytest.mark.timeout(600)]
 
 
+# What the CI script of this repository runs as it stands; no need to run it a second time.
+CI = set(re.findall(r"^(make .+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
+JOBS = list(dict.fromkeys((step.workflow, step.job) for step in run_steps() if step.run not in CI))
+WORKERS = {"smoke": "story-tts-staging-service", "production": "story-tts-service"}
+
+
+def see_executed(account: Account, file: str, job: str) -> None:
+    """Run a job in its good case, after those that it needs, unless every step of it ended well before."""
+    steps = {step for step in run_steps() if (step.workflow, step.job) == (file, job)}
+    if steps <= account.runner.executed:
+        return
+    named = workflow(file)["jobs"][job].get("needs", [])
+    needs: dict[str, Any] = {}
+    for needed in [named] if isinstance(named, str) else named:
+        see_executed(account, file, needed)
+        digest = account.outputs("staging").get("image_digest", "") if needed == "staging" else ""
+        needs[needed] = {"outputs": {"digest": digest}}
+    with account.working(WORKERS[job]) if job in WORKERS else nullcontext():
+        ran = account.run(file, job, needs=needs, inputs={})
+    assert steps <= account.runner.executed, ran.log
+
+
 def previewed(account: Account) -> Ran:
     """Run the job that previews."""
     return account.run("pulumi.yml", "preview")
@@ -116,6 +138,7 @@ def test_what_is_typed_as_an_image_is_never_a_command(account: Account, image: s
 
 def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Account) -> None:
     """Without a worker the smoke job fails, and production needs its success."""
+    see_executed(account, "deploy.yml", "staging")
     account.runner.environment["SMOKE_TIMEOUT"] = "1"
     ran = account.run("deploy.yml", "smoke")
     account.runner.environment["SMOKE_TIMEOUT"] = "90"
@@ -126,6 +149,7 @@ def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Ac
 
 def test_drift_is_found_and_told(account: Account, github: GitHubServer) -> None:
     """A queue that was changed by hand opens an issue that names it; agreement closes it."""
+    see_executed(account, "deploy.yml", "staging")
     account.runner.environment |= github.environment()
     url = account.outputs("production")["dead_letter_queue_url"]
     sqs = client(account.cloud, "sqs")
@@ -149,28 +173,6 @@ def test_a_smoke_story_that_took_another_runs_image_goes_no_further(account: Acc
     said = account.step("make same-image", STACK="production", IMAGE=f"sha256:{'0' * 64}")
 
     assert f"error: production runs {account.outputs('production')['image_digest']} by now" in said
-
-
-# What the CI script of this repository runs as it stands; no need to run it a second time.
-CI = set(re.findall(r"^(make .+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
-JOBS = list(dict.fromkeys((step.workflow, step.job) for step in run_steps() if step.run not in CI))
-WORKERS = {"smoke": "story-tts-staging-service", "production": "story-tts-service"}
-
-
-def see_executed(account: Account, file: str, job: str) -> None:
-    """Run a job in its good case, after those that it needs, unless every step of it ended well before."""
-    steps = {step for step in run_steps() if (step.workflow, step.job) == (file, job)}
-    if steps <= account.runner.executed:
-        return
-    named = workflow(file)["jobs"][job].get("needs", [])
-    needs: dict[str, Any] = {}
-    for needed in [named] if isinstance(named, str) else named:
-        see_executed(account, file, needed)
-        digest = account.outputs("staging").get("image_digest", "") if needed == "staging" else ""
-        needs[needed] = {"outputs": {"digest": digest}}
-    with account.working(WORKERS[job]) if job in WORKERS else nullcontext():
-        ran = account.run(file, job, needs=needs, inputs={})
-    assert steps <= account.runner.executed, ran.log
 
 
 @pytest.mark.parametrize(("file", "job"), JOBS, ids=[f"{file}: {job}" for file, job in JOBS])

@@ -10,6 +10,7 @@ import pytest
 
 from delivery.errors import DeliveryError
 from delivery.scan import Scan, scan_of
+from tests.stack.policies import actions
 
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/story-tts@sha256:{'0' * 64}"
 COUNTS = {"HIGH": 2, "LOW": 5}
@@ -93,6 +94,7 @@ def test_an_image_that_was_never_scanned_is_scanned_now(ecr: Ecr) -> None:
 
     assert str(scanned()) == "no findings"
     assert ecr.asked == ["DescribeImageScanFindings", "StartImageScan", "DescribeImageScanFindings"]
+    assert {f"ecr:{operation}" for operation in ecr.asked} <= actions("deploy")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED"])

@@ -8,6 +8,7 @@ from app.local.emulator import emulator
 from tests.e2e.engine import Engine, pulumi_cli
 from tests.e2e.platform import PlatformInAws, lay_platform
 from tests.e2e.summaries import PROPERTY
+from tests.stack.loops import closed_loops
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,9 @@ def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def summaries(engine: Engine, record_property: Callable[[str, object], None]) -> Iterator[None]:
     """Pass on what the engine said during a test, for the end of the run's log."""
     yield
+    # What a refused operation left behind hangs on the error that the test has just let go.
+    with closed_loops():
+        pass
     while engine.told:
         record_property(PROPERTY, engine.told.pop(0))
 

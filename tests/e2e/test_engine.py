@@ -219,12 +219,18 @@ def test_a_broken_foundation_touches_nothing(engine: Engine, story_infra: Platfo
     assert [operation for operation in called if not operation.split(":")[1].startswith(LOOKS)] == []
 
 
-def test_a_misspelt_setting_is_an_error_without_a_trace(engine: Engine, story_infra: PlatformInAws) -> None:
-    """An operator sees the key and the remedy, not Python."""
-    broken = engine.stack("misspelt", {"scaling": {"max_taks": 3}, "story_infra": story_infra.settings})
+def test_bad_settings_are_an_error_without_a_trace(engine: Engine, story_infra: PlatformInAws) -> None:
+    """An operator sees each key and the YAML to write, not Python."""
+    settings = {"cpu": "much", "scaling": {"max_taks": 3}, "story_infra": story_infra.settings}
+    broken = engine.stack("misspelt", settings)
     with pytest.raises(automation.CommandError) as refused:
         broken.preview()
-    assert "story-tts:scaling.max_taks: no such setting" in str(refused.value)
+    said = str(refused.value)
+    assert ("story-tts:scaling.max_taks: no such setting" in said, "story-tts:cpu: Input" in said) == (
+        True,
+        True,
+    )
+    assert ("max_tasks: 4" in said, "story-tts:cpu: 1024" in said) == (True, True)
     assert "Traceback" not in str(refused.value)
 
 

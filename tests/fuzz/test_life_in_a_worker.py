@@ -8,13 +8,14 @@ the worker and the model disagree.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -42,19 +43,6 @@ from tests.workers import Jobs, until
 
 LONG_SECS = 3600.0
 MOST_COPIES = 3
-PLACES = (
-    Boundary.RECEIVE,
-    Boundary.CLAIM,
-    Boundary.MARK,
-    Boundary.READ,
-    Boundary.LOOK,
-    *PUTS.values(),
-    Boundary.COMMIT,
-    Boundary.FAIL,
-    Boundary.DEAD_LETTER,
-    Boundary.DELETE,
-    Boundary.GIVE_BACK,
-)
 RELEASING = frozenset({*PUTS.values(), Boundary.COMMIT})
 """Refused there, a worker that lives ends its lease itself; elsewhere the lease runs out."""
 Place = tuple[Boundary, Side]
@@ -117,7 +105,7 @@ class LifeInAWorker(RuleBasedStateMachine):
 
     bench: Bench
 
-    @initialize(is_sayable=st.booleans())
+    @initialize(is_sayable=st.sampled_from([True, True, False]))
     def produce(self, is_sayable: bool) -> None:
         """The producer makes both rows; the job can be done, or can never be."""
         self.jobs, self.journal = self.bench.jobs, Journal()
@@ -152,10 +140,16 @@ class LifeInAWorker(RuleBasedStateMachine):
         self._attempt(None, for_good=False)
 
     @precondition(lambda self: self.copies)
-    @rule(boundary=st.sampled_from(PLACES), side=st.sampled_from(Side), for_good=st.booleans())
-    def work_and_be_refused(self, boundary: Boundary, side: Side, for_good: bool) -> None:
-        """A worker makes an attempt, and at one of its calls AWS refuses it: once, or from there on."""
-        self._attempt((boundary, side), for_good=for_good)
+    @rule(number=st.integers(0, 99), side=st.sampled_from(Side))
+    def work_in_trouble(self, number: int, side: Side) -> None:
+        """A worker makes an attempt, and AWS refuses it one of its calls."""
+        self._attempt((self._called(number), side), for_good=False)
+
+    @precondition(lambda self: self.copies)
+    @rule(number=st.integers(0, 99), side=st.sampled_from(Side))
+    def die_at_work(self, number: int, side: Side) -> None:
+        """A worker makes an attempt, and from one of its calls on AWS hears no more of it."""
+        self._attempt((self._called(number), side), for_good=True)
 
     @precondition(lambda self: self.is_held)
     @rule()
@@ -181,7 +175,10 @@ class LifeInAWorker(RuleBasedStateMachine):
             assert ("sparse_gsi_hash_key" in row) == (status != COMPLETED)
             if status == COMPLETED:
                 assert self.jobs.media(row)
-        assert int(self.jobs.row(self.audio).get("lease_epoch", 0)) == self.epoch
+        audio = self.jobs.row(self.audio)
+        assert int(audio.get("lease_epoch", 0)) == self.epoch
+        is_live = audio["status"] == IN_PROGRESS and audio.get("lease_expires_at", 0) > time.time()
+        assert is_live == self.is_held
         assert self.jobs.depth() == self.copies
         self.letters_found += [letter["Body"] for letter in self.jobs.dead_letters()].count(self.body)
         assert self.letters_found == self.letters
@@ -211,6 +208,10 @@ class LifeInAWorker(RuleBasedStateMachine):
             if place == (boundary, Side.AFTER) and not is_forgiven:
                 self._refused_at(boundary, for_good=for_good)
                 return
+
+    def _called(self, number: int) -> Boundary:
+        calls = [boundary for boundary, _ in self._path()]
+        return calls[number % len(calls)]
 
     def _path(self) -> Iterator[Step]:
         """Yield the calls that decide, in the worker's order, each with what it does."""
@@ -300,9 +301,11 @@ def test_the_worker_does_as_the_model_says(machine: type[LifeInAWorker]) -> None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=20,
             stateful_step_count=12,
             deadline=None,
+            # A dozen steps are read as they are; to find fewer would take minutes of a real worker's time.
+            phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

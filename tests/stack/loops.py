@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from app.local.emulator import wait_until
 
@@ -37,9 +38,25 @@ class CollectingPolicy(asyncio.DefaultEventLoopPolicy):
             assert wait_until(lambda loop=loop: not loop.is_running(), secs=END_SECS)  # type: ignore[misc]
 
     def close(self) -> None:
-        """Close all loops."""
+        """Close all loops; where the engine ended early, what still waits for it is ended first."""
         for loop in self._loops:
-            loop.close()
+            if not loop.is_closed():
+                loop.run_until_complete(_end_all(asyncio.all_tasks(loop)))
+                loop.close()
+
+
+async def _end_all(tasks: Iterable[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    # An exception is a result like another here: nobody is left to hear of it.
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), END_SECS)
+
+
+@cache
+def _set_modules_aside() -> None:
+    """Once a process: the provider's modules are large, and stay; nothing need go through them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager
@@ -54,8 +71,7 @@ def closed_loops() -> Iterator[None]:
 
     asyncio.set_event_loop_policy(policy)
     sys.unraisablehook = pass_on
-    # The provider's modules are large: what stood before the block need not be gone through.
-    gc.freeze()
+    _set_modules_aside()
     try:
         yield
     finally:
@@ -63,6 +79,5 @@ def closed_loops() -> Iterator[None]:
         gc.collect()
         policy.close()
         gc.collect()
-        gc.unfreeze()
         sys.unraisablehook = hook
         asyncio.set_event_loop_policy(before)

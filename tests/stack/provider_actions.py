@@ -325,6 +325,9 @@ SMOKE = (
     "sqs:SendMessage",
 )
 
+# `make scan`, for an image that nobody scanned yet.
+SCAN = ("ecr:StartImageScan",)
+
 # Terraform's state, and Pulumi's own where it lies in S3.
 READ_STATE = ("s3:GetObject", "s3:ListBucket")
 KEEP_STATE = (*READ_STATE, "s3:DeleteObject", "s3:PutObject")

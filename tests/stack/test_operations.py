@@ -165,6 +165,17 @@ def test_a_deployment_takes_a_rollback_back(tools: Path, aws: str) -> None:
     ]
 
 
+def test_a_deployment_without_a_tag_leaves_the_last_ones_tag(tools: Path, aws: str) -> None:
+    """Tags do not move: the registry would refuse other sources under the last deployment's tag."""
+    notes = pulumi_that_notes(tools)
+    done = make(tools, "deploy", **_account(aws))
+    assert done.returncode == 0, done.stderr
+    assert notes.read_text().splitlines()[-2:] == [
+        "config rm --stack production story-tts:app_image_tag",
+        "up --stack production",
+    ]
+
+
 def test_every_target_is_in_the_help(tools: Path) -> None:
     """`make help` lists what an operator can ask for, a line each."""
     shown = {line.split()[0] for line in make(tools, "help").stdout.replace("\x1b[36m", "").splitlines()}

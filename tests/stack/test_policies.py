@@ -35,8 +35,8 @@ def test_the_table_of_actions_is_of_what_the_program_declares(declared: set[str]
 def test_the_deploying_role_can_deploy_and_no_more() -> None:
     """Every action that the provider, the program, a smoke test or the state needs, and no other."""
     looks = union(provider.LOOK, provider.RULES) | set(provider.ASK)
-    needed = union(provider.MAKE) | looks | set(provider.SMOKE) | set(provider.KEEP_STATE)
-    assert actions("deploy") == needed
+    steps = set(provider.SMOKE) | set(provider.SCAN) | set(provider.KEEP_STATE)
+    assert actions("deploy") == union(provider.MAKE) | looks | steps
 
 
 def test_the_previewing_role_can_look_and_no_more() -> None:

@@ -118,6 +118,7 @@ def test_a_malformed_output_is_named(source: Sources, name: str, value: Any, exp
     """What it is and what it should be stand side by side."""
     message = source.refusal({**STORY_INFRA, name: value})
     assert f"it is {value!r}, and should be {expected}." in message
+    assert "Correct it in " in message
     assert message.count(name) == 1
 
 
