@@ -288,7 +288,7 @@ def parts_of(engine: str, name: str) -> list[tuple[str, float]]:
     return parts
 
 
-class Speakable(Container[object]):
+class Speakable(Container[str]):
     """Every name that an engine speaks by: its voices, and their blends."""
 
     def __init__(self, engine: str) -> None:
