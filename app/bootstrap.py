@@ -17,7 +17,7 @@ from app.narration.process import SpeechProcess
 from app.narration.workfolder import WorkFolder
 from app.settings import Settings
 from app.shutdown import Shutdown
-from app.speech.voices import voices_of
+from app.speech.voices import Speakable
 from app.submission import Submitter
 from app.telemetry import Metrics
 from app.worker import Worker
@@ -28,7 +28,7 @@ RENEWAL_TIMEOUT_SHARE = 1 / 6
 
 def contract_of(settings: Settings) -> Contract:
     """Return the agreement that this worker's jobs are held against. Raises ConfigurationError."""
-    voices = voices_of(settings.speech_engine)
+    voices = Speakable(settings.speech_engine)
     if settings.default_voice not in voices:
         raise ConfigurationError(
             f"KOKORO_VOICE={settings.default_voice} is not a voice of engine {settings.speech_engine};"

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -167,7 +167,7 @@ class Contract:
 
     output_bucket: str
     default_voice: str
-    voices: Collection[str]
+    voices: Container[str]
     """The closed set of the engine; it may also accept blends in its `in`."""
     allowed_buckets: frozenset[str] = frozenset()
     topic_arn: str | None = None

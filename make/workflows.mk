@@ -19,4 +19,4 @@ lint-scripts: $(DEV)
 	$(BIN)/shellcheck .ci/run
 
 lint-dockerfile: $(DEV)
-	@if [ -f Dockerfile ]; then $(BIN)/hadolint Dockerfile; fi
+	$(BIN)/hadolint Dockerfile

@@ -86,7 +86,8 @@ def main() -> None:
     except StoryTtsError as error:
         for line in error.message.splitlines():
             print(f"error: {line}", file=sys.stderr)
-        if isinstance(error, ConfigurationError) and error.hint:
+        # For people: a container's log needs no advice on how to get a service.
+        if isinstance(error, ConfigurationError) and error.hint and sys.stderr.isatty():
             print(f"hint: {error.hint}", file=sys.stderr)
         is_usage = isinstance(error, ConfigurationError | MissingExtraError | UnknownVoiceError)
         sys.exit(ExitCode.USAGE if is_usage else ExitCode.JOB_FAILED)

@@ -1,5 +1,6 @@
 """The emulator: moto's server in a process of its own, on loopback, gone when its parent is gone."""
 
+import copy
 import ctypes
 import os
 import signal
@@ -108,16 +109,46 @@ def _forget_instances(model: type) -> None:
     model.__new__ = made  # type: ignore[method-assign,assignment]
 
 
+def _copy_rows_on_write(backend: type, table: type) -> None:
+    """
+    Let a transaction copy the rows that it changes, in place of its whole table.
+
+    moto copies the table to restore it should the transaction fail: with it each commit costs more than the
+    one before. A shallow copy will do where an update changes a copy of its row.
+    """
+    update = backend.update_item  # type: ignore[attr-defined]
+
+    def update_copy(self: Any, table_name: str, key: Any, *args: Any, **kwargs: Any) -> Any:
+        row = self.get_item(table_name, key)
+        if row is not None and row.range_key is not None:
+            self.get_table(table_name).items[row.hash_key][row.range_key] = copy.deepcopy(row)
+        elif row is not None:
+            self.get_table(table_name).items[row.hash_key] = copy.deepcopy(row)
+        return update(self, table_name, key, *args, **kwargs)
+
+    def shallow(self: Any, _: Any) -> Any:
+        twin = copy.copy(self)
+        twin.items = type(self.items)(self.items.default_factory)
+        twin.items.update({part: copy.copy(rows) for part, rows in self.items.items()})
+        return twin
+
+    backend.update_item = update_copy  # type: ignore[attr-defined]
+    table.__deepcopy__ = shallow  # type: ignore[attr-defined]
+
+
 def _serve(port: int) -> None:
     # What moto says of every request is for nobody here.
     import logging  # noqa: PLC0415  # the emulator's own process alone needs moto
 
     from moto.core.common_models import BaseModel  # noqa: PLC0415  # as above
+    from moto.dynamodb.models import DynamoDBBackend  # noqa: PLC0415  # as above
+    from moto.dynamodb.models.table import Table  # noqa: PLC0415  # as above
     from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415  # as above
     from moto.s3.responses import S3Response  # noqa: PLC0415  # as above
     from moto.server import ThreadedMotoServer  # noqa: PLC0415  # as above
 
     _forget_instances(BaseModel)
+    _copy_rows_on_write(DynamoDBBackend, Table)
     _one_at_a_time(DynamoHandler, "call_action")
     _one_at_a_time(S3Response, "put_object")
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)

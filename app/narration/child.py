@@ -48,7 +48,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it
         reported = _typed(error)
         events.write(wire.failed_line(reported))
-        sys.exit(f"speech process: {reported.message}")
+        # The parent tells it; said here, too, a terminal would show it twice.
+        sys.exit(1)
     events.write(wire.event_line(wire.READY))
     while (line := requests.get()) is not None:
         events.write(_answer(speech, wire.request_of(line), events))

@@ -16,7 +16,7 @@ from app.narration.base import Narration, OnProgress, Pauses, Request
 from app.narration.process import SpeechProcess
 from app.narration.workfolder import WorkFolder
 from app.settings import SpeechSettings
-from app.speech.voices import voice_of
+from app.speech.voices import parts_of
 
 STDIN = "-"
 CHILDRENS_READING_SPEED = 17.0
@@ -90,8 +90,10 @@ class Manner:
         """Join settings with what a command says; UnknownVoiceError, ConfigurationError before any work."""
         if not math.isfinite(speed):
             raise ConfigurationError("--speed must be a number from 0.5 to 2")
+        name = voice or settings.default_voice
+        parts_of(engine, name)
         return cls(
-            voice=voice_of(engine, voice or settings.default_voice).name,
+            voice=name,
             speed=speed,
             use_alignment=use_alignment,
             reading_speed=CHILDRENS_READING_SPEED if is_for_children else settings.reading_speed,

@@ -1,6 +1,5 @@
 """Kokoro-82M through its own package, in the memory and time of a small container."""
 
-import re
 import threading
 import warnings
 from collections import OrderedDict
@@ -14,7 +13,7 @@ from app.models.store import ModelStore
 from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.speech.pronunciation import Pronouncer, Pronunciation, pronouncer
-from app.speech.voices import KOKORO_VOICES, voice_of
+from app.speech.voices import KOKORO_VOICES, parts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +29,6 @@ _MODEL_LIMIT = 510
 _SEED = 20251124
 _SILENCE_SECS = 0.3
 _REMEMBERED = 256
-_BLEND = re.compile(r"(?P<name>[a-z]{2}_[a-z]+)(?:\((?P<weight>\d{1,3}(?:\.\d{1,3})?)\))?")
-_BLEND_PARTS = 8
 
 
 class KokoroEngine:
@@ -121,7 +118,7 @@ class KokoroEngine:
 
     def _said(self, text: str, voice: str) -> Pronunciation:
         """Return the pronunciation, remembered for a while: text is measured before it is spoken."""
-        language = _parts(voice)[0][0][0]
+        language = parts_of(self.name, voice)[0][0][0]
         key = (language, text)
         if key in self._remembered:
             self._remembered.move_to_end(key)
@@ -152,7 +149,7 @@ class KokoroEngine:
         Row n is for n + 1 phonemes.
         """
         if voice not in self._styles:
-            parts = _parts(voice)
+            parts = parts_of(self.name, voice)
             total = sum(weight for _, weight in parts)
             # one voice a story: packs of others need not stay
             self._styles = {voice: sum(self._pack(name) * (weight / total) for name, weight in parts)}
@@ -161,26 +158,6 @@ class KokoroEngine:
     def _pack(self, name: str) -> "Tensor":
         path = self._models.file(f"kokoro/voices/{name}.pt")
         return self._torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _parts(voice: str) -> list[tuple[str, float]]:
-    """
-    Return the voices and weights of `voice`: "af_heart", or a blend such as "af_heart(2)+am_adam".
-
-    The first names the language. Raises UnknownVoiceError.
-    """
-    if voice in KOKORO_VOICES:
-        return [(voice, 1.0)]
-    parts = []
-    for part in voice.split("+")[:_BLEND_PARTS]:
-        match = _BLEND.fullmatch(part)
-        name = voice_of("kokoro", match["name"] if match else voice).name
-        parts.append((name, float((match and match["weight"]) or 1)))
-    if voice.count("+") >= _BLEND_PARTS or sum(weight for _, weight in parts) <= 0:
-        raise UnknownVoiceError(
-            f"a blend has 1 to {_BLEND_PARTS} voices, and weights of which one is above 0"
-        )
-    return parts
 
 
 def _marks(said: Pronunciation, durations: list[int], duration_secs: float) -> Iterator[Mark]:

@@ -4,7 +4,8 @@ The closed set of voices of every engine: checked before a name reaches a path, 
 Imports nothing heavy, so that the worker's parent process and the command line may ask it.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -267,6 +268,43 @@ def voice_of(engine: str, name: str) -> Voice:
         raise UnknownVoiceError(message) from None
 
 
+def parts_of(engine: str, name: str) -> list[tuple[str, float]]:
+    """
+    Return the voices and weights of `name`: "af_heart", or of Kokoro a blend such as "af_heart(2)+am_adam".
+
+    The first names the language. Raises UnknownVoiceError.
+    """
+    if engine != "kokoro" or name in KOKORO_VOICES:
+        return [(voice_of(engine, name).name, 1.0)]
+    parts = []
+    for part in name.split("+")[:_BLEND_PARTS]:
+        match = _BLEND.fullmatch(part)
+        voice = voice_of(engine, match["name"] if match else name)
+        parts.append((voice.name, float((match and match["weight"]) or 1)))
+    if name.count("+") >= _BLEND_PARTS or sum(weight for _, weight in parts) <= 0:
+        raise UnknownVoiceError(
+            f"a blend has 1 to {_BLEND_PARTS} voices, and weights of which one is above 0"
+        )
+    return parts
+
+
+class Speakable(Container[str]):
+    """Every name that an engine speaks by: its voices, and their blends."""
+
+    def __init__(self, engine: str) -> None:
+        """Raise ConfigurationError where there is no such engine."""
+        self._engine = engine
+        voices_of(engine)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(parts_of(self._engine, name))
+        except UnknownVoiceError:
+            return False
+
+
+_BLEND = re.compile(r"(?P<name>[a-z]{2}_[a-z]+)(?:\((?P<weight>\d{1,3}(?:\.\d{1,3})?)\))?")
+_BLEND_PARTS = 8
 _LONGEST_QUOTE = 64
 
 

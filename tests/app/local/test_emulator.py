@@ -8,7 +8,36 @@ import pytest
 
 from app.contract import RowKey
 from app.local.emulator import emulator
-from app.local.platform import create_platform
+from app.local.platform import Platform, create_platform
+
+
+@pytest.mark.slow
+def test_a_transaction_that_fails_changes_no_row(platform: Platform) -> None:
+    """Of two updates the second is refused: the first is undone, and so is a row that was put or deleted."""
+    dynamodb = platform.client("dynamodb")
+    keys = [RowKey("story-1", name) for name in ("updated", "refused", "deleted")]
+    for key in keys:
+        dynamodb.put_item(TableName=platform.table, Item=_item(key, "PENDING"))
+    before = dynamodb.scan(TableName=platform.table)["Items"]
+    updated, refused, deleted = (
+        {"TableName": platform.table, "Key": {"id": {"S": key.id}, "task_id": {"S": key.task_id}}}
+        for key in keys
+    )
+    change = {
+        "UpdateExpression": "SET progress = :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    put = {"TableName": platform.table, "Item": _item(RowKey("story-2", "put"), "PENDING")}
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Update": updated | change},
+                {"Put": put},
+                {"Delete": deleted},
+                {"Update": refused | change | {"ConditionExpression": "attribute_exists(progress)"}},
+            ]
+        )
+    assert dynamodb.scan(TableName=platform.table)["Items"] == before
 
 
 @pytest.mark.slow

@@ -198,6 +198,23 @@ class Humming:
         return Utterance(samples=samples, marks=marks)
 
 
+def test_slow_speech_is_cut_shorter(tell: Tell) -> None:
+    """At half the speed a chunk has half the characters: what it takes to speak it stays the same."""
+    spoken: list[str] = []
+
+    class Noting(Humming):
+        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+            spoken.append(text)
+            return super().speak(text, voice=voice, speed=speed)
+
+    text = "The old keeper who lived by the sea climbed up to the lamp and lit it while the wind blew hard."
+    tell(text, by=Noting(), speed=0.5)
+    assert max(len(chunk) for chunk in spoken) <= Humming.max_chunk // 2
+    spoken.clear()
+    tell(text, by=Noting(), speed=2.0)
+    assert Humming.max_chunk // 2 < max(len(chunk) for chunk in spoken) <= Humming.max_chunk
+
+
 class Listener:
     """An aligner that hears each word last a hundredth of a second, or does what `behaviour` says."""
 

@@ -1,11 +1,12 @@
 """Threads as the container's quota has them, read from control groups of both versions."""
 
+import mmap
 import os
 from pathlib import Path
 
 import pytest
 
-from app.speech.native import has_bfloat16, processors
+from app.speech.native import has_bfloat16, mappings, processors, unload
 
 
 def _allowed(quota: float) -> int:
@@ -65,3 +66,24 @@ def test_bfloat16_is_used_where_the_processor_has_it(tmp_path: Path, content: st
     cpuinfo.write_text(f"processor\t: 0\n{content}")
     assert expected is has_bfloat16(cpuinfo=cpuinfo)
     assert not has_bfloat16(cpuinfo=tmp_path / "none")
+
+
+def test_pages_of_a_mapped_file_can_be_let_go(tmp_path: Path) -> None:
+    """Unloaded, a file's pages take no memory, and are read again when somebody asks for them."""
+    path = tmp_path / "weights"
+    path.write_bytes(b"w" * (1 << 24))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped[:].count(b"w") == 1 << 24
+        stretches = mappings(tmp_path)
+        assert [1 << 24] == [length for _, length in stretches]
+        before = _resident_kib(path)
+        unload(stretches)
+        assert (1 << 14, 0) == (before, _resident_kib(path))
+        assert mapped[-1:] == b"w"
+    assert [] == mappings(tmp_path)
+
+
+def _resident_kib(path: Path) -> int:
+    lines = Path("/proc/self/smaps").read_text("utf-8").splitlines()
+    at = next(index for index, line in enumerate(lines) if line.endswith(str(path)))
+    return next(int(line.split()[1]) for line in lines[at:] if line.startswith("Rss:"))

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from app.errors import ConfigurationError, UnknownVoiceError
-from app.speech.voices import ENGINES, ESPEAK_VOICES, KOKORO_VOICES, voice_of, voices_of
+from app.speech.voices import ENGINES, ESPEAK_VOICES, KOKORO_VOICES, Speakable, voice_of, voices_of
 
 
 def test_kokoro_has_its_54_voices() -> None:
@@ -52,3 +52,14 @@ def test_asking_for_voices_loads_nothing_heavy() -> None:
         "import sys, app.speech.voices; sys.exit(any(m in sys.modules for m in ('numpy', 'ctypes', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_job_may_ask_for_a_blend() -> None:
+    """What a worker takes for a voice is what its engine speaks by: voices, and of Kokoro their blends."""
+    kokoro, espeak = Speakable("kokoro"), Speakable("espeak")
+    assert "af_heart" in kokoro
+    assert "af_heart(3)+am_adam" in kokoro
+    assert "af_heart" in espeak
+    for nobody in ("af_nobody", "af_heart+", "af_heart(0)", "../af_heart", "", None):
+        assert nobody not in kokoro
+    assert "af_heart+am_adam" not in espeak

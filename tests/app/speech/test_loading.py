@@ -1,0 +1,51 @@
+"""What is not imported, and whose memory weights are in."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from app.speech import loading
+
+pytestmark = pytest.mark.speech
+
+_IMPORTS = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from app.speech import loading
+with loading.lean_imports():
+    import kokoro, whisperx.alignment
+from transformers.utils import is_torch_flex_attn_available
+print([name for name in ("scipy", "sklearn", "triton", "torch._dynamo") if name in sys.modules])
+print(is_torch_flex_attn_available())
+import torch._dynamo, scipy
+print(torch._dynamo.__file__ is not None)
+"""
+
+
+def test_the_packages_come_without_what_they_do_not_need() -> None:
+    """Importing both packages loads no compiler and no SciPy; afterwards either can be had as ever."""
+    ran = subprocess.run([sys.executable, "-c", _IMPORTS], capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == ["[]", "True", "True"], ran.stderr
+
+
+def test_a_network_takes_the_weights_that_it_is_given() -> None:
+    """No copy is made, in any kind of layer, and what was there before the block is there after it."""
+    load, fill = nn.Module.load_state_dict, nn.init.normal_
+    source = nn.ModuleDict(
+        {"lstm": nn.LSTM(4, 4), "conv": nn.Conv1d(4, 4, 3), "embedding": nn.Embedding(4, 4)}
+    )
+    state = source.state_dict()
+    with loading.weights_of_the_file():
+        network = nn.ModuleDict(
+            {"lstm": nn.LSTM(4, 4), "conv": nn.Conv1d(4, 4, 3), "embedding": nn.Embedding(4, 4)}
+        )
+        network.load_state_dict(state)
+    assert {name: tensor.data_ptr() for name, tensor in state.items()} == {
+        name: tensor.data_ptr() for name, tensor in network.state_dict().items()
+    }
+    frames = torch.randn(5, 1, 4)
+    torch.testing.assert_close(network["lstm"](frames)[0], source["lstm"](frames)[0])
+    assert (load, fill) == (nn.Module.load_state_dict, nn.init.normal_)
