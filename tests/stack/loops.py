@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from app.local.emulator import wait_until
 
 END_SECS = 60
+STEP_SECS = 0.01
 # By name: the program's own coroutine, and the calls that its cleaning up begins when nobody waits for them.
 ABANDONED = {
     "run_in_stack",
@@ -41,15 +42,21 @@ class CollectingPolicy(asyncio.DefaultEventLoopPolicy):
         """Close all loops; where the engine ended early, what still waits for it is ended first."""
         for loop in self._loops:
             if not loop.is_closed():
-                loop.run_until_complete(_end_all(asyncio.all_tasks(loop)))
+                _end_tasks(loop)
                 loop.close()
 
 
-async def _end_all(tasks: Iterable[asyncio.Task[object]]) -> None:
-    for task in tasks:
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is pending and let it end; a task of a run that broke off may stop the loop as it ends."""
+
+    def run_on() -> bool:
+        loop.call_later(STEP_SECS, loop.stop)
+        loop.run_forever()
+        return not asyncio.all_tasks(loop)
+
+    for task in asyncio.all_tasks(loop):
         task.cancel()
-    # An exception is a result like another here: nobody is left to hear of it.
-    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), END_SECS)
+    assert wait_until(run_on, secs=END_SECS)
 
 
 @cache
