@@ -93,6 +93,8 @@ class Stack:
             group = settings["config"].get("story-tts:image", {})
             kept = {key: value for key, value in group.items() if not key.startswith("existing_")}
             settings["config"]["story-tts:image"] = kept | chosen
+            # The tag that a build would get: the program refuses it beside an image that is there.
+            settings["config"].pop("story-tts:app_image_tag", None)
         with tempfile.TemporaryDirectory(prefix="story-tts-delivery-") as folder:
             file = Path(folder) / f"Pulumi.{self.name}.yaml"
             file.write_text(yaml.safe_dump(settings))

@@ -125,7 +125,10 @@ def speaking(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     out.mkdir()
     (out / "fox.wav").write_bytes(b"of an earlier run")
     with subprocess.Popen(
-        [*COMMAND, "speak", str(story), "-o", str(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        # What runs the tests in the background may have told them to ignore Ctrl-C, and that is inherited.
+        ["env", "--default-signal=INT", *COMMAND, "speak", str(story), "-o", str(out)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         while not any(path.stat().st_size for path in out.glob(".story-tts/*/*/audio.wav")):
             assert process.poll() is None
