@@ -170,13 +170,17 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 def _lay_story_infra(cloud: str) -> None:
-    """Lay the platform twice: staging is a workspace of its own, with its own network and queue."""
+    """Lay the platform twice: staging is a workspace of its own, with its own network, topic and queue."""
     laid = lay_platform(cloud)
     sqs = laid.client("sqs")
     url = sqs.create_queue(QueueName="staging-jobs")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns = laid.client("sns")
+    topic = sns.create_topic(Name="staging-tasks")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     laid.beside(
         "env:/staging/terraform",
+        sns_topic_arn=topic,
         task_queue_urls={**laid.outputs["task_queue_urls"], "TTS": url},
         task_queue_arns={**laid.outputs["task_queue_arns"], "TTS": arn},
     )
