@@ -6,9 +6,12 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.dead_letters import SUFFIX as DEAD_LETTER_SUFFIX
+from stack.granting import consume, record, write_media
 from stack.iam import Account, Role, Statement
+from stack.image import pull
 from stack.naming import Naming
 from stack.network import HTTPS_PORT, Endpoints
+from stack.service import protect_tasks
 from stack.storage import private_bucket
 from stack.story_infra import TTS, StoryInfra
 
@@ -193,56 +196,30 @@ class Foundation(pulumi.ComponentResource):
             )
             for name, words in (("platform-execution", "Execution role"), ("platform-task", "Role"))
         )
-        execution.receive("start-tasks", self._start_tasks())
+        # Pull any image of this account, write to any log group of its tasks: services bring their own.
+        execution.receive(
+            "start-tasks",
+            [
+                *pull(self._account.arn("ecr", "repository/*")),
+                Statement(
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[self._account.arn("logs", "log-group:/ecs/*")],
+                ),
+            ],
+        )
         task.receive("use-platform", self._use_platform())
         return execution, task
-
-    def _start_tasks(self) -> list[Statement]:
-        """Pull any image of this account, write to any log group of its tasks: services bring their own."""
-        return [
-            Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-            Statement(
-                actions=[
-                    "ecr:BatchCheckLayerAvailability",
-                    "ecr:BatchGetImage",
-                    "ecr:GetDownloadUrlForLayer",
-                ],
-                resources=[self._account.arn("ecr", "repository/*")],
-            ),
-            Statement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[self._account.arn("logs", "log-group:/ecs/*")],
-            ),
-        ]
 
     def _use_platform(self) -> list[Statement]:
         """What a worker does with the platform's queue, table and bucket, its letters and its protection."""
         return [
-            Statement(
-                actions=[
-                    "sqs:ReceiveMessage",
-                    "sqs:DeleteMessage",
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:GetQueueAttributes",
-                ],
-                resources=[self.queue.arn],
-            ),
+            *consume(self.queue.arn),
             Statement(
                 actions=["sqs:SendMessage"], resources=[self._account.arn("sqs", f"*{DEAD_LETTER_SUFFIX}")]
             ),
-            Statement(
-                actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                resources=[self.table.arn],
-            ),
-            Statement(
-                actions=["s3:GetObject", "s3:PutObject"],
-                resources=[pulumi.Output.concat(self.bucket.arn, "/*")],
-            ),
-            Statement(actions=["s3:ListBucket"], resources=[self.bucket.arn]),
-            Statement(
-                actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
-                resources=[self._account.arn("ecs", pulumi.Output.concat("task/", self.cluster.name, "/*"))],
-            ),
+            *record(self.table.arn),
+            *write_media([self.bucket.arn]),
+            *protect_tasks(account=self._account, cluster_name=self.cluster.name),
         ]
 
     @property

@@ -8,6 +8,43 @@ import pulumi
 from stack.iam import Account, Role, Statement
 
 
+def consume(queue_arn: pulumi.Input[str]) -> list[Statement]:
+    """Receive, hold and delete messages of a queue, and ask how many there are."""
+    return [
+        Statement(
+            actions=[
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:GetQueueAttributes",
+            ],
+            resources=[queue_arn],
+        )
+    ]
+
+
+def write_media(bucket_arns: Sequence[pulumi.Input[str]]) -> list[Statement]:
+    """Read and write objects of buckets, and learn that one is absent."""
+    return [
+        Statement(
+            actions=["s3:GetObject", "s3:PutObject"],
+            resources=[pulumi.Output.concat(bucket, "/*") for bucket in bucket_arns],
+        ),
+        # Without it S3 answers a look at an absent object with 403 in place of 404, and a worker
+        # could not tell "not there yet" from "not allowed".
+        Statement(actions=["s3:ListBucket"], resources=bucket_arns),
+    ]
+
+
+def record(table_arn: pulumi.Input[str]) -> list[Statement]:
+    """Read and write single rows of a table; a transaction is authorised by the same actions."""
+    return [
+        Statement(
+            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources=[table_arn]
+        )
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobQueue:
     """The queue that jobs arrive on."""
@@ -21,21 +58,8 @@ class JobQueue:
         return pulumi.Output.from_input(self.arn).apply(lambda arn: arn.rsplit(":", 1)[-1])
 
     def grant_consume(self, role: Role) -> None:
-        """Receive, hold and delete messages, and ask how many there are."""
-        role.receive(
-            "consume-jobs",
-            [
-                Statement(
-                    actions=[
-                        "sqs:ReceiveMessage",
-                        "sqs:DeleteMessage",
-                        "sqs:ChangeMessageVisibility",
-                        "sqs:GetQueueAttributes",
-                    ],
-                    resources=[self.arn],
-                )
-            ],
-        )
+        """Let a role consume the queue."""
+        role.receive("consume-jobs", consume(self.arn))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +71,9 @@ class MediaBuckets:
     account: Account
 
     def grant_write_media(self, role: Role) -> None:
-        """Read and write objects, and learn that one is absent."""
+        """Let a role read and write media in all of them."""
         buckets = [self.account.bucket_arn(name) for name in (self.name, *self.others)]
-        role.receive(
-            "write-media",
-            [
-                Statement(
-                    actions=["s3:GetObject", "s3:PutObject"],
-                    resources=[pulumi.Output.concat(bucket, "/*") for bucket in buckets],
-                ),
-                # Without it S3 answers a look at an absent object with 403 in place of 404, and a worker
-                # could not tell "not there yet" from "not allowed".
-                Statement(actions=["s3:ListBucket"], resources=buckets),
-            ],
-        )
+        role.receive("write-media", write_media(buckets))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +84,6 @@ class TaskTable:
     account: Account
 
     def grant_record(self, role: Role) -> None:
-        """Read and write single rows; a transaction is authorised by the same actions."""
+        """Let a role read and write rows."""
         table = self.account.arn("dynamodb", pulumi.Output.concat("table/", self.name))
-        role.receive(
-            "record-tasks",
-            [
-                Statement(
-                    actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources=[table]
-                )
-            ],
-        )
+        role.receive("record-tasks", record(table))

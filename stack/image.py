@@ -17,6 +17,7 @@ from stack.naming import Naming
 UNTAGGED_DAYS = 7
 TAGGED_IMAGES = 30
 CACHE_TAG = "buildcache"
+PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 RUNNING_PREFIX = "running-"
 SOURCE_PREFIX = "src-"
 # What the image is made of; the rest of the repository changes nothing in it.
@@ -62,6 +63,14 @@ LIFECYCLE = {
         },
     ]
 }
+
+
+def pull(repository_arn: pulumi.Input[str]) -> list[Statement]:
+    """Log in to the registry, and read the images of a repository."""
+    return [
+        Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        Statement(actions=PULL_ACTIONS, resources=[repository_arn]),
+    ]
 
 
 class Repository(pulumi.ComponentResource):
@@ -116,27 +125,13 @@ class Repository(pulumi.ComponentResource):
         return repository
 
     def grant_pull(self, role: Role) -> None:
-        """Log in to the registry, and read this repository's images."""
-        role.receive(
-            "pull-image",
-            [
-                Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-                Statement(
-                    actions=[
-                        "ecr:BatchGetImage",
-                        "ecr:GetDownloadUrlForLayer",
-                        "ecr:BatchCheckLayerAvailability",
-                    ],
-                    resources=[self.arn],
-                ),
-            ],
-        )
+        """Let a role pull this repository's images."""
+        role.receive("pull-image", pull(self.arn))
 
     def admit(self, role_arn: pulumi.Input[str]) -> None:
         """Let a role pull, on the repository's own side; another stack's repository is left as it is."""
         if not self._own:
             return
-        actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         aws.ecr.RepositoryPolicy(
             "repository-policy",
             repository=self.name,
@@ -148,7 +143,7 @@ class Repository(pulumi.ComponentResource):
                             "Sid": "TaskExecutionRolePulls",
                             "Effect": "Allow",
                             "Principal": {"AWS": role_arn},
-                            "Action": actions,
+                            "Action": list(PULL_ACTIONS),
                         }
                     ],
                 }

@@ -215,13 +215,15 @@ class WorkerService(pulumi.ComponentResource):
         )
 
 
-def grant_protection(role: Role, *, account: Account, cluster_name: pulumi.Input[str]) -> None:
-    """Let a task keep itself from being scaled in; its ARN ends in an id that only the task knows."""
+def protect_tasks(*, account: Account, cluster_name: pulumi.Input[str]) -> list[Statement]:
+    """Keep tasks of a cluster from being scaled in; their ARNs end in ids that only they know."""
     tasks = account.arn("ecs", pulumi.Output.concat("task/", cluster_name, "/*"))
-    role.receive(
-        "protect-task",
-        [Statement(actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks])],
-    )
+    return [Statement(actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks])]
+
+
+def grant_protection(role: Role, *, account: Account, cluster_name: pulumi.Input[str]) -> None:
+    """Let a task keep itself from being scaled in."""
+    role.receive("protect-task", protect_tasks(account=account, cluster_name=cluster_name))
 
 
 def grant_exec(role: Role) -> None:

@@ -293,15 +293,21 @@ def judge(guard: Guard, copied: tuple[str, ...] = _COPIED) -> tuple[Verdict, str
 def main() -> int:
     """Print the table, a line a guard as it is judged."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.guards", description=__doc__)
-    parser.add_argument("--only", default="", help="guards whose name holds this")
+    return tell(GUARDS, parser, heading="guard removed")
+
+
+def tell(
+    all_guards: Sequence[Guard],
+    parser: argparse.ArgumentParser,
+    *,
+    heading: str,
+    copied: tuple[str, ...] = _COPIED,
+) -> int:
+    """Judge the guards asked for, a line of a table each; return 0 where tests noticed every removal."""
+    parser.add_argument("--only", default="", help="lines whose name holds this")
     parser.add_argument("--why", action="store_true", help="say what each test failed with")
     arguments = parser.parse_args()
-    chosen = [guard for guard in GUARDS if arguments.only in guard.name]
-    return tell(chosen, heading="guard removed", why=arguments.why)
-
-
-def tell(guards: Sequence[Guard], *, heading: str, why: bool, copied: tuple[str, ...] = _COPIED) -> int:
-    """Judge each guard and print its line of a table; return 0 where tests noticed every removal, else 1."""
+    guards = [guard for guard in all_guards if arguments.only in guard.name]
     print(f"| {heading} | test that fails | verdict |\n|---|---|---|", flush=True)
     verdicts: list[Verdict] = []
     for guard in guards:
@@ -310,7 +316,7 @@ def tell(guards: Sequence[Guard], *, heading: str, why: bool, copied: tuple[str,
         verdicts.append(verdict)
         test = guard.test.rpartition("::")[2]
         print(f"| {guard.name} | {test} | {verdict} ({time.monotonic() - began:.0f} s) |", flush=True)
-        if why or verdict is not Verdict.CAUGHT:
+        if arguments.why or verdict is not Verdict.CAUGHT:
             print(f"  {reason}", flush=True)
     caught = verdicts.count(Verdict.CAUGHT)
     print(f"{caught} of {len(guards)} are noticed", flush=True)

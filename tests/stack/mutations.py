@@ -139,8 +139,8 @@ IAM = (
     Guard(
         "ECS pulls from one repository",
         "stack/image.py",
-        "resources=[self.arn]",
-        'resources=["*"]',
+        "pull(self.arn)",
+        'pull("*")',
         f"{_IAM}::test_the_execution_role_pulls_and_logs",
     ),
     Guard(
@@ -556,8 +556,8 @@ FOUNDATION = (
     Guard(
         "the platform's role pulls from this account only",
         "stack/foundation.py",
-        'resources=[self._account.arn("ecr", "repository/*")]',
-        'resources=["*"]',
+        'pull(self._account.arn("ecr", "repository/*"))',
+        'pull("*")',
         f"{_FOUNDATION}::test_the_platforms_roles_reach_no_further",
     ),
     Guard(
@@ -589,11 +589,7 @@ MUTATIONS = (*NETWORK, *IAM, *SERVICE, *SCALING, *MONITORING, *IMAGE, *STORAGE, 
 def main() -> int:
     """Print the table, a line a change as it is judged."""
     parser = argparse.ArgumentParser(prog="python -m tests.stack.mutations", description=__doc__)
-    parser.add_argument("--only", default="", help="changes whose name holds this")
-    parser.add_argument("--why", action="store_true", help="say what each test failed with")
-    arguments = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if arguments.only in mutation.name]
-    return tell(chosen, heading="promise broken", why=arguments.why, copied=COPIED)
+    return tell(MUTATIONS, parser, heading="promise broken", copied=COPIED)
 
 
 if __name__ == "__main__":
