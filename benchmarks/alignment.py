@@ -114,8 +114,7 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
             )
     finally:
         engine.close()
-    words = document["words"] if isinstance(document, dict) else document
-    for word in words:
+    for word in document["words"]:
         yield (word["span"][0], word["span"][1]), word["start"]
 
 
@@ -133,7 +132,7 @@ def main() -> None:
     found = dict(onsets(text, aligner=aligner))
     if known.keys() != found.keys():
         raise SystemExit("the two narrations do not have the same words")
-    times = np.array([known[span] for span in known])
+    times = np.array(list(known.values()))
     errors = np.array([found[span] - known[span] for span in known]) * 1000
     tenth = max(len(errors) // 10, 1)
     print(f"bias {errors.mean():+.1f} ms; worst {np.abs(errors).max():.0f} ms;", end=" ")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import yaml
 from app.local.emulator import emulator
 from tests.delivery.github_server import TOKEN, GitHubServer, github_server
 from tests.delivery.workflows import ROOT, Ran, Runner, runner_environment
-from tests.e2e.deployed import DeployedContainer
+from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine, local_endpoints, pulumi_cli
 from tests.e2e.platform import lay_platform
 
@@ -31,12 +30,6 @@ def github() -> Iterator[GitHubServer]:
     """GitHub for one test."""
     with github_server() as server:
         yield server
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass

@@ -1,14 +1,13 @@
 """GitHub's REST interface on loopback, as much of it as comments and issues are, and as strict."""
 
-import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.delivery.loopback import Question, answering
 
 TOKEN = "ghs_loopback"
 REPOSITORY = "acme/story-tts"
@@ -100,33 +99,13 @@ def github_server() -> Iterator[GitHubServer]:
     """Serve for the block."""
     state = GitHubServer()
 
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-            state.requests.append((self.command, urlsplit(self.path).path))
-            status, document = 401, {"message": "Bad credentials"}
-            if state.failing is not None:
-                status, document = state.failing, {"message": "broken"}
-            elif self.headers.get("Authorization") == f"Bearer {TOKEN}":
-                status, document = state.answer(self.command, self.path, body)
-            payload = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(question: Question) -> tuple[int, Any]:
+        state.requests.append((question.method, urlsplit(question.path).path))
+        if state.failing is not None:
+            return state.failing, {"message": "broken"}
+        if question.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return 401, {"message": "Bad credentials"}
+        return state.answer(question.method, question.path, question.body)
 
-        do_GET = do_POST = do_PATCH = _serve  # noqa: N815  # the names that http.server asks for
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with answering(answer) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

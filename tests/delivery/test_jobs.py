@@ -12,7 +12,7 @@ from tests.delivery.github_server import BOT, PERSON, GitHubServer
 from tests.delivery.workflows import ROOT, Ran, run_steps, workflow
 from tests.e2e.platform import client
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivery"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 # What the CI script of this repository runs as it stands; no need to run it a second time.

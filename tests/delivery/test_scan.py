@@ -1,15 +1,13 @@
 """What ECR's scan came to: waited for, started where there was none, and never taken for clean."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from delivery.errors import DeliveryError
 from delivery.scan import Scan, scan_of
+from tests.delivery.loopback import answering
 from tests.stack.policies import actions
 
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/story-tts@sha256:{'0' * 64}"
@@ -45,33 +43,16 @@ class Ecr:
 def ecr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ecr]:
     """Serve a registry for one test."""
     registry = Ecr()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name that http.server asks for
-            self.rfile.read(int(self.headers["Content-Length"]))
-            status, document = registry.answer(self.headers["X-Amz-Target"].rpartition(".")[2])
-            payload = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield registry
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(
+        lambda question: registry.answer(question.headers["X-Amz-Target"].rpartition(".")[2])
+    ) as address:
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield registry
 
 
 def scanned(timeout_secs: float = 30) -> Scan:

@@ -1,15 +1,14 @@
 """The worker as the deployed task definition starts it, on this machine."""
 
-import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from app.local.emulator import CREDENTIALS
@@ -17,6 +16,12 @@ from tests import logs
 from tests.e2e.platform import client
 
 SCRIPTS = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has: tests that run side by side deploy to one machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -58,23 +63,12 @@ class DeployedContainer:
         }
 
     @contextmanager
-    def _port_of_its_own(self) -> Iterator[None]:
-        # In the cloud every task has an address of its own; here tests that run side by side share one.
-        with (Path(gettempdir()) / f"story-tts-test-port-{self.environment['PORT']}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    @contextmanager
     def running(self, address: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         """The worker, started with the definition's entry point, command and environment."""
         words = [*self.definition["entryPoint"], *self.definition["command"]]
         executable = shutil.which(words[0], path=str(SCRIPTS))
         assert executable, f"the image's entry point {words[0]} is no command of this project"
-        with (
-            self._port_of_its_own(),
-            (folder / "log").open("wb") as log,
-            (folder / "metrics").open("wb") as metrics,
-        ):
+        with (folder / "log").open("wb") as log, (folder / "metrics").open("wb") as metrics:
             process = subprocess.Popen(
                 # In the task it listens on all addresses; on this machine it may listen on loopback only.
                 [executable, *words[1:], "--host", "127.0.0.1"],

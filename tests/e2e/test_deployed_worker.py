@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from app.local.emulator import CREDENTIALS, REGION
 from tests import logs
-from tests.e2e.deployed import DeployedContainer
+from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine, StackUnderTest
 from tests.e2e.gateway import Verdicts, gateway
 from tests.e2e.platform import PlatformInAws, client
@@ -22,12 +21,6 @@ from tests.workers import until
 pytestmark = pytest.mark.slow
 
 STORY = "The lighthouse keeper counted the ships. There were three, and then there were none."
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(params=["s3", "stack"])
