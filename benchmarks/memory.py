@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from app.local.service import local_service
+from app.local.service import LocalService, local_service
 from benchmarks.prose import CHARACTERS_A_MINUTE, prose
 from tests.models.library import models_folder
 
@@ -114,30 +114,14 @@ def measure(minutes: float, *, no_alignment: bool) -> Peak:
         story.write_text(prose(int(minutes * CHARACTERS_A_MINUTE)), "utf-8")
         began = time.monotonic()
         arguments = ["--no-alignment"] if no_alignment else []
-        submitted = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "app",
-                "submit",
-                "--wait",
-                "--json",
-                "--timeout",
-                "36000",
-                *arguments,
-                str(story),
-            ],
-            env=os.environ | service.environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        submitted = _command(
+            service, "submit", "--wait", "--json", "--timeout", "36000", *arguments, str(story)
         )
-        if submitted.returncode:
-            sys.exit(submitted.stderr or submitted.stdout)
-        row = json.loads(submitted.stdout)
+        took_secs = time.monotonic() - began
+        (row, *_) = json.loads(_command(service, "status", "--json", json.loads(submitted)["parent_id"]))
         print(
-            f"story asked for: {minutes:g} min; took {time.monotonic() - began:.0f} s;",
-            json.dumps(row)[:600],
+            f"story asked for: {minutes:g} min; {row['duration_seconds'] / 60:.1f} min of audio,",
+            f"words timed by {row['alignment']}; took {took_secs:.0f} s",
         )
     peak = sampler.peak
     for name, rss in peak.by_process.items():
@@ -148,6 +132,20 @@ def measure(minutes: float, *, no_alignment: bool) -> Peak:
         flush=True,
     )
     return peak
+
+
+def _command(service: LocalService, *arguments: str) -> str:
+    """Run a command of story-tts as a client of the service, and return what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        env=os.environ | service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        sys.exit(ran.stderr or ran.stdout)
+    return ran.stdout
 
 
 def main() -> None:

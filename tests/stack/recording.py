@@ -1,6 +1,7 @@
 """Runs the whole program once under mocks that record what it declares, as plain inputs to assert on."""
 
 import asyncio
+import contextvars
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -162,30 +163,28 @@ def record(
         story_infra=story_infra,
         zones={"subnet-0a": "us-east-1a", "subnet-0b": "us-east-1b"} if zones is None else zones,
     )
+    # Pulumi keeps its root resource, and all that hangs on it, in context variables: in a context of its own
+    # a run leaves nothing to the next one.
+    contextvars.Context().run(_run, recording, recorder, raw, preview=preview)
+    return recording
 
+
+def _run(recording: Recording, recorder: Recorder, raw: Mapping[str, str], *, preview: bool) -> None:
     def note_options(args: pulumi.ResourceTransformationArgs) -> None:
-        # A transformation stays with Pulumi's root resource, which outlives this run.
-        if running:
-            recording.options[f"{args.type_} {args.name}"] = args.opts
+        recording.options[f"{args.type_} {args.name}"] = args.opts
 
     async def whole() -> None:
         pulumi.runtime.register_stack_transformation(note_options)
         for name, value in (await program()).items():
             recording.outputs[name] = await pulumi.Output.from_input(value).future()
 
-    running = True
     with closed_loops():
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        try:
-            mocks.set_mocks(recorder, project="story-tts", stack="test", preview=preview)
-            pulumi.runtime.config.set_all_config(raw)
-            loop.run_until_complete(run_pulumi_func(whole))
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            running = False
-            pulumi.runtime.config.set_all_config({})
-    return recording
+        mocks.set_mocks(recorder, project="story-tts", stack="test", preview=preview)
+        pulumi.runtime.config.set_all_config(dict(raw))
+        loop.run_until_complete(run_pulumi_func(whole))
+        loop.run_until_complete(loop.shutdown_default_executor())
 
 
 def _raw(value: object) -> str:
