@@ -1,6 +1,6 @@
 """What story-infra would provide, made in the emulator: queue, dead letters, topic, table and bucket."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -11,9 +11,18 @@ QUEUE, DEAD_LETTERS, TOPIC = "story-sqs-queue-tts", "story-tts-dead-letter", "st
 TABLE, BUCKET = "story-video-tasks", "story-video-data"
 
 
+def emulators_session() -> boto3.session.Session:
+    """Return a session that speaks with the emulator's credentials; it reads botocore's large tables once."""
+    return boto3.session.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The addresses of one set of resources."""
+    """The addresses of one set of resources, for one thread: making a client is not thread-safe."""
 
     endpoint_url: str
     queue_url: str
@@ -21,6 +30,7 @@ class Platform:
     topic_arn: str
     table: str
     bucket: str
+    session: boto3.session.Session = field(default_factory=emulators_session, repr=False, compare=False)
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which a worker, or any client, finds these resources."""
@@ -37,17 +47,20 @@ class Platform:
 
     def client(self, service: str) -> Any:
         """Return a plain client of the emulator, for looking at what a worker left there."""
-        session = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
-        return session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+        return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
 
 
-def create_platform(endpoint_url: str, *, suffix: str = "") -> Platform:
-    """Create the resources, with names that end in `suffix`, and return their addresses."""
-    bare = Platform(endpoint_url, "", "", "", TABLE + suffix, BUCKET + suffix)
+def create_platform(
+    endpoint_url: str, *, suffix: str = "", session: boto3.session.Session | None = None
+) -> Platform:
+    """
+    Create the resources, with names that end in `suffix`, and return their addresses.
+
+    Without a `session` the platform has one of its own.
+    """
+    bare = Platform(
+        endpoint_url, "", "", "", TABLE + suffix, BUCKET + suffix, session=session or emulators_session()
+    )
     sqs, sns = bare.client("sqs"), bare.client("sns")
     queue_url = sqs.create_queue(QueueName=QUEUE + suffix)["QueueUrl"]
     dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix)["QueueUrl"]
@@ -58,7 +71,9 @@ def create_platform(endpoint_url: str, *, suffix: str = "") -> Platform:
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
     _create_table(bare.client("dynamodb"), bare.table)
     bare.client("s3").create_bucket(Bucket=bare.bucket)
-    return Platform(endpoint_url, queue_url, dead_letter_queue_url, topic_arn, bare.table, bare.bucket)
+    return replace(
+        bare, queue_url=queue_url, dead_letter_queue_url=dead_letter_queue_url, topic_arn=topic_arn
+    )
 
 
 def _create_table(dynamodb: Any, name: str) -> None:

@@ -26,6 +26,7 @@ def union(*tables: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {action for table in tables for needed in table.values() for action in needed}
 
 
+@pytest.mark.slow
 def test_the_table_of_actions_is_of_what_the_program_declares(declared: set[str]) -> None:
     """A new type in the program needs its actions in the table, and so in the policies."""
     assert set(provider.MAKE) == declared
