@@ -33,8 +33,9 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY requirements/torch-${TORCH}.txt /requirements/
 # In a folder of its own, for a layer of its own. Headers are for those who build on it.
 RUN python3 -m venv /opt/story-tts \
-    && python3 -m pip install --require-hashes --no-deps --target /opt/torch \
-         --extra-index-url "${TORCH_INDEX}" -r /requirements/torch-${TORCH}.txt \
+    && if [ "${TORCH}" = cpu ]; then set -- --extra-index-url "${TORCH_INDEX}"; fi \
+    && python3 -m pip install --require-hashes --no-deps --target /opt/torch "$@" \
+         -r "/requirements/torch-${TORCH}.txt" \
     && rm -rf /opt/torch/bin /opt/torch/torch/include /opt/torch/torch/share
 COPY requirements/image-kokoro.txt /requirements/
 # torchaudio's own native code wants CUDA's libraries, and nothing here calls it: where it is missing, torchaudio

@@ -1,7 +1,7 @@
 # The image, and what speech costs, measured.
 .PHONY: test-image bench-memory bench-speed bench-start bench-alignment bench-cost
 
-test-image: $(DEV) ## Build the image with buildah and run the worker inside it: root, minutes [ENGINE=espeak]
+test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image with buildah and run the worker inside it: root, minutes [ENGINE=espeak]
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
 	  { echo "$$tool is not installed: apt-get install buildah debootstrap util-linux" >&2; exit 1; }; done
 	@unshare --mount true 2>/dev/null || { echo "test-image mounts file systems: run it as root, outside of a plain container" >&2; exit 1; }

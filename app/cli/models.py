@@ -105,9 +105,11 @@ def list_sets(
 
 
 def _folder(folder: Path | None) -> Path:
+    if folder:  # the image's stage that fetches has no settings, nor the module that reads them
+        return folder
     from app.settings import SpeechSettings
 
-    return folder or SpeechSettings.read().models_dir
+    return SpeechSettings.read().models_dir
 
 
 def _manifest(path: Path | None) -> "Manifest":

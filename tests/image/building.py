@@ -30,7 +30,12 @@ class Layer:
 
 
 class Buildah:
-    """buildah with a storage of its own: nothing of it shows in the machine's, and no daemon is needed."""
+    """
+    buildah with a storage of its own: nothing of it shows in the machine's, and no daemon is needed.
+
+    The storage is of the driver that STORAGE_DRIVER names: vfs works everywhere and copies every layer whole,
+    overlay needs a kernel and a file system that allow it, and a tenth of the disk.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or Path(gettempdir()) / f"story-tts-test-image-{os.getuid()}"
@@ -40,8 +45,7 @@ class Buildah:
         """Run a command of buildah's, and return what it prints; its own messages go to stderr."""
         places = ("--root", str(self.folder / "store"), "--runroot", str(self.folder / "run"))
         ran = subprocess.run(
-            ["buildah", "--storage-driver", "vfs", *places, *arguments],
-            cwd=ROOT,
+            ["buildah", "--storage-driver", os.environ.get("STORAGE_DRIVER", "vfs"), *places, *arguments],
             text=True,
             stdout=subprocess.PIPE if quiet else None,
             check=True,
@@ -70,8 +74,8 @@ class Buildah:
             self("config", "--env", f"{name}={value}", container)
         self("commit", "--quiet", "--rm", container, _BASE_TAG)
 
-    def build(self, tag: str, **arguments: str) -> None:
-        """Build the Dockerfile with these build arguments. Docker's form: OCI's has no health check."""
+    def build(self, tag: str, sources: Path, **arguments: str) -> None:
+        """Build the Dockerfile of `sources`. Docker's form: OCI's has no health check."""
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
         self(
             "build",
@@ -81,7 +85,7 @@ class Buildah:
             *given,
             "--tag",
             tag,
-            ".",
+            str(sources),
             quiet=False,
         )
 

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,6 +19,7 @@ from app.models.manifest import ModelFile
 from app.models.store import LOCK_NAME, Fault, ModelStore
 from tests.models.hub import Hub, serving
 
+ROOT = Path(__file__).resolve().parents[3]
 DATA = bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(DATA).hexdigest()
 HUB_PATH = "x/y/resolve/main/a.bin"
@@ -222,17 +225,27 @@ def test_a_folder_without_a_usable_lock_holds_no_models(tmp_path: Path, lock: st
         ModelStore(tmp_path).file("kokoro/a.bin")
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app", "models", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "app", "models", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
     )
 
 
-def test_the_commands_fetch_verify_and_complain(store: ModelStore, hub: Hub, tmp_path: Path) -> None:
-    """As a user runs them: fetched, verified, then one line for a file that changed, and exit code 1."""
-    manifest = tmp_path / "manifest.json"
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A manifest of the hub's one file."""
+    path = tmp_path / "manifest.json"
     sets = {"kokoro": {"about": "a", "default": True}}
-    manifest.write_text(json.dumps({"sets": sets, "files": [FILE.model_dump()]}))
+    path.write_text(json.dumps({"sets": sets, "files": [FILE.model_dump()]}))
+    return path
+
+
+def test_the_commands_fetch_verify_and_complain(store: ModelStore, hub: Hub, manifest: Path) -> None:
+    """As a user runs them: fetched, verified, then one line for a file that changed, and exit code 1."""
     folder = ("--dir", str(store.folder))
     fetched = _command("fetch", *folder, "--manifest", str(manifest), "--hub", hub.url)
     assert (fetched.returncode, fetched.stdout.strip().split(": ")[1]) == (0, "1 files fetched, 0 were there")
@@ -241,6 +254,27 @@ def test_the_commands_fetch_verify_and_complain(store: ModelStore, hub: Hub, tmp
     verified = _command("verify", *folder)
     expected = f"error: {store.folder}/kokoro/a.bin has another size than when it was fetched\n"
     assert (1, expected) == (verified.returncode, verified.stderr)
+
+
+def test_the_images_stage_has_all_that_fetching_needs(
+    store: ModelStore, hub: Hub, manifest: Path, tmp_path: Path
+) -> None:
+    """The Dockerfile brings a few modules to its stage of models: with them alone, models are fetched."""
+    stage = tmp_path / "stage"
+    (part,) = re.findall(r"(?ms)^FROM \S+ AS models-kokoro$.*?(?=^FROM )", (ROOT / "Dockerfile").read_text())
+    for *sources, target in (line.split()[1:] for line in re.findall(r"^COPY .*$", part, re.MULTILINE)):
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, stage / target, dirs_exist_ok=True)
+            else:
+                (stage / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, stage / target)
+    folder = ("--dir", str(store.folder))
+
+    fetched = _command("fetch", *folder, "--manifest", str(manifest), "--hub", hub.url, cwd=stage)
+    assert (0, "") == (fetched.returncode, fetched.stderr)
+    verified = _command("verify", *folder, cwd=stage)
+    assert (0, "") == (verified.returncode, verified.stderr)
 
 
 def test_listing_needs_no_models_and_names_licences() -> None:
