@@ -44,7 +44,9 @@ def variables_from(outputs: Mapping[str, Any], *, stack: str) -> dict[str, str]:
 
 
 def _outputs(stack: str) -> Mapping[str, Any]:
-    command = [_pulumi(), "stack", "output", "--json", "--non-interactive", "--stack", stack]
+    # What Terraform holds sensitive is a secret here too, and would come as "[secret]".
+    asked = ["--json", "--show-secrets", "--non-interactive", "--stack", stack]
+    command = [_pulumi(), "stack", "output", *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("error:")] or ["it said nothing"]
