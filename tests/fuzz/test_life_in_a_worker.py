@@ -45,6 +45,7 @@ LONG_SECS = 3600.0
 MOST_COPIES = 3
 RELEASING = frozenset({*PUTS.values(), Boundary.COMMIT})
 """Refused there, a worker that lives ends its lease itself; elsewhere the lease runs out."""
+FIRST_REFUSALS = [*sorted(RELEASING), *[None] * len(RELEASING)]
 Place = tuple[Boundary, Side]
 Step = tuple[Boundary, Callable[[], None]]
 
@@ -105,9 +106,15 @@ class LifeInAWorker(RuleBasedStateMachine):
 
     bench: Bench
 
-    @initialize(is_sayable=st.sampled_from([True, True, False]))
-    def produce(self, is_sayable: bool) -> None:
-        """The producer makes both rows; the job can be done, or can never be."""
+    @initialize(
+        is_sayable=st.sampled_from([True, True, False]), first_refusal=st.sampled_from(FIRST_REFUSALS)
+    )
+    def produce(self, is_sayable: bool, first_refusal: Boundary | None) -> None:
+        """
+        The producer makes both rows; the job can be done, or can never be.
+
+        Half of the lives begin with a job that was given back: chance alone leads to too few of them.
+        """
         self.jobs, self.journal = self.bench.jobs, Journal()
         self.bench.gate.journal = self.journal
         story = f"story-{uuid4().hex}"
@@ -126,6 +133,9 @@ class LifeInAWorker(RuleBasedStateMachine):
         self.sent: set[str] = set()
         self.copies = self.letters = self.letters_found = self.epoch = self.commits = 0
         self.is_held = False
+        if first_refusal and is_sayable:
+            self.send()
+            self._attempt((first_refusal, Side.BEFORE), for_good=False)
 
     @precondition(lambda self: self.copies < MOST_COPIES)
     @rule()
