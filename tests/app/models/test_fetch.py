@@ -31,6 +31,12 @@ FILE = ModelFile(
     sha256=DIGEST,
     licence="MIT",
 )
+# An editable installation finds whatever module of the package the folder at hand lacks.
+_AS_IF_NOT_INSTALLED = """
+import runpy, sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "Editable" not in getattr(finder, "__name__", "")]
+runpy.run_module("app", run_name="__main__", alter_sys=True)
+"""
 UNPINNED = FILE.model_copy(update={"size": None, "sha256": None})
 
 
@@ -225,14 +231,12 @@ def test_a_folder_without_a_usable_lock_holds_no_models(tmp_path: Path, lock: st
         ModelStore(tmp_path).file("kokoro/a.bin")
 
 
-def _command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app", "models", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-    )
+def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return _ran("-m", "app", "models", *arguments)
+
+
+def _ran(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture
@@ -269,11 +273,12 @@ def test_the_images_stage_has_all_that_fetching_needs(
             else:
                 (stage / target).mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / source, stage / target)
+    command = ("-c", _AS_IF_NOT_INSTALLED, "models")
     folder = ("--dir", str(store.folder))
 
-    fetched = _command("fetch", *folder, "--manifest", str(manifest), "--hub", hub.url, cwd=stage)
+    fetched = _ran(*command, "fetch", *folder, "--manifest", str(manifest), "--hub", hub.url, cwd=stage)
     assert (0, "") == (fetched.returncode, fetched.stderr)
-    verified = _command("verify", *folder, cwd=stage)
+    verified = _ran(*command, "verify", *folder, cwd=stage)
     assert (0, "") == (verified.returncode, verified.stderr)
 
 
