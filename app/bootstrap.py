@@ -76,9 +76,9 @@ def worker_of(
     """
     contract = contract_of(settings)
     clients = AwsClients(region=settings.region)
-    speech = SpeechProcess(engine=settings.speech_engine)
-    health = Health(speech_state=lambda: speech.state)
     with WorkFolder(settings.work_dir) as work_folder:
+        speech = SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path)
+        health = Health(speech_state=lambda: speech.state)
         worker = Worker(
             queue=Queue(sqs=clients.client("sqs"), url=settings.queue_url),
             dead_letters=dead_letters_of(settings, clients),

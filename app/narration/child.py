@@ -1,7 +1,7 @@
 """
 The speech child: the one process that loads native code and models, told what to do through a pipe.
 
-    python -m app.narration.child --engine espeak --parent PID --requests FD --events FD
+    python -m app.narration.child --engine espeak --parent PID --scratch DIR --requests FD --events FD
 
 Its standard output and error belong to whatever library prints; the pipes carry only lines of wire.py.
 """
@@ -13,6 +13,7 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -40,6 +41,8 @@ def main() -> None:
     _follow(arguments.parent)
     _give_way()
     _tame_malloc()
+    # phonemizer copies espeak-ng's library for each language, and a child that is killed cleans nothing up.
+    tempfile.tempdir = arguments.scratch
     faulthandler.enable()
     events = FileIO(arguments.events, "wb")
     requests = _requests(arguments.requests)
@@ -133,6 +136,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.narration.child", description=__doc__)
     parser.add_argument("--engine", required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--scratch", required=True)
     parser.add_argument("--requests", type=int, required=True)
     parser.add_argument("--events", type=int, required=True)
     return parser.parse_args()

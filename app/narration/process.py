@@ -20,6 +20,8 @@ import threading
 import time
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.errors import EngineDiedError, NarrationCancelledError, StoryTtsError
@@ -30,6 +32,7 @@ from app.narration.disk import disk_error
 _POLL_SECS = 0.1
 """How often it is asked whether to cancel."""
 _STDERR = 2
+SCRATCH_PREFIX = "speech-"
 _TERM_SECS = 0.5
 """Between SIGTERM and SIGKILL: time for the child to flush what it says to the log."""
 
@@ -57,14 +60,17 @@ class SpeechProcess:
         stall_timeout_secs: float = 120.0,
         start_timeout_secs: float = 120.0,
         stories_a_child: int = 250,
+        scratch: Path | None = None,
     ) -> None:
         """
         One chunk may take `stall_timeout_secs`, loading the engine `start_timeout_secs`.
 
         espeak-ng leaks about 6 KB a story, a tenth of its process in 1,000 of them: a child that has told
-        `stories_a_child` is replaced before the next.
+        `stories_a_child` is replaced before the next. What libraries write for themselves lies in a folder
+        of the child's below `scratch`, the system's place for temporary files by default, and goes with it.
         """
         self._engine = engine
+        self._scratch = scratch
         self._stories_a_child = stories_a_child
         self._stall_timeout_secs = stall_timeout_secs
         self._start_timeout_secs = start_timeout_secs
@@ -97,7 +103,7 @@ class SpeechProcess:
     def _living(self) -> "_Child":
         with self._starting:
             if self._child is None or self._child.state is State.DEAD:
-                self._child = _Child(engine=self._engine)
+                self._child = _Child(engine=self._engine, scratch=self._scratch)
             return self._child
 
     def _fresh(self) -> "_Child":
@@ -144,11 +150,12 @@ class _Child:
     the process.
     """
 
-    def __init__(self, *, engine: str) -> None:
+    def __init__(self, *, engine: str, scratch: Path | None) -> None:
         self.pid: int | None = None
         self.stories = 0
         self.fault: StoryTtsError | None = None
         self._engine = engine
+        self._scratch = scratch
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._started, self._ready, self._gone = threading.Event(), threading.Event(), threading.Event()
         self._is_greeted = self._is_busy = False
@@ -168,12 +175,18 @@ class _Child:
 
     def _keep(self) -> None:
         try:
-            events = self._spawn()
+            with TemporaryDirectory(
+                prefix=SCRATCH_PREFIX, dir=self._scratch, ignore_cleanup_errors=True
+            ) as scratch:
+                self._live(scratch)
         except OSError as error:
             self._end = f"could not be started: {error.strerror}"
-            self._started.set()
-            self._gone.set()
-            return
+        self._started.set()
+        self._gone.set()
+
+    def _live(self, scratch: str) -> None:
+        """Start the child, pass on what it says, and reap it. Raises OSError where it cannot be started."""
+        events = self._spawn(scratch)
         self._started.set()
         with os.fdopen(events, "rb") as lines:
             for line in lines:
@@ -182,7 +195,7 @@ class _Child:
                     self._hear(wire.event_of(line))
         self._reap()
 
-    def _spawn(self) -> int:
+    def _spawn(self, scratch: str) -> int:
         """Start the child; return the descriptor that its events come from."""
         child_reads, requests = os.pipe()
         events, child_writes = os.pipe()
@@ -191,7 +204,7 @@ class _Child:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "app.narration.child", "--engine", self._engine),
-                    *("--parent", str(os.getpid())),
+                    *("--parent", str(os.getpid()), "--scratch", scratch),
                     *("--requests", str(child_reads), "--events", str(child_writes)),
                 ],
                 pass_fds=(child_reads, child_writes),
@@ -229,7 +242,6 @@ class _Child:
             code = self._process.wait()
         self._end = _ending(code)
         self._requests.close()
-        self._gone.set()
 
     def await_ready(self, timeout_secs: float, cancel: Cancellation) -> None:
         """Return once the engine is loaded; raise what kept it from that."""

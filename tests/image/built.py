@@ -21,6 +21,7 @@ import pytest
 
 from app.local.platform import Platform
 from app.local.service import reserved_port
+from app.narration.process import SCRATCH_PREFIX
 from stack import worker_contract as contract
 from stack.image import SOURCES
 from tests.image.building import ROOT, Buildah, table
@@ -185,5 +186,10 @@ def _owner(pid: int) -> str:
 
 
 def _files(pid: int) -> list[str]:
-    """Return the files in the /tmp that only this process sees."""
-    return [str(path) for path in Path(f"/proc/{pid}/root/tmp").rglob("*") if path.is_file()]
+    """Return the files in the /tmp that only this process sees, but for its living child's own."""
+    folder = Path(f"/proc/{pid}/root/tmp")
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and not any(parent.name.startswith(SCRATCH_PREFIX) for parent in path.parents)
+    ]

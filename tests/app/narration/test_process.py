@@ -21,6 +21,7 @@ from app.errors import (
     RefusedTextError,
     UnknownVoiceError,
 )
+from app.local.emulator import wait_until
 from app.narration import wire
 from app.narration.base import Narration, OnProgress, Progress, Request
 from app.narration.process import SpeechProcess, State
@@ -291,6 +292,20 @@ def test_an_engine_that_is_none_is_said_so(request_for: RequestFor) -> None:
     with pytest.raises(ConfigurationError, match="festival"):
         narrate(speech, request_for(STORY))
     assert isinstance(speech.fault, ConfigurationError)
+
+
+def test_a_killed_child_leaves_nothing_of_its_own(tmp_path: Path) -> None:
+    """What a library wrote beside the story, such as its own copy of native code, goes with the child."""
+    speech = SpeechProcess(engine="espeak", scratch=tmp_path)
+    speech.start()
+    wait_until(lambda: speech.state is State.READY, secs=60)
+    (scratch,) = tmp_path.iterdir()
+    (scratch / "library.so").touch()
+    assert speech.pid is not None
+    os.kill(speech.pid, signal.SIGKILL)
+
+    assert wait_until(lambda: speech.state is State.DEAD, secs=60)
+    assert list(tmp_path.iterdir()) == []
 
 
 PARENT = """
