@@ -11,6 +11,8 @@ import pytest
 
 from stack.operations import OperationError, environment, read_outputs
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = (
     ["preview"],

@@ -13,6 +13,8 @@ import pytest
 from app.local.platform import Platform
 from tests.workers import PATIENCE_SECS, Jobs, until, worker
 
+pytestmark = pytest.mark.slow
+
 STORY = "Once upon a time, there was a queue.\n\nIt held a story."
 
 
@@ -43,7 +45,6 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_submitted_stories_are_waited_for_and_fetched(
     platform: Platform, jobs: Jobs, story: Path, tmp_path: Path
 ) -> None:
@@ -70,7 +71,6 @@ def test_submitted_stories_are_waited_for_and_fetched(
     assert jobs.depth() == 0
 
 
-@pytest.mark.slow
 def test_a_failed_story_ends_the_wait_with_its_reason(platform: Platform, tmp_path: Path) -> None:
     """What the worker refused is told in one line, and the exit code says so."""
     silent = tmp_path / "silent.txt"
@@ -140,7 +140,6 @@ def test_an_unknown_story_has_an_exit_code_of_its_own(platform: Platform) -> Non
     assert done.stderr == f"no task rows under story-absent in table {platform.table}\n"
 
 
-@pytest.mark.slow
 def test_dead_letters_are_listed_and_sent_again(platform: Platform, jobs: Jobs) -> None:
     """A story that failed is shown with its reason, and goes back to the queue when told to."""
     key = jobs.story(STORY, voice="darth")
@@ -164,7 +163,6 @@ def test_dead_letters_are_listed_and_sent_again(platform: Platform, jobs: Jobs) 
     assert jobs.status(key) == "FAILED"
 
 
-@pytest.mark.slow
 def test_the_doctor_finds_all_well_and_each_thing_that_is_not(platform: Platform) -> None:
     """Where all is well every check says so; what is missing fails its own check and tells what to do."""
     well = story_tts("doctor", "--json")
@@ -213,7 +211,6 @@ def test_health_of_nobody_is_a_line_and_a_one() -> None:
     assert done.stderr.startswith("no answer on port 9: ")
 
 
-@pytest.mark.slow
 def test_health_of_a_worker_is_ok(platform: Platform) -> None:
     """The container's health check agrees with a healthy worker."""
     with worker(platform) as process:
@@ -227,7 +224,6 @@ def _healthy(port: int) -> subprocess.CompletedProcess[str] | None:
     return done if done.returncode == 0 else None
 
 
-@pytest.mark.slow
 def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
     """The first command that anybody runs: media in a folder, rows and cues on the screen."""
     done = story_tts("demo", "-o", str(tmp_path / "demo"))
@@ -238,7 +234,6 @@ def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
     assert "Knowing that Mrs. Mallard was afflicted" in done.stdout
 
 
-@pytest.mark.slow
 def test_local_prints_an_environment_that_works(tmp_path: Path, story: Path) -> None:
     """What `local` prints is what a client needs; Ctrl-C ends all of it with 0."""
     said = tmp_path / "said"
@@ -258,7 +253,6 @@ def test_local_prints_an_environment_that_works(tmp_path: Path, story: Path) -> 
         process.wait()
 
 
-@pytest.mark.slow
 def test_smoke_tells_what_it_looked_at_and_how_long_it_took(platform: Platform) -> None:
     """A service that is well passes every check, for people and for scripts, and the numbers are there."""
     with worker(platform):
@@ -282,7 +276,6 @@ def test_a_smoke_story_that_nobody_takes_has_an_exit_code_of_its_own() -> None:
     assert "still waiting when the time was up" in late.stdout
 
 
-@pytest.mark.slow
 def test_a_smoke_story_that_failed_says_why(platform: Platform, jobs: Jobs) -> None:
     """The reason in the row is the reason that is told, and the exit code says that something is wrong."""
     command = [sys.executable, "-m", "app", "smoke", "--json"]

@@ -14,6 +14,8 @@ from app.subtitles.base import Cue
 from app.subtitles.style import Style
 from tests.reading_rules import CORPUS, fast, faults
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[EspeakEngine]:
