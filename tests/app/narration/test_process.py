@@ -298,7 +298,7 @@ def test_a_killed_child_leaves_nothing_of_its_own(tmp_path: Path) -> None:
     """What a library wrote beside the story, such as its own copy of native code, goes with the child."""
     speech = SpeechProcess(engine="espeak", scratch=tmp_path)
     speech.start()
-    wait_until(lambda: speech.state is State.READY, secs=60)
+    assert wait_until(lambda: speech.state is State.READY, secs=60)
     (scratch,) = tmp_path.iterdir()
     (scratch / "library.so").touch()
     assert speech.pid is not None
