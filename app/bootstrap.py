@@ -1,8 +1,6 @@
 """The one composition root: settings in, a ready worker out."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from app.aws.objects import Objects
 from app.aws.protection import NoProtection, TaskProtection
@@ -65,45 +63,44 @@ def submitter_of(settings: Settings, clients: AwsClients) -> Submitter:
     return Submitter(tasks=tasks_of(settings, clients), channel=channel)
 
 
-@contextmanager
 def worker_of(
-    settings: Settings, *, shutdown: Shutdown, emit_metrics: bool
-) -> Iterator[tuple[Worker, Health]]:
+    settings: Settings,
+    *,
+    work_folder: WorkFolder,
+    speech: SpeechProcess,
+    shutdown: Shutdown,
+    emit_metrics: bool,
+) -> tuple[Worker, Health]:
     """
-    Yield a worker and its health; on leaving, its child and its folder are gone.
+    Return a worker and its health, around a folder and a speech child that are the caller's to end.
 
     Raises ConfigurationError where the settings contradict each other or the machine.
     """
     contract = contract_of(settings)
     clients = AwsClients(region=settings.region)
-    with WorkFolder(settings.work_dir) as work_folder:
-        speech = SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path)
-        health = Health(speech_state=lambda: speech.state)
-        worker = Worker(
-            queue=Queue(sqs=clients.client("sqs"), url=settings.queue_url),
-            dead_letters=dead_letters_of(settings, clients),
-            tasks=tasks_of(settings, clients),
-            objects=Objects(s3=clients.client("s3")),
-            contract=contract,
-            speech=speech,
-            reading_speed=settings.reading_speed,
-            pauses=settings.pauses,
-            work_folder=work_folder,
-            lease_of=_Leases(settings, health),
-            lease_secs=settings.lease_secs,
-            receive_wait_secs=settings.receive_wait_secs,
-            max_receives=settings.max_receives,
-            health=health,
-            metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
-            protection=(
-                TaskProtection(agent_uri=settings.ecs_agent_uri) if settings.ecs_agent_uri else NoProtection()
-            ),
-            shutdown=shutdown,
-        )
-        try:
-            yield worker, health
-        finally:
-            speech.stop()
+    health = Health(speech_state=lambda: speech.state)
+    worker = Worker(
+        queue=Queue(sqs=clients.client("sqs"), url=settings.queue_url),
+        dead_letters=dead_letters_of(settings, clients),
+        tasks=tasks_of(settings, clients),
+        objects=Objects(s3=clients.client("s3")),
+        contract=contract,
+        speech=speech,
+        reading_speed=settings.reading_speed,
+        pauses=settings.pauses,
+        work_folder=work_folder,
+        lease_of=_Leases(settings, health),
+        lease_secs=settings.lease_secs,
+        receive_wait_secs=settings.receive_wait_secs,
+        max_receives=settings.max_receives,
+        health=health,
+        metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
+        protection=(
+            TaskProtection(agent_uri=settings.ecs_agent_uri) if settings.ecs_agent_uri else NoProtection()
+        ),
+        shutdown=shutdown,
+    )
+    return worker, health
 
 
 class _Leases:

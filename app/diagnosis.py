@@ -108,13 +108,13 @@ def _bucket(settings: Settings, clients: AwsClients) -> str:
 
 def _engine(settings: Settings, _: AwsClients) -> str:
     contract_of(settings)
-    speech = SpeechProcess(engine=settings.speech_engine)
-    try:
-        with WorkFolder(settings.work_dir) as work_folder, work_folder.job() as folder:
-            request = Request(text="One, two, three.", folder=folder, voice=settings.default_voice)
-            spoken = speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
-    finally:
-        speech.stop()
+    with (
+        WorkFolder(settings.work_dir) as work_folder,
+        work_folder.job() as folder,
+        SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path) as speech,
+    ):
+        request = Request(text="One, two, three.", folder=folder, voice=settings.default_voice)
+        spoken = speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
     return f"{settings.speech_engine} spoke {spoken.duration_secs:.1f} s as {settings.default_voice}"
 
 

@@ -104,7 +104,9 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
     try:
         with tempfile.TemporaryDirectory() as folder:
             request = Request(text=text, folder=Path(folder), voice=_VOICE)
-            told = Narrator(engine=engine, aligner=aligner).narrate(request, on_progress=lambda _: None)
+            told = Narrator(engine=engine, aligner=lambda: aligner).narrate(
+                request, on_progress=lambda _: None
+            )
             document = json.loads(told.words_json.read_text("utf-8"))
             print(
                 f"{told.alignment}: {told.words} words in {told.duration_secs / 60:.1f} min,",

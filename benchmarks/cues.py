@@ -18,7 +18,7 @@ from pathlib import Path
 import pysubs2
 
 from app.narration.base import Narration, Request
-from app.narration.narrator import Narrator
+from app.narration.narrator import Narrator, no_aligner
 from app.narration.text import chunks
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
@@ -79,7 +79,7 @@ def _narrated(path: Path, speed: float) -> tuple[Narration, list[Cue]]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             request = Request(text=path.read_text("utf-8"), folder=Path(folder), voice=VOICE, speed=speed)
-            told = Narrator(engine=engine, aligner=None).narrate(request, on_progress=lambda _: None)
+            told = Narrator(engine=engine, aligner=no_aligner).narrate(request, on_progress=lambda _: None)
             events = pysubs2.load(str(told.srt))
             return told, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
     finally:

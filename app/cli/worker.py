@@ -18,20 +18,28 @@ def worker(
     import sys
     from contextlib import ExitStack
 
-    from app.bootstrap import worker_of
-    from app.errors import ConfigurationError
-    from app.health import health_server
+    from app.narration.process import SpeechProcess
+    from app.narration.workfolder import WorkFolder
     from app.settings import Settings
     from app.shutdown import Shutdown
-    from app.telemetry import configure_logging
 
     settings = Settings.read()
-    configure_logging(level=settings.log_level, log_format=settings.log_format)
     shutdown = Shutdown(stop_timeout_secs=settings.stop_timeout_secs)
     shutdown.install()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     with ExitStack() as ending:
-        made, health = ending.enter_context(worker_of(settings, shutdown=shutdown, emit_metrics=as_json))
+        work_folder = ending.enter_context(WorkFolder(settings.work_dir))
+        speech = ending.enter_context(SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path))
+        # The child loads its models while the rest is imported, most of a second's work.
+        from app.bootstrap import worker_of
+        from app.errors import ConfigurationError
+        from app.health import health_server
+        from app.telemetry import configure_logging
+
+        configure_logging(level=settings.log_level, log_format=settings.log_format)
+        made, health = worker_of(
+            settings, work_folder=work_folder, speech=speech, shutdown=shutdown, emit_metrics=as_json
+        )
         try:
             ending.enter_context(health_server(health, host=host, port=settings.port))
         except OSError as error:

@@ -1,10 +1,11 @@
 """Where an engine's name becomes the engine, inside the speech child."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from app.narration.base import Request
-from app.narration.narrator import Narrator
+from app.narration.narrator import Narrator, no_aligner
 from app.settings import SpeechSettings
 from app.speech.voices import voices_of
 from app.subtitles.base import Aligner
@@ -35,7 +36,7 @@ class _Espeak:
         self._engine.close()
         self._engine = self._build()
         # Its own times are exact; no aligner comes near.
-        return Narrator(engine=self._engine, aligner=None)
+        return Narrator(engine=self._engine, aligner=no_aligner)
 
 
 class _Kokoro:
@@ -59,8 +60,7 @@ class _Kokoro:
         self._aligners: dict[str, Aligner] = {}
 
     def narrator(self, request: Request) -> Narrator:
-        aligner = self._aligner(request.voice) if request.use_alignment else None
-        return Narrator(engine=self._engine, aligner=aligner)
+        return Narrator(engine=self._engine, aligner=partial(self._aligner, request.voice))
 
     def _aligner(self, voice: str) -> Aligner | None:
         from app.subtitles import whisperx  # noqa: PLC0415 - native code of the chosen engine alone

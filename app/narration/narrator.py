@@ -11,8 +11,8 @@ Nothing is kept of what is written: a story of a day takes the memory of one of 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -33,13 +33,24 @@ _log = logging.getLogger(__name__)
 AUDIO_NAME = "audio.wav"
 SUBTITLES_STEM = "subtitles"
 
+_OPENING = 0.4
+"""Of the longest chunk: what the first one takes at most, where a sentence or a clause ends within it."""
+
 _NOTHING = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
 
 
-class Narrator:
-    """An engine and, where there is one, an aligner, ready to tell one story after another."""
+FindAligner = Callable[[], Aligner | None]
 
-    def __init__(self, *, engine: SpeechEngine, aligner: Aligner | None) -> None:
+
+class Narrator:
+    """
+    An engine and, where there is one, an aligner, ready to tell one story after another.
+
+    The aligner is asked for once the first chunk is spoken and written: its loading keeps nobody waiting for
+    the first sound, and a story without alignment does not load it at all.
+    """
+
+    def __init__(self, *, engine: SpeechEngine, aligner: FindAligner) -> None:
         self._engine = engine
         self._aligner = aligner
 
@@ -48,13 +59,14 @@ class Narrator:
         Write the story's media into the request's folder; `on_progress` is called after each chunk.
 
         Raises UnknownVoiceError, RefusedTextError where there is nothing to say or too much for a WAV file,
-        DiskFullError; whatever the folder then holds is for its owner to remove.
+        DiskFullError, and what the aligner's loading raises; whatever the folder then holds is for its owner
+        to remove.
         """
         began = time.monotonic()
         _check(request.text)
         audio = request.folder / AUDIO_NAME
         layout = Layout(Style(speed=request.reading_speed))
-        aligner = self._aligner if request.use_alignment else None
+        aligner = self._aligner if request.use_alignment else no_aligner
         try:
             with (
                 WavWriter(audio, sample_rate=self._engine.sample_rate) as wav,
@@ -98,17 +110,22 @@ class _Telling:
     def __init__(
         self,
         engine: SpeechEngine,
-        aligner: Aligner | None,
+        aligner: FindAligner,
         request: Request,
         wav: WavWriter,
         on_progress: OnProgress,
     ) -> None:
-        self._engine, self._aligner, self._request, self._wav = engine, aligner, request, wav
+        self._engine, self._request, self._wav = engine, request, wav
+        self._find_aligner = aligner
         self._on_progress = on_progress
         self._pause_secs = 0.0
         self.methods: Counter[str] = Counter()
         self.count = self.interpolated = 0
         self.synthesis_secs = self.alignment_secs = 0.0
+
+    @cached_property
+    def _aligner(self) -> Aligner | None:
+        return self._find_aligner()
 
     @property
     def alignment(self) -> str:
@@ -124,7 +141,7 @@ class _Telling:
         measure = partial(self._engine.measure, voice=request.voice)
         # slow speech is longer, and memory follows its length
         limit = round(self._engine.max_chunk * min(request.speed, 1.0))
-        cut = chunks(request.text, measure=measure, limit=limit)
+        cut = chunks(request.text, measure=measure, limit=limit, opening=int(limit * _OPENING))
         for index, chunk in enumerate(cut, start=1):
             yield from self._tell(chunk)
             done = (chunk.start + len(chunk.text)) / len(request.text)
@@ -140,8 +157,8 @@ class _Telling:
         self._wav.silence(self._pause_secs)
         start_secs = self._wav.seconds
         heard = Utterance(samples=part.samples, marks=tuple(_moved(utterance.marks, part.cut_secs)))
-        timed = self._timed(chunk, heard)
         self._wav.write(faded(limited(part.samples, self._wav.sample_rate), self._wav.sample_rate))
+        timed = self._timed(chunk, heard)
         self._pause_secs = self._pause_after(chunk) / self._request.speed - part.tail_secs
         self.interpolated += timed.interpolated
         return self._placed(chunk, timed, start_secs)
@@ -213,6 +230,10 @@ class _Telling:
         if chunk.boundary is Boundary.SENTENCE:
             return pauses.sentence_secs
         return 0.0 if chunk.text[-1].isalnum() else pauses.clause_secs
+
+
+def no_aligner() -> None:
+    """Return None: the engine's own times are all there are."""
 
 
 def _check(text: str) -> None:

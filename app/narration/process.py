@@ -22,7 +22,8 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from app.errors import EngineDiedError, NarrationCancelledError, StoryTtsError
 from app.narration import wire
@@ -50,7 +51,8 @@ class SpeechProcess:
     """
     A speech child and what is known of it. Safe to ask from any thread; one story at a time.
 
-    The child ends with this process, however that ends: the kernel sends it SIGKILL.
+    The child ends with this process, however that ends: the kernel sends it SIGKILL. As a context, it starts
+    the child at once, and ends it.
     """
 
     def __init__(
@@ -95,6 +97,15 @@ class SpeechProcess:
         """What kept the latest child from loading its engine, as it said itself; None where it loaded."""
         child = self._child
         return child.fault if child else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start a child where none lives; returns at once, while it loads its models."""

@@ -94,7 +94,7 @@ class Chunk:
         return _SPEAKABLE.search(self.text) is not None
 
 
-def chunks(source: str, *, measure: Callable[[str], int], limit: int) -> Iterator[Chunk]:
+def chunks(source: str, *, measure: Callable[[str], int], limit: int, opening: int = 0) -> Iterator[Chunk]:
     """
     Cut `source` into chunks of at most `limit` units, lazily and in order, losing no word.
 
@@ -102,11 +102,16 @@ def chunks(source: str, *, measure: Callable[[str], int], limit: int) -> Iterato
     and need not be additive. Sentences of a paragraph share a chunk where they fit; one that does not fit
     is cut at a clause, else between words, else within a word. A chunk exceeds the limit only where a
     single character does. A text without any character but white space has no chunks.
+
+    The first chunk ends with the first clause or sentence that is not tiny, where that is within `opening`
+    units: who waits for the first sound waits for that much alone.
     """
     if limit < 1:
         raise ValueError(f"the limit of a chunk must be 1 or more, not {limit}")
     for start, end in _paragraphs(source):
-        yield from _Packer(source, _sentences(source, start, end), measure, limit).chunks()
+        packer = _Packer(source, _sentences(source, start, end), measure, limit)
+        yield from packer.chunks(opening=min(opening, limit))
+        opening = 0
 
 
 def _paragraphs(source: str) -> Iterator[tuple[int, int]]:
@@ -284,11 +289,24 @@ class _Packer:
         self._weight = 0.0
         self._is_whole = False
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self, *, opening: int) -> Iterator[Chunk]:
         self._fill()
+        if count := self._opening(opening):
+            yield self._take(count)
+            self._fill()
         while self._window:
             yield self._take(self._fitting())
             self._fill()
+
+    def _opening(self, allowed: int) -> int:
+        """Return how many words the first chunk of a story takes, 0 where it is as any other."""
+        taken = 0.0
+        for count, item in enumerate(self._window, start=1):
+            taken += item.weight
+            if item.break_after <= _Break.CLAUSE and not self._tiny_cost(count):
+                fits = taken <= allowed and self._measure(self._text(count)) <= allowed
+                return count if fits else 0
+        return 0
 
     def _fill(self) -> None:
         while not self._is_whole and self._weight <= 2 * self._limit:

@@ -105,7 +105,7 @@ class KokoroEngine:
         from app.speech import vocoder  # imports torch
 
         config, path = self._models.file("kokoro/config.json"), weights.path()
-        with warnings.catch_warnings(), loading.weights_of_the_file():
+        with warnings.catch_warnings(), loading.weights_of_the_file(), loading.uncollected():
             warnings.simplefilter("ignore")  # of the package's own use of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if precision == "auto":
@@ -137,7 +137,8 @@ class KokoroEngine:
         if language in {"a", "b"}:
             _install_english(self._models)
         try:
-            return pronouncer(language, vocabulary=self._model.vocab)
+            with loading.uncollected():
+                return pronouncer(language, vocabulary=self._model.vocab)
         except MissingExtraError as error:
             # for a job, a voice that this installation cannot speak is one that it does not have
             raise UnknownVoiceError(error.message) from error

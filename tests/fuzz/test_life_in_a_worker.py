@@ -32,7 +32,8 @@ from app.bootstrap import worker_of
 from app.contract import RowKey
 from app.errors import InfrastructureError
 from app.local.platform import Platform
-from app.narration.process import State
+from app.narration.process import SpeechProcess, State
+from app.narration.workfolder import WorkFolder
 from app.settings import Settings
 from app.shutdown import Shutdown
 from tests.chaos.calls import PUTS, Boundary
@@ -85,14 +86,21 @@ class Bench:
         }
         with monkeypatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
-            made = worker_of(
-                Settings.read(environment), shutdown=Shutdown(stop_timeout_secs=30), emit_metrics=False
+            settings = Settings.read(environment)
+            work_folder = ending.enter_context(WorkFolder(settings.work_dir))
+            speech = ending.enter_context(
+                SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path)
             )
-            self.worker, _ = ending.enter_context(made)
+            self.worker, _ = worker_of(
+                settings,
+                work_folder=work_folder,
+                speech=speech,
+                shutdown=Shutdown(stop_timeout_secs=30),
+                emit_metrics=False,
+            )
         # The pauses between attempts are no part of the model.
         monkeypatch.setattr(app.worker, "MAX_BACKOFF_SECS", 0.0)
-        self.worker._speech.start()
-        until(lambda: self.worker._speech.state is State.READY)
+        until(lambda: speech.state is State.READY)
 
     def attempt(self, plan: Plan) -> None:
         """Let the worker receive once, and do what it does."""

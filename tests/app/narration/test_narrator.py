@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pysubs2
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
-from app.errors import EngineDiedError, RefusedTextError, UnknownVoiceError
+from app.errors import ConfigurationError, EngineDiedError, RefusedTextError, UnknownVoiceError
 from app.narration.base import Narration, Pauses, Progress, Request
 from app.narration.narrator import Narrator
 from app.speech.base import Mark, SpeechEngine, Utterance
@@ -51,7 +51,7 @@ def tell(engine: EspeakEngine, tmp_path: Path) -> Tell:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         request = Request(text=text, folder=folder, voice="af_heart")
         request = replace(request, **options)  # type: ignore[arg-type]
-        return Narrator(engine=by, aligner=aligner).narrate(request, on_progress=on_progress)
+        return Narrator(engine=by, aligner=lambda: aligner).narrate(request, on_progress=on_progress)
 
     return told
 
@@ -181,7 +181,7 @@ class Humming:
     name = "hum"
     sample_rate = 8000
     max_chunk = 60
-    voices = ("af_heart",)
+    voices: Collection[str] = ("af_heart",)
     has_marks = False
 
     def measure(self, text: str, *, voice: str) -> int:
@@ -261,11 +261,40 @@ def test_an_aligners_times_are_taken(tell: Tell) -> None:
     assert float(second["start"]) > 3.6  # type: ignore[arg-type]
 
 
-def test_alignment_can_be_declined(tell: Tell) -> None:
-    """With use_alignment false nobody listens."""
-    listener = Listener()
-    narration = tell(TWO_CHUNKS, aligner=listener, use_alignment=False)
-    assert (narration.alignment, listener.calls) == ("engine", 0)
+def test_alignment_can_be_declined(tmp_path: Path) -> None:
+    """With use_alignment false no aligner is loaded, let alone asked."""
+
+    def load() -> Aligner:
+        raise AssertionError
+
+    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart", use_alignment=False)
+    narration = Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
+    assert dict(narration.alignment_chunks) == {"proportional": 2}
+
+
+def test_the_first_sound_waits_for_no_aligner(tmp_path: Path) -> None:
+    """The first chunk is in the file before the aligner loads, once a story."""
+    loads: list[bool] = []
+
+    def load() -> Aligner:
+        loads.append(any((tmp_path / "audio.wav").read_bytes()[44:]))
+        return Listener()
+
+    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart")
+    narration = Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
+    assert loads == [True]
+    assert dict(narration.alignment_chunks) == {"listener": 2}
+
+
+def test_an_aligner_that_cannot_load_ends_the_story(tmp_path: Path) -> None:
+    """A damaged model is told, not passed over: the engine's times would look like a choice."""
+
+    def load() -> Aligner:
+        raise ConfigurationError("align/en/model.pth has another SHA-256 than when it was fetched")
+
+    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart")
+    with pytest.raises(ConfigurationError, match="another SHA-256"):
+        Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ texts = st.text(
 )
 
 
-def cut(source: str, limit: int = 300) -> list[Chunk]:
+def cut(source: str, limit: int = 300, *, opening: int = 0) -> list[Chunk]:
     """All chunks of a text measured in characters."""
-    return [*chunks(source, measure=len, limit=limit)]
+    return [*chunks(source, measure=len, limit=limit, opening=opening)]
 
 
 def words(source: str) -> list[str]:
@@ -41,13 +41,13 @@ def sentences(source: str) -> list[str]:
     return found
 
 
-@given(texts, st.integers(1, 80))
-@example("a" * 500, 7)
-@example("\N{EM DASH}\N{EM DASH}a", 1)
-def test_every_character_is_in_exactly_one_word(source: str, limit: int) -> None:
+@given(texts, st.integers(1, 80), st.integers(0, 80))
+@example("a" * 500, 7, 0)
+@example("\N{EM DASH}\N{EM DASH}a", 1, 0)
+def test_every_character_is_in_exactly_one_word(source: str, limit: int, opening: int) -> None:
     """Whatever the text, its words in order cover each character that is not white space once."""
     covered: list[int] = []
-    for chunk in cut(source, limit):
+    for chunk in cut(source, limit, opening=opening):
         assert source[chunk.start : chunk.start + len(chunk.text)] == chunk.text
         for word in chunk.words:
             text = chunk.text[word.span.start : word.span.end]
@@ -64,14 +64,41 @@ def test_no_chunk_exceeds_the_limit(source: str, limit: int) -> None:
     assert [c for c in cut(source, limit) if c.speakable and len(c.text) > limit] == []
 
 
-@given(texts, st.integers(20, 80))
-def test_a_measure_need_not_be_additive(source: str, limit: int) -> None:
+SPOKEN_SOON = (
+    "They had walked along the river, and nobody had said a word. Not one of them looked back at it."
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "opening", "first"),
+    [
+        (SPOKEN_SOON, 40, "They had walked along the river,"),
+        (SPOKEN_SOON, 20, SPOKEN_SOON),  # no end within reach: never between any two words
+        (
+            f"Yes, they had. {SPOKEN_SOON}",
+            80,
+            "Yes, they had. They had walked along the river,",
+        ),  # none is tiny
+        (SPOKEN_SOON.replace(",", ""), 70, SPOKEN_SOON.replace(",", "")[:59]),
+        ("They had walked along the river, said Ann.", 40, "They had walked along the river, said Ann."),
+        (f"One.\n\n{SPOKEN_SOON}", 70, "One."),  # a heading is short itself; what follows is as ever
+    ],
+)
+def test_a_story_opens_with_a_short_chunk(source: str, opening: int, first: str) -> None:
+    """Its first chunk ends with the first clause or sentence within reach, so that it is soon heard."""
+    found = [chunk.text for chunk in cut(source, opening=opening)]
+    assert found[0] == first
+    assert len(found) <= 2
+
+
+@given(texts, st.integers(20, 80), st.integers(0, 80))
+def test_a_measure_need_not_be_additive(source: str, limit: int, opening: int) -> None:
     """The limit holds for a measure that grows faster than the text, as phonemes of numbers do."""
 
     def phonemes(text: str) -> int:
         return len(text) + len(text) ** 2 // 40 + 6 * sum(c.isdigit() for c in text)
 
-    for chunk in chunks(source, measure=phonemes, limit=limit):
+    for chunk in chunks(source, measure=phonemes, limit=limit, opening=opening):
         assert phonemes(chunk.text) <= limit or len(chunk.text) == 1 or not chunk.speakable
 
 

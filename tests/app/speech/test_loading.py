@@ -1,5 +1,6 @@
 """What is not imported, and whose memory weights are in."""
 
+import gc
 import subprocess
 import sys
 
@@ -18,17 +19,32 @@ from app.speech import loading
 with loading.lean_imports():
     import kokoro, whisperx.alignment
 from transformers.utils import is_torch_flex_attn_available
-print([name for name in ("scipy", "sklearn", "triton", "torch._dynamo") if name in sys.modules])
+left_out = "scipy", "sklearn", "triton", "torch._dynamo", "spacy.cli", "segments", "csvw"
+print([name for name in left_out if name in sys.modules])
 print(is_torch_flex_attn_available())
-import torch._dynamo, scipy
-print(torch._dynamo.__file__ is not None)
+import torch._dynamo, scipy, segments, spacy.cli
+print([torch._dynamo.__file__ is not None, callable(segments.Tokenizer), callable(spacy.cli.download)])
 """
 
 
 def test_the_packages_come_without_what_they_do_not_need() -> None:
-    """Importing both packages loads no compiler and no SciPy; afterwards either can be had as ever."""
+    """Importing both packages loads no compiler, SciPy and the like; afterwards each can be had as ever."""
     ran = subprocess.run([sys.executable, "-c", _IMPORTS], capture_output=True, text=True, check=False)
-    assert ran.stdout.splitlines() == ["[]", "True", "True"], ran.stderr
+    assert ran.stdout.splitlines() == ["[]", "True", "[True, True, True]"], ran.stderr
+
+
+def test_garbage_is_collected_again_after_loading() -> None:
+    """Nothing is collected in the block; after it, and after an error in it, all is as before."""
+
+    def fail() -> None:
+        with loading.uncollected():
+            seen.append(gc.isenabled())
+            raise RuntimeError("inside")
+
+    seen: list[bool] = []
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
+    assert [*seen, gc.isenabled()] == [False, True]
 
 
 def test_a_network_takes_the_weights_that_it_is_given() -> None:

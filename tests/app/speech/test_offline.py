@@ -76,7 +76,8 @@ def test_the_closed_network_is_closed() -> None:
 def narrator(models: ModelStore) -> Narrator:
     """Kokoro and WhisperX in this process."""
     engine = KokoroEngine(models=models, threads=1)
-    return Narrator(engine=engine, aligner=WhisperXAligner(models=models, language="en", threads=1))
+    aligner = WhisperXAligner(models=models, language="en", threads=1)
+    return Narrator(engine=engine, aligner=lambda: aligner)
 
 
 Tell = Callable[[str], tuple[Narration, list[dict[str, object]]]]

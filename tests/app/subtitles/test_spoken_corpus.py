@@ -8,7 +8,7 @@ import pysubs2
 import pytest
 
 from app.narration.base import Narration, Request
-from app.narration.narrator import Narrator
+from app.narration.narrator import Narrator, no_aligner
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
 from app.subtitles.style import Style
@@ -28,7 +28,7 @@ def engine() -> Iterator[EspeakEngine]:
 def narrated(engine: EspeakEngine, path: Path, folder: Path, speed: float) -> tuple[Narration, list[Cue]]:
     """A passage as narrated into `folder`, and the cues of its SubRip file."""
     request = Request(text=path.read_text("utf-8"), folder=folder, voice="en-us", speed=speed)
-    narration = Narrator(engine=engine, aligner=None).narrate(request, on_progress=lambda _: None)
+    narration = Narrator(engine=engine, aligner=no_aligner).narrate(request, on_progress=lambda _: None)
     events = pysubs2.load(str(narration.srt))
     return narration, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
 
