@@ -43,22 +43,24 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml requirements/build.in
 
 # What Kokoro, WhisperX and what they ask for name as needed, but do not load to speak and to align: the other
-# halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry; and torch, which the image takes
+# halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry, spaCy's commands, phonemizer's
+# tables (app/speech/loading.py stands in for these two); and torch, which the image takes
 # from requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
 LEFT_OUT := \
-  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av colorlog contourpy ctranslate2 cycler \
-  einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos grpcio hf-xet julius \
-  kiwisolver lightning lightning-utilities mako matplotlib multidict narwhals networkx nvidia-cublas-cu12 \
-  nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 \
-  nvidia-cufile-cu12 nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 \
-  nvidia-nccl-cu12 nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime \
-  opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common \
-  opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc \
-  opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk \
-  opentelemetry-semantic-conventions optuna pillow primepy propcache protobuf pyannote-audio pyannote-core \
-  pyannote-database pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing pytorch-lightning \
-  pytorch-metric-learning scikit-learn scipy sortedcontainers sqlalchemy threadpoolctl torch \
-  torch-audiomentations torch-pitch-shift torchcodec torchmetrics triton uv yarl
+  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av babel cloudpathlib colorlog contourpy \
+  csvw ctranslate2 cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos \
+  grpcio hf-xet isodate jsonschema jsonschema-specifications julius kiwisolver language-tags lightning \
+  lightning-utilities mako matplotlib multidict narwhals networkx nvidia-cublas-cu12 nvidia-cuda-cupti-cu12 \
+  nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 nvidia-cufile-cu12 \
+  nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 nvidia-nccl-cu12 \
+  nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime opentelemetry-exporter-http-transport \
+  opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common \
+  opentelemetry-exporter-otlp-proto-grpc opentelemetry-exporter-otlp-proto-http opentelemetry-proto \
+  opentelemetry-sdk opentelemetry-semantic-conventions optuna pillow primepy propcache protobuf \
+  pyannote-audio pyannote-core pyannote-database pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing \
+  pytorch-lightning pytorch-metric-learning rdflib referencing rfc3986 rpds-py scikit-learn scipy segments \
+  smart-open sortedcontainers sqlalchemy threadpoolctl torch torch-audiomentations torch-pitch-shift \
+  torchcodec torchmetrics triton uritemplate uv weasel yarl
 
 lock: $(DEV) ## Resolve pyproject.toml anew into requirements/*.txt
 	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)

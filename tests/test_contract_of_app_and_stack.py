@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import typer.main
 
@@ -14,8 +13,7 @@ from stack import worker_contract as contract
 from stack.config import Settings as StackSettings
 from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
 from tests.stack.recording import record
-
-ROOT = Path(__file__).parents[1]
+from tests.tree import ROOT
 
 WORKER = {"allowed_output_buckets": ["other-media"], "speech_engine": "espeak", "voice": "en-us"}
 EVERYTHING = {"worker": WORKER}

@@ -16,8 +16,8 @@ from app.cli.app import app
 from app.settings import variables
 from stack.config import read_settings
 from tests.stack.settings import rows
+from tests.tree import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 COMMAND_LINE = re.compile(r"story-tts ([a-z][a-z-]*(?: [^`\n|]*)?)")
 

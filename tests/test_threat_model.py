@@ -2,11 +2,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.tree import ROOT
+
 TEXT = (ROOT / "docs/threat-model.md").read_text()
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 FILES = sorted(set(re.findall(r"`((?:app|stack|delivery|make|requirements|tests)/[\w./-]+)`", TEXT)))

@@ -6,7 +6,6 @@ that no test misses is either not needed or not tested.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.tree import copy_of
+
 _COPIED = ("app", "tests", "pyproject.toml")
 _TIMEOUT_SECS = 400
 _FAILED = 1
@@ -270,12 +270,7 @@ def edited(guard: Guard, root: Path) -> str:
 def judge(guard: Guard, copied: tuple[str, ...] = _COPIED) -> tuple[Verdict, str]:
     """Run the guard's test on a copy of the tree without it; return the verdict and the test's last word."""
     with tempfile.TemporaryDirectory(prefix="story-tts-guards-") as folder:
-        copy = Path(folder)
-        for name in copied:
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(ROOT / name, copy / name)
+        copy = copy_of(copied, Path(folder))
         (copy / guard.path).write_text(edited(guard, copy))
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", guard.test],

@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from tests.chaos.guards import GUARDS, ROOT, Guard, edited
+from tests.chaos.guards import GUARDS, Guard, edited
+from tests.tree import ROOT
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

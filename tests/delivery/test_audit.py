@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.delivery.advisories import advisories
-from tests.delivery.workflows import ROOT
+from tests.tree import ROOT
 
 ADVISORY = {
     "id": "PYSEC-2026-1",

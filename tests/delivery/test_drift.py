@@ -9,7 +9,8 @@ import pytest
 from delivery.changes import Change, Value
 from delivery.report import Report
 from tests.delivery.github_server import PERSON, TOKEN, GitHubServer
-from tests.delivery.workflows import ROOT, runner_environment
+from tests.delivery.workflows import runner_environment
+from tests.tree import ROOT
 
 ISSUES = "/repos/acme/story-tts/issues"
 

@@ -9,8 +9,9 @@ import pytest
 from tests.delivery.advisories import advisories
 from tests.delivery.conftest import Account
 from tests.delivery.github_server import BOT, PERSON, GitHubServer
-from tests.delivery.workflows import ROOT, Ran, run_steps, workflow
+from tests.delivery.workflows import Ran, run_steps, workflow
 from tests.e2e.platform import client
+from tests.tree import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

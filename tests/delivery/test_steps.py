@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.workflows import ROOT, runner_environment
+from tests.delivery.workflows import runner_environment
+from tests.tree import ROOT
 
 
 def step(*words: str, **environment: str) -> tuple[int, str]:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.delivery.workflows import ROOT, WORKFLOWS, names, run_steps, workflow
+from tests.delivery.workflows import WORKFLOWS, names, run_steps, workflow
+from tests.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "delivery.md").read_text()
 LOOKS = {"contents": "read", "id-token": "write"}

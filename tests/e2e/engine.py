@@ -19,8 +19,8 @@ from pulumi import automation
 from app.local.emulator import CREDENTIALS, REGION
 from tests.stack.loops import closed_loops
 from tests.stack.program import program
+from tests.tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "story-tts"
 PLUGINS = ("pulumi-resource-aws", "pulumi-resource-docker-build")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 """The Debian of python:3.11-slim-bookworm: its python3 is 3.11 too."""
 PACKAGES = "ca-certificates,python3,python3-venv"

@@ -24,9 +24,10 @@ from app.local.service import reserved_port
 from app.narration.process import SCRATCH_PREFIX
 from stack import worker_contract as contract
 from stack.image import SOURCES
-from tests.image.building import ROOT, Buildah, table
+from tests.image.building import Buildah, table
 from tests.image.room import Room
 from tests.image.stand_in_models import stand_in_models
+from tests.tree import ROOT
 from tests.workers import Jobs, until
 
 TAG = "localhost/story-tts:test"

@@ -1,7 +1,6 @@
 """The stacks in the repository: their files hold, and no two of them collide in one account."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from pydantic.fields import FieldInfo
 
 from stack.config import Group, Settings, read_settings
 from tests.stack.recording import STACK_SOURCE, record
+from tests.tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STACKS = ("production", "staging", "local")
 
 

@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.guards import ROOT, Guard, edited
+from tests.chaos.guards import Guard, edited
 from tests.stack.mutations import MUTATIONS
+from tests.tree import ROOT
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)

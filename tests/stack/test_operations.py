@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from stack.operations import OperationError, environment, read_outputs
+from tests.tree import ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGETS = (
     ["preview"],
     ["up"],

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,8 +11,7 @@ import pytest
 from stack.config import StoryInfraSettings
 from tests.stack.recording import Recording, record
 from tests.stack.settings import leaves
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tree import ROOT
 
 # Each setting away from its default, so that no branch of the program goes without a run.
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -18,8 +18,8 @@ from app.models.fetch import Fetcher
 from app.models.manifest import ModelFile
 from app.models.store import LOCK_NAME, Fault, ModelStore
 from tests.models.hub import Hub, serving
+from tests.tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 DATA = bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(DATA).hexdigest()
 HUB_PATH = "x/y/resolve/main/a.bin"
