@@ -105,7 +105,7 @@ class KokoroEngine:
         from app.speech import vocoder  # imports torch
 
         config, path = self._models.file("kokoro/config.json"), weights.path()
-        with warnings.catch_warnings(), loading.weights_of_the_file(), loading.uncollected():
+        with warnings.catch_warnings(), loading.without_copies(), loading.uncollected():
             warnings.simplefilter("ignore")  # of the package's own use of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if precision == "auto":
@@ -114,6 +114,7 @@ class KokoroEngine:
             vocoder.quicken(model, dtype=getattr(self._torch, precision))
         else:
             vocoder.fold_weight_norm(model)
+        native.unload(native.mappings(path.parent))  # what was folded is not read again
         return model.requires_grad_(requires_grad=False).to(self._device)
 
     def _said(self, text: str, voice: str) -> Pronunciation:

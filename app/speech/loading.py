@@ -1,4 +1,4 @@
-"""How networks get into memory: without imports that nobody calls, and with one copy of their weights."""
+"""How networks get into memory: without imports that nobody calls, and with no copy of their weights."""
 
 import gc
 import importlib
@@ -97,37 +97,26 @@ def _unmarked(function: Any = None, *_: object, **__: object) -> Any:
 
 
 @contextmanager
-def weights_of_the_file() -> Iterator[None]:
+def without_copies() -> Iterator[None]:
     """
-    Let networks that are built in the block take the weights that they load, in place of copies.
+    Let networks that are built in the block take their weights from the file's own pages.
 
-    Left alone, a network is filled with random weights first, and then with those of the file, which takes
-    time and two of each. For one thread at a time.
+    Left alone, a network is filled with random weights first, and then with those of the file, which is read
+    as a whole: that takes time, and two of each. Here the file is mapped into memory, where pages that nobody
+    asks for take none. For one thread at a time.
     """
     from torch import nn
+    from torch.utils.serialization import config
     from transformers.modeling_utils import no_init_weights
 
-    load = nn.Module.load_state_dict
+    load, mapped = nn.Module.load_state_dict, config.load.mmap
 
     def load_without_copy(self: Any, state_dict: Any, strict: bool = True, assign: bool = True) -> Any:  # noqa: FBT001, FBT002  # as torch has it
         return load(self, state_dict, strict=strict, assign=assign)
 
-    nn.Module.load_state_dict = load_without_copy
+    nn.Module.load_state_dict, config.load.mmap = load_without_copy, True
     try:
         with no_init_weights():
             yield
     finally:
-        nn.Module.load_state_dict = load
-
-
-@contextmanager
-def mapped_files() -> Iterator[None]:
-    """Map files of weights into memory in place of reading them: pages that are not asked for take none."""
-    from torch.utils.serialization import config
-
-    load = config.load
-    before, load.mmap = load.mmap, True
-    try:
-        yield
-    finally:
-        load.mmap = before
+        nn.Module.load_state_dict, config.load.mmap = load, mapped

@@ -90,7 +90,7 @@ class WhisperXAligner:
         try:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
-            with loading.weights_of_the_file(), loading.mapped_files():
+            with loading.without_copies():
                 return load(model_dir=str(folder))  # type: ignore[no-any-return]
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error

@@ -3,12 +3,13 @@
 import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from app.speech import loading
+from app.speech import loading, native
 
 pytestmark = pytest.mark.speech
 
@@ -54,7 +55,7 @@ def test_a_network_takes_the_weights_that_it_is_given() -> None:
         {"lstm": nn.LSTM(4, 4), "conv": nn.Conv1d(4, 4, 3), "embedding": nn.Embedding(4, 4)}
     )
     state = source.state_dict()
-    with loading.weights_of_the_file():
+    with loading.without_copies():
         network = nn.ModuleDict(
             {"lstm": nn.LSTM(4, 4), "conv": nn.Conv1d(4, 4, 3), "embedding": nn.Embedding(4, 4)}
         )
@@ -65,3 +66,17 @@ def test_a_network_takes_the_weights_that_it_is_given() -> None:
     frames = torch.randn(5, 1, 4)
     torch.testing.assert_close(network["lstm"](frames)[0], source["lstm"](frames)[0])
     assert (load, fill) == (nn.Module.load_state_dict, nn.init.normal_)
+
+
+def test_a_file_of_weights_is_mapped(tmp_path: Path) -> None:
+    """Weights lie in the file's own pages, which can be let go and come back; only inside the block."""
+    torch.save({"weight": torch.ones(1 << 20)}, tmp_path / "weights.pth")
+    with loading.without_copies():
+        state = torch.load(tmp_path / "weights.pth", weights_only=True)
+    (mapping,) = native.mappings(tmp_path)
+    assert mapping[0] <= state["weight"].data_ptr() < sum(mapping)
+    native.unload([mapping])
+    assert state["weight"].sum() == 1 << 20
+    del state
+    torch.load(tmp_path / "weights.pth", weights_only=True)
+    assert native.mappings(tmp_path) == []
