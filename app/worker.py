@@ -102,14 +102,18 @@ class JobsEnd:
         self._lease = lease
         self._shutdown = shutdown
         self._started = time.monotonic()
+        self._first: tuple[float, float] | None = None
         self._remaining_secs: float | None = None
 
     def watch(self, progress: Progress) -> None:
-        """Note how far the narration is, and with that how long it still takes."""
+        """Note how far the narration is, and with that how long it still takes, at its pace so far."""
         self._lease.progress = progress.fraction
-        if progress.fraction > 0:
-            elapsed_secs = time.monotonic() - self._started
-            self._remaining_secs = elapsed_secs / progress.fraction * (1 - progress.fraction)
+        now = time.monotonic()
+        # What comes before the first report comes but once: models that load, a first chunk that is short.
+        since, before = self._first or (self._started, 0.0)
+        self._first = self._first or (now, progress.fraction)
+        if progress.fraction > before:
+            self._remaining_secs = (now - since) / (progress.fraction - before) * (1 - progress.fraction)
 
     def is_set(self) -> bool:
         """Return whether to end now."""
@@ -163,7 +167,6 @@ class Worker:
 
     def run(self, *, drain: bool = False) -> ExitCode:
         """Work until a signal, or with `drain` until the queue is empty; return the process's exit code."""
-        self._speech.start()
         try:
             while not self._shutdown.requested.is_set():
                 try:

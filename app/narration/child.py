@@ -20,11 +20,14 @@ import traceback
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.errors import EngineDiedError, StoryTtsError
 from app.narration import wire
 from app.narration.base import Progress, Request
-from app.narration.engines import Speech, speech_of
+
+if TYPE_CHECKING:
+    from app.narration.engines import Speech
 
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -41,6 +44,9 @@ def main() -> None:
     _follow(arguments.parent)
     _give_way()
     _tame_malloc()
+    # only now: a good part of a second, in which the parent has more to do
+    from app.narration.engines import speech_of  # noqa: PLC0415
+
     # phonemizer copies espeak-ng's library for each language, and a child that is killed cleans nothing up.
     tempfile.tempdir = arguments.scratch
     faulthandler.enable()
@@ -58,7 +64,7 @@ def main() -> None:
         events.write(_answer(speech, wire.request_of(line), events))
 
 
-def _answer(speech: Speech, request: Request, events: FileIO) -> bytes:
+def _answer(speech: "Speech", request: Request, events: FileIO) -> bytes:
     try:
         return wire.done_line(speech.narrator(request).narrate(request, on_progress=_Reporter(events)))
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it

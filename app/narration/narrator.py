@@ -33,9 +33,6 @@ _log = logging.getLogger(__name__)
 AUDIO_NAME = "audio.wav"
 SUBTITLES_STEM = "subtitles"
 
-_OPENING = 0.4
-"""Of the longest chunk: what the first one takes at most, where a sentence or a clause ends within it."""
-
 _NOTHING = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
 
 
@@ -140,8 +137,13 @@ class _Telling:
         request = self._request
         measure = partial(self._engine.measure, voice=request.voice)
         # slow speech is longer, and memory follows its length
-        limit = round(self._engine.max_chunk * min(request.speed, 1.0))
-        cut = chunks(request.text, measure=measure, limit=limit, opening=int(limit * _OPENING))
+        share = min(request.speed, 1.0)
+        cut = chunks(
+            request.text,
+            measure=measure,
+            limit=round(self._engine.max_chunk * share),
+            opening=round(self._engine.opening * share),
+        )
         for index, chunk in enumerate(cut, start=1):
             yield from self._tell(chunk)
             done = (chunk.start + len(chunk.text)) / len(request.text)

@@ -103,15 +103,16 @@ def chunks(source: str, *, measure: Callable[[str], int], limit: int, opening: i
     is cut at a clause, else between words, else within a word. A chunk exceeds the limit only where a
     single character does. A text without any character but white space has no chunks.
 
-    The first chunk ends with the first clause or sentence that is not tiny, where that is within `opening`
-    units: who waits for the first sound waits for that much alone.
+    The first chunk that is spoken ends with the first clause or sentence that is not tiny, where that is
+    within `opening` units: who waits for the first sound waits for that much alone.
     """
     if limit < 1:
         raise ValueError(f"the limit of a chunk must be 1 or more, not {limit}")
     for start, end in _paragraphs(source):
         packer = _Packer(source, _sentences(source, start, end), measure, limit)
-        yield from packer.chunks(opening=min(opening, limit))
-        opening = 0
+        for chunk in packer.chunks(opening=min(opening, limit)):
+            yield chunk
+            opening = 0 if chunk.speakable else opening
 
 
 def _paragraphs(source: str) -> Iterator[tuple[int, int]]:

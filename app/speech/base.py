@@ -43,6 +43,11 @@ class SpeechEngine(Protocol):
     """Hertz, of every utterance."""
     max_chunk: int
     """The longest chunk the engine speaks well, in the units of `measure`."""
+    opening: int
+    """
+    The longest first chunk of a story that is cut short to be heard soon, in the units of `measure`; 0 where
+    speaking takes no time to speak of.
+    """
     voices: Collection[str]
     """The closed set: no other name reaches a path, a download or native code."""
 

@@ -82,6 +82,7 @@ class EspeakEngine:
     name = "espeak"
     max_chunk = 300
     """Characters. It speaks any length alike; this bounds what a chunk takes in memory and in alignment."""
+    opening = 0
     voices: Collection[str] = ESPEAK_VOICES.keys()
     _is_open: ClassVar[bool] = False
 

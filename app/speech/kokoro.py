@@ -44,6 +44,8 @@ class KokoroEngine:
     sample_rate = 24_000
     max_chunk = 200
     """Phonemes. Peak memory and the share of rushed speech grow beyond; the cost below is in more joints."""
+    opening = 80
+    """Some five seconds of speech, where 200 are thirteen."""
     voices: Collection[str] = KOKORO_VOICES.keys()
 
     def __init__(
@@ -105,7 +107,7 @@ class KokoroEngine:
         from app.speech import vocoder  # imports torch
 
         config, path = self._models.file("kokoro/config.json"), weights.path()
-        with warnings.catch_warnings(), loading.without_copies(), loading.uncollected():
+        with warnings.catch_warnings(), loading.without_copies(path), loading.uncollected():
             warnings.simplefilter("ignore")  # of the package's own use of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if precision == "auto":
@@ -200,7 +202,7 @@ class _Verified:
 
 
 def _install_english(models: ModelStore) -> None:
-    """Let spaCy find the English pipeline among the models; misaki would download it if not found."""
+    """Let spaCy find the English pipeline among the models; misaki would try to download it if not found."""
     import sys
 
     folder = str(models.below("packages"))

@@ -3,8 +3,10 @@
 import gc
 import importlib
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -97,13 +99,14 @@ def _unmarked(function: Any = None, *_: object, **__: object) -> Any:
 
 
 @contextmanager
-def without_copies() -> Iterator[None]:
+def without_copies(*files: Path) -> Iterator[None]:
     """
-    Let networks that are built in the block take their weights from the file's own pages.
+    Let networks that are built in the block take their weights from the pages of `files` themselves.
 
     Left alone, a network is filled with random weights first, and then with those of the file, which is read
     as a whole: that takes time, and two of each. Here the file is mapped into memory, where pages that nobody
-    asks for take none. For one thread at a time.
+    asks for take none; torch can map the archives that it writes since 1.6, and reads what is older. For one
+    thread at a time.
     """
     from torch import nn
     from torch.utils.serialization import config
@@ -114,7 +117,8 @@ def without_copies() -> Iterator[None]:
     def load_without_copy(self: Any, state_dict: Any, strict: bool = True, assign: bool = True) -> Any:  # noqa: FBT001, FBT002  # as torch has it
         return load(self, state_dict, strict=strict, assign=assign)
 
-    nn.Module.load_state_dict, config.load.mmap = load_without_copy, True
+    nn.Module.load_state_dict = load_without_copy
+    config.load.mmap = all(zipfile.is_zipfile(file) for file in files)
     try:
         with no_init_weights():
             yield

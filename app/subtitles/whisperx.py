@@ -90,7 +90,7 @@ class WhisperXAligner:
         try:
             if (folder / "config.json").exists():
                 return load(model_name=str(folder))  # type: ignore[no-any-return]
-            with loading.without_copies():
+            with loading.without_copies(*folder.iterdir()):
                 return load(model_dir=str(folder))  # type: ignore[no-any-return]
         except ValueError as error:
             raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error

@@ -8,12 +8,17 @@ import signal
 import time
 import wave
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from app.contract import RowKey
+from app.lease import Lease
 from app.local.platform import Platform
+from app.narration.base import Progress
+from app.shutdown import RESERVE_SECS, Shutdown
+from app.worker import JobsEnd
 from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
@@ -36,6 +41,29 @@ def subtitles_of(key: RowKey) -> RowKey:
 def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
     """Return once the worker is in the middle of the job: its row shows progress, and more is to come."""
     until(lambda: process.logged("job claimed") and 0 < jobs.row(key).get("progress", 0) < 1)
+
+
+def test_what_a_job_still_takes_is_judged_by_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Asked to stop, a worker gives back what it could not finish in time, and nothing else.
+
+    What came before the first report, as a model that loads, does not count: it comes but once.
+    """
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    shutdown = Shutdown(stop_timeout_secs=RESERVE_SECS + 60)
+    end = JobsEnd(lease=cast("Lease", SimpleNamespace(is_lost=False)), shutdown=shutdown)
+
+    def report(at_secs: float, fraction: float) -> bool:
+        nonlocal now
+        now = at_secs
+        end.watch(Progress(fraction=fraction, chunk=1, audio_secs=1.0))
+        return end.is_set()
+
+    shutdown.request()
+    assert report(10.0, 0.1)  # 90 more, for all that is known
+    assert not report(15.0, 0.2)  # 40 more at a tenth in 5
+    assert report(35.0, 0.3)  # 87 more
 
 
 @pytest.mark.slow

@@ -181,6 +181,7 @@ class Humming:
     name = "hum"
     sample_rate = 8000
     max_chunk = 60
+    opening = 0
     voices: Collection[str] = ("af_heart",)
     has_marks = False
 
@@ -213,6 +214,26 @@ def test_slow_speech_is_cut_shorter(tell: Tell) -> None:
     spoken.clear()
     tell(text, by=Noting(), speed=2.0)
     assert Humming.max_chunk // 2 < max(len(chunk) for chunk in spoken) <= Humming.max_chunk
+
+
+def test_a_story_is_heard_soon(tell: Tell) -> None:
+    """Where an engine takes its time the first chunk is a clause, half as long at half the speed."""
+    spoken: list[str] = []
+
+    class Slow(Humming):
+        opening = 40
+
+        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+            spoken.append(text)
+            return super().speak(text, voice=voice, speed=speed)
+
+    text = "The old keeper climbed up to the lamp, and with it he lit the sea."
+    narration = tell(text, by=Slow())
+    assert ["The old keeper climbed up to the lamp,", "and with it he lit the sea."] == spoken
+    assert_media_agree(narration, text)
+    spoken.clear()
+    tell(text, by=Slow(), speed=0.5)
+    assert spoken[0] != "The old keeper climbed up to the lamp,"
 
 
 class Listener:

@@ -82,6 +82,7 @@ SPOKEN_SOON = (
         (SPOKEN_SOON.replace(",", ""), 70, SPOKEN_SOON.replace(",", "")[:59]),
         ("They had walked along the river, said Ann.", 40, "They had walked along the river, said Ann."),
         (f"One.\n\n{SPOKEN_SOON}", 70, "One."),  # a heading is short itself; what follows is as ever
+        (f"\n\n{SPOKEN_SOON}", 40, "They had walked along the river,"),
     ],
 )
 def test_a_story_opens_with_a_short_chunk(source: str, opening: int, first: str) -> None:
@@ -89,6 +90,14 @@ def test_a_story_opens_with_a_short_chunk(source: str, opening: int, first: str)
     found = [chunk.text for chunk in cut(source, opening=opening)]
     assert found[0] == first
     assert len(found) <= 2
+
+
+def test_a_story_opens_with_a_short_chunk_after_an_ornament() -> None:
+    """A silence is nothing that anybody waits for: the first chunk that is spoken is the short one."""
+    assert [chunk.text for chunk in cut(f"* * *\n\n{SPOKEN_SOON}", opening=40)][:2] == [
+        "* * *",
+        "They had walked along the river,",
+    ]
 
 
 @given(texts, st.integers(20, 80), st.integers(0, 80))
