@@ -1,5 +1,5 @@
 # The image, and what speech costs, measured.
-.PHONY: test-image bench-memory bench-speed bench-start bench-alignment bench-cost
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image with buildah and run the worker inside it: root, minutes [ENGINE=espeak]
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -15,6 +15,9 @@ bench-speed: $(SPEECH) ## Synthesis time against Kokoro's own pipeline
 
 bench-start: $(SPEECH) ## From the start of a worker to healthy, and to the first audio of a job
 	$(BIN)/python -m benchmarks.start
+
+bench-overhead: $(SPEECH) ## What narration takes beside Kokoro and WhisperX themselves
+	$(BIN)/python -m benchmarks.overhead
 
 bench-alignment: $(SPEECH) ## Error of word onsets against espeak-ng's known times, through WhisperX
 	$(BIN)/python -m benchmarks.alignment
