@@ -101,19 +101,19 @@ class JobsEnd:
     def __init__(self, *, lease: Lease, shutdown: Shutdown) -> None:
         self._lease = lease
         self._shutdown = shutdown
-        self._started = time.monotonic()
-        self._first: tuple[float, float] | None = None
+        self._origin = (time.monotonic(), 0.0)
         self._remaining_secs: float | None = None
 
     def watch(self, progress: Progress) -> None:
         """Note how far the narration is, and with that how long it still takes, at its pace so far."""
         self._lease.progress = progress.fraction
         now = time.monotonic()
-        # What comes before the first report comes but once: models that load, a first chunk that is short.
-        since, before = self._first or (self._started, 0.0)
-        self._first = self._first or (now, progress.fraction)
+        since, before = self._origin
         if progress.fraction > before:
             self._remaining_secs = (now - since) / (progress.fraction - before) * (1 - progress.fraction)
+        if not before:
+            # What comes before it comes but once: models that load, a first chunk that is short.
+            self._origin = (now, progress.fraction)
 
     def is_set(self) -> bool:
         """Return whether to end now."""
@@ -181,7 +181,6 @@ class Worker:
             return ExitCode.OK
         finally:
             self._protection.release()
-            self._speech.stop()
 
     def _turn(self, *, drain: bool) -> bool:
         """Receive one message and deal with it; return whether a drain is at its end."""

@@ -47,12 +47,10 @@ def main() -> None:
     arguments = parser.parse_args()
     prose = PROSE.read_text(encoding="utf-8") + "\n\n"
     text = (prose * (arguments.characters // len(prose) + 1))[: arguments.characters]
-    speech = SpeechProcess(engine=arguments.engine)
-    memory = Memory(speech)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, SpeechProcess(engine=arguments.engine) as speech:
+        memory = Memory(speech)
         request = Request(text=text, folder=Path(folder), voice="af_heart")
         told = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
-    speech.stop()
     growth = memory.last_mib / memory.first_mib
     outside = 1 - (told.synthesis_secs + told.alignment_secs) / told.elapsed_secs
     print(f"\r{len(text):,} characters, {told.duration_secs / 3600:.1f} h of audio, {told.words:,} words")

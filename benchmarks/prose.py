@@ -2,9 +2,9 @@
 
 import random
 import re
-from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parent.parent
+from tests.tree import ROOT
+
 _SOURCES = ("app/local/stories/*.txt", "tests/data/passages/*.txt")
 _SENTENCES_A_PARAGRAPH = 6
 CHARACTERS_A_MINUTE = 900
@@ -14,9 +14,7 @@ CHARACTERS_A_MINUTE = 900
 def prose(characters: int, *, seed: int = 1) -> str:
     """Return paragraphs of at least `characters` characters; the same ones for the same seed."""
     chance = random.Random(seed)  # noqa: S311  # order of sentences, no secret
-    text = "\n\n".join(
-        path.read_text("utf-8") for pattern in _SOURCES for path in sorted(_ROOT.glob(pattern))
-    )
+    text = "\n\n".join(path.read_text("utf-8") for pattern in _SOURCES for path in sorted(ROOT.glob(pattern)))
     sentences = [" ".join(sentence.split()) for sentence in re.split(r"(?<=[.!?])\s+", text)]
     paragraphs: list[str] = []
     length = 0

@@ -44,8 +44,8 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 
 # What Kokoro, WhisperX and what they ask for name as needed, but do not load to speak and to align: the other
 # halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry, spaCy's commands, phonemizer's
-# tables (app/speech/loading.py stands in for these two); and torch, which the image takes
-# from requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
+# tables (app/speech/loading.py stands in for these two); and torch, which the image takes from
+# requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
 LEFT_OUT := \
   aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av babel cloudpathlib colorlog contourpy \
   csvw ctranslate2 cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos \

@@ -4,17 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from app.narration.text import chunks
 from app.subtitles.base import Boundary, Cue, Span, Word
 from app.subtitles.style import Style
 from app.subtitles.widths import width
+from tests.tree import ROOT
 
-_ROOT = Path(__file__).parents[1]
 CORPUS = (
-    _ROOT / "app/local/stories/the-story-of-an-hour.txt",
-    *sorted((_ROOT / "tests/data/passages").glob("*.txt")),
+    ROOT / "app/local/stories/the-story-of-an-hour.txt",
+    *sorted((ROOT / "tests/data/passages").glob("*.txt")),
 )
 """The shipped story and the passages of tests/data."""
 

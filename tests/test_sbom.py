@@ -10,8 +10,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from delivery.errors import DeliveryError
 from delivery.sbom import IMAGES, bill_of
+from tests.tree import ROOT
 
-LOCKS = Path(__file__).parents[1] / "requirements"
+LOCKS = ROOT / "requirements"
 DIGEST = "a" * 64
 LOCK = f"""\
 colorama==0.4.6 ; sys_platform == 'win32' \\

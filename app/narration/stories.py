@@ -152,8 +152,7 @@ class Teller:
                 stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
             stack.callback(self._leave)
             self._folder = stack.enter_context(self._work_folder())
-            stack.callback(self._speech.stop)
-            self._speech.start()
+            stack.enter_context(self._speech)
             self._open = stack.pop_all()
         return self
 

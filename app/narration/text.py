@@ -112,7 +112,8 @@ def chunks(source: str, *, measure: Callable[[str], int], limit: int, opening: i
         packer = _Packer(source, _sentences(source, start, end), measure, limit)
         for chunk in packer.chunks(opening=min(opening, limit)):
             yield chunk
-            opening = 0 if chunk.speakable else opening
+            if opening and chunk.speakable:
+                opening = 0
 
 
 def _paragraphs(source: str) -> Iterator[tuple[int, int]]:

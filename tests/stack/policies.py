@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from string import Template
 from typing import Any
 
-POLICIES = Path(__file__).resolve().parents[2] / "stack" / "policies"
+from tests.tree import ROOT
+
+POLICIES = ROOT / "stack" / "policies"
 ACCOUNT = "123456789012"
 
 # Where IAM's action has another name than the operation that it authorises.

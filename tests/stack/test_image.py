@@ -9,6 +9,7 @@ import pytest
 from stack.config import ImageSettings
 from stack.image import source_tag
 from tests.stack.recording import ACCOUNT, DIGEST, REGION, Recording, record
+from tests.tree import ROOT
 
 REPOSITORY = "aws:ecr/repository:Repository"
 IMAGE = "docker-build:index:Image"
@@ -16,7 +17,6 @@ INDEX = "docker-build:index:Index"
 URL = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/story-tts"
 # How Pulumi marks a secret on the wire.
 SECRET_MARK, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-SERVICE_IMAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_repository(plain: Recording) -> None:
@@ -92,8 +92,8 @@ def test_the_build(plain: Recording) -> None:
         "buildOnPreview": True,
         "buildArgs": {},
         "network": "default",
-        "context": {"location": str(SERVICE_IMAGE_ROOT)},
-        "dockerfile": {"location": str(SERVICE_IMAGE_ROOT / "Dockerfile")},
+        "context": {"location": str(ROOT)},
+        "dockerfile": {"location": str(ROOT / "Dockerfile")},
         "platforms": ["linux/amd64"],
         "exports": [
             {

@@ -199,41 +199,38 @@ class Humming:
         return Utterance(samples=samples, marks=marks)
 
 
+class Noting(Humming):
+    """Hums, and notes each chunk in `spoken`."""
+
+    def __init__(self, *, opening: int = 0) -> None:
+        self.opening = opening
+        self.spoken: list[str] = []
+
+    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+        """Note and hum."""
+        self.spoken.append(text)
+        return super().speak(text, voice=voice, speed=speed)
+
+
 def test_slow_speech_is_cut_shorter(tell: Tell) -> None:
     """At half the speed a chunk has half the characters: what it takes to speak it stays the same."""
-    spoken: list[str] = []
-
-    class Noting(Humming):
-        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-            spoken.append(text)
-            return super().speak(text, voice=voice, speed=speed)
-
+    slow, fast = Noting(), Noting()
     text = "The old keeper who lived by the sea climbed up to the lamp and lit it while the wind blew hard."
-    tell(text, by=Noting(), speed=0.5)
-    assert max(len(chunk) for chunk in spoken) <= Humming.max_chunk // 2
-    spoken.clear()
-    tell(text, by=Noting(), speed=2.0)
-    assert Humming.max_chunk // 2 < max(len(chunk) for chunk in spoken) <= Humming.max_chunk
+    tell(text, by=slow, speed=0.5)
+    assert max(len(chunk) for chunk in slow.spoken) <= Humming.max_chunk // 2
+    tell(text, by=fast, speed=2.0)
+    assert Humming.max_chunk // 2 < max(len(chunk) for chunk in fast.spoken) <= Humming.max_chunk
 
 
 def test_a_story_is_heard_soon(tell: Tell) -> None:
     """Where an engine takes its time the first chunk is a clause, half as long at half the speed."""
-    spoken: list[str] = []
-
-    class Slow(Humming):
-        opening = 40
-
-        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-            spoken.append(text)
-            return super().speak(text, voice=voice, speed=speed)
-
+    engine, slow = Noting(opening=40), Noting(opening=40)
     text = "The old keeper climbed up to the lamp, and with it he lit the sea."
-    narration = tell(text, by=Slow())
-    assert ["The old keeper climbed up to the lamp,", "and with it he lit the sea."] == spoken
+    narration = tell(text, by=engine)
+    assert ["The old keeper climbed up to the lamp,", "and with it he lit the sea."] == engine.spoken
     assert_media_agree(narration, text)
-    spoken.clear()
-    tell(text, by=Slow(), speed=0.5)
-    assert spoken[0] != "The old keeper climbed up to the lamp,"
+    tell(text, by=slow, speed=0.5)
+    assert slow.spoken[0] != "The old keeper climbed up to the lamp,"
 
 
 class Listener:

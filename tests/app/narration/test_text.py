@@ -74,11 +74,8 @@ SPOKEN_SOON = (
     [
         (SPOKEN_SOON, 40, "They had walked along the river,"),
         (SPOKEN_SOON, 20, SPOKEN_SOON),  # no end within reach: never between any two words
-        (
-            f"Yes, they had. {SPOKEN_SOON}",
-            80,
-            "Yes, they had. They had walked along the river,",
-        ),  # none is tiny
+        # neither the first clause nor the second: none is tiny
+        (f"Yes, they had. {SPOKEN_SOON}", 80, "Yes, they had. They had walked along the river,"),
         (SPOKEN_SOON.replace(",", ""), 70, SPOKEN_SOON.replace(",", "")[:59]),
         ("They had walked along the river, said Ann.", 40, "They had walked along the river, said Ann."),
         (f"One.\n\n{SPOKEN_SOON}", 70, "One."),  # a heading is short itself; what follows is as ever
