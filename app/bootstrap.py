@@ -7,18 +7,18 @@ from app.aws.protection import NoProtection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
 from app.aws.session import AwsClients
 from app.aws.tasks import Claim, Tasks
-from app.contract import Contract
+from app.client.submission import Submitter
 from app.errors import ConfigurationError
 from app.health import Health
-from app.lease import Lease
-from app.narration.process import SpeechProcess
-from app.narration.workfolder import WorkFolder
+from app.message import Contract
 from app.settings import Settings
 from app.shutdown import Shutdown
 from app.speech.voices import Speakable
-from app.submission import Submitter
+from app.speech_process.client import SpeechProcess
 from app.telemetry import Metrics
-from app.worker import Worker
+from app.work_folder import WorkFolder
+from app.worker.lease import Lease
+from app.worker.loop import Worker
 
 RENEWAL_TIMEOUT_SHARE = 1 / 6
 """Of the lease: how long one renewal may wait for its answer, so that others fit in before the lease ends."""

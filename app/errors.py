@@ -25,6 +25,11 @@ StoryTtsError
 └── MissingExtraError       an optional package is not installed
 """
 
+import errno
+from pathlib import Path
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 class StoryTtsError(Exception):
     """The root: a message for people, without any of the story's text, and a stable code for programs."""
@@ -169,3 +174,10 @@ class MissingExtraError(StoryTtsError):
     """An optional package is not installed; the message names the command that installs it."""
 
     code = "MISSING_EXTRA"
+
+
+def disk_error(error: OSError, path: Path) -> Exception:
+    """Return DiskFullError where disk or quota are full or the file may not grow, else `error` itself."""
+    if error.errno in _FULL:
+        return DiskFullError(f"no space left for {path}")
+    return error

@@ -23,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from app.alignment.base import Aligner
+from app.alignment.spelling import WILDCARD, spelled
+from app.alignment.whisperx import WhisperXAligner
 from app.models.store import ModelStore
 from app.narration.base import Request
-from app.narration.narrator import Narrator
+from app.narration.pipeline import Narrator
 from app.speech.base import Mark, Utterance
 from app.speech.espeak import EspeakEngine
-from app.subtitles.base import Aligner, Span
-from app.subtitles.spelling import WILDCARD, spelled
-from app.subtitles.whisperx import WhisperXAligner
+from app.text.spans import Span
 from benchmarks.prose import CHARACTERS_A_MINUTE, prose
 from tests.models.library import models_folder
 from tests.models.wav2vec2 import LABELS

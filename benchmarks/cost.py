@@ -12,10 +12,10 @@ import argparse
 import time
 import warnings
 
+from app.alignment.whisperx import WhisperXAligner
 from app.models.store import ModelStore
-from app.narration.text import chunks
 from app.speech.kokoro import KokoroEngine
-from app.subtitles.whisperx import WhisperXAligner
+from app.text.chunks import chunks
 from benchmarks.prose import prose
 from tests.models.library import models_folder
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import pysubs2
 
 from app.narration.base import Narration, Request
-from app.narration.narrator import Narrator, no_aligner
-from app.narration.text import chunks
+from app.narration.pipeline import Narrator, no_aligner
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
 from app.subtitles.layout import Layout
 from app.subtitles.style import Style
+from app.text.chunks import chunks
 from tests.reading_rules import CORPUS, fast, faults, spoken
 
 VOICE = "en-us"

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from app.narration.base import Progress, Request
-from app.narration.process import SpeechProcess
+from app.speech_process.client import SpeechProcess
 
 PROSE = Path(__file__).parent.parent / "app" / "local" / "stories" / "the-story-of-an-hour.txt"
 FIRST_SECS = 60.0

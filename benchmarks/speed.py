@@ -15,8 +15,8 @@ import time
 import warnings
 
 from app.models.store import ModelStore
-from app.narration.text import chunks
 from app.speech.kokoro import KokoroEngine
+from app.text.chunks import chunks
 from benchmarks.prose import prose
 from tests.models.library import models_folder
 

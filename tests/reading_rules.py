@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from app.narration.text import chunks
-from app.subtitles.base import Boundary, Cue, Span, Word
+from app.subtitles.base import Cue
 from app.subtitles.style import Style
-from app.subtitles.widths import width
+from app.text.characters import width
+from app.text.chunks import chunks
+from app.text.spans import Boundary, Span, Word
 from tests.tree import ROOT
 
 CORPUS = (

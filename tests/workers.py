@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from app.aws.session import AwsClients
 from app.aws.tasks import Row, Tasks
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.emulator import REGION
 from app.local.platform import Platform
 from app.local.service import reserved_port

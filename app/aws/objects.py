@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.aws.session import code_of, translated
-from app.contract import S3Address
 from app.errors import InfrastructureError
+from app.job import S3Address
 
 MAX_OBJECT_BYTES = 5 * 1000**3
 """S3's limit of one PutObject, rounded down."""

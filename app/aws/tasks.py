@@ -21,8 +21,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from app.aws.session import code_of, translated
-from app.contract import Job, RowKey
 from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError, UnavailableError
+from app.job import Job, RowKey
 
 PENDING, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = (
     "PENDING",

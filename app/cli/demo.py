@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.submission import Standing
+    from app.client.submission import Standing
 
 CUES_SHOWN = 6
 TIMEOUT_SECS = 3600.0

@@ -17,7 +17,7 @@ def doctor(
 
     from rich.console import Console
 
-    from app.diagnosis import diagnose
+    from app.client.doctor import diagnose
 
     console = Console()
     findings = []

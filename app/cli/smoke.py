@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.smoke import Check, Passage
+    from app.client.smoke import Check, Passage
 
 TIMED_OUT = 3
 
@@ -29,9 +29,9 @@ def smoke(
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
     from app.bootstrap import submitter_of
+    from app.client.smoke import look_at, send_story
     from app.deployment import addresses_of
     from app.settings import Settings
-    from app.smoke import look_at, send_story
 
     settings = Settings.read(addresses_of(stack) if stack else None)
     clients = AwsClients(region=settings.region)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from app.narration.stories import Outcome
+    from app.client.files import Outcome
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
@@ -43,7 +43,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     """
     from rich.console import Console
 
-    from app.narration.stories import Manner, Teller, story_files
+    from app.client.files import Manner, Teller, story_files
     from app.settings import SpeechSettings
 
     manner = Manner.of(

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.aws.objects import Objects
-from app.contract import S3Address
-from app.submission import Standing, State, Submission, Submitter
+from app.client.submission import Standing, State, Submission, Submitter
+from app.job import S3Address
 
 POLL_SECS = 1.0
 

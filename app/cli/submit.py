@@ -8,9 +8,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.contract import Contract
-    from app.narration.stories import StoryFile
-    from app.submission import Submission
+    from app.client.files import StoryFile
+    from app.client.submission import Submission
+    from app.message import Contract
 
 
 def submit(  # noqa: PLR0917  # options, which typer passes by name
@@ -38,7 +38,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     from app.bootstrap import contract_of, submitter_of
     from app.cli.standings import download as fetch
     from app.cli.standings import print_standings, watch
-    from app.narration.stories import story_files
+    from app.client.files import story_files
     from app.settings import Settings
 
     settings = Settings.read()

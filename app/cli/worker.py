@@ -18,10 +18,10 @@ def worker(
     import sys
     from contextlib import ExitStack
 
-    from app.narration.process import SpeechProcess
-    from app.narration.workfolder import WorkFolder
     from app.settings import Settings
     from app.shutdown import Shutdown
+    from app.speech_process.client import SpeechProcess
+    from app.work_folder import WorkFolder
 
     settings = Settings.read()
     shutdown = Shutdown(stop_timeout_secs=settings.stop_timeout_secs)

@@ -1,1 +1,1 @@
-"""Text to sentences to chunks to audio and words; streams, and never holds a story's audio."""
+"""From text to audio, word times and subtitles, in a stream that never holds a story's audio."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from app.alignment.base import Aligner
 from app.narration.base import Request
-from app.narration.narrator import Narrator, no_aligner
+from app.narration.pipeline import Narrator, no_aligner
 from app.settings import SpeechSettings
 from app.speech.voices import voices_of
-from app.subtitles.base import Aligner
 
 
 class Speech(Protocol):
@@ -63,7 +63,7 @@ class _Kokoro:
         return Narrator(engine=self._engine, aligner=partial(self._aligner, request.voice))
 
     def _aligner(self, voice: str) -> Aligner | None:
-        from app.subtitles import whisperx  # noqa: PLC0415 - native code of the chosen engine alone
+        from app.alignment import whisperx  # noqa: PLC0415 - native code of the chosen engine alone
 
         language = whisperx.language_of(voice)
         if language not in self._aligners and whisperx.has_model(self._models, language):

@@ -1,1 +1,1 @@
-"""From spoken chunks to subtitles: when each word is heard, which cues they form, how files spell them."""
+"""Words and their times to subtitle cues and files."""

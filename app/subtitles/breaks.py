@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from app.subtitles.base import Boundary, Word
-from app.subtitles.widths import joins, width
+from app.text.characters import joins, width
+from app.text.spans import Boundary, Word
 
 
 class Break(IntEnum):

@@ -33,7 +33,8 @@ from typing import Self, TextIO
 
 from pysubs2.time import ms_to_times
 
-from app.subtitles.base import Cue, Word
+from app.subtitles.base import Cue
+from app.text.spans import Word
 
 SUFFIXES = {"srt": ".srt", "vtt": ".vtt", "words": ".words.json"}
 """What follows the stem in the name of each file."""

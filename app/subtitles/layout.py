@@ -4,10 +4,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from app.subtitles.base import Cue, Word
+from app.subtitles.base import Cue
 from app.subtitles.breaks import Atom, Break, atoms
 from app.subtitles.pacing import Pacer, Report, Slot
 from app.subtitles.style import Style
+from app.text.spans import Word
 
 _HORIZON = 600
 """Atoms of one paragraph looked at together: a longer paragraph is laid out in steps of two thirds of it."""

@@ -7,7 +7,7 @@ from math import ceil
 
 from app.subtitles.base import Cue
 from app.subtitles.style import Style
-from app.subtitles.widths import width
+from app.text.characters import width
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.aws.tasks import Row
-from app.contract import RowKey
+from app.job import RowKey
 from tests.chaos.calls import PUTS, ROW_WRITES, Boundary
 from tests.chaos.journal import Entry, Journal
 from tests.workers import Jobs

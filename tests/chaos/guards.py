@@ -22,7 +22,12 @@ _TIMEOUT_SECS = 400
 _FAILED = 1
 """pytest's exit code where tests ran and failed; others mean that none ran."""
 
-TASKS, OBJECTS, WORKER, LEASE = "app/aws/tasks.py", "app/aws/objects.py", "app/worker.py", "app/lease.py"
+TASKS, OBJECTS, WORKER, LEASE = (
+    "app/aws/tasks.py",
+    "app/aws/objects.py",
+    "app/worker/loop.py",
+    "app/worker/lease.py",
+)
 TEST_TASKS, TEST_OBJECTS = "tests/app/aws/test_tasks.py", "tests/app/aws/test_objects.py"
 FAULTS = "tests/chaos/test_faults.py"
 TABLES_LIFE = "tests/fuzz/test_life_of_a_task.py::test_the_table_lives_as_the_model_says"
@@ -253,7 +258,7 @@ GUARDS = (
         WORKER,
         "characters=len(job.text), voice=job.voice",
         "characters=job.text, voice=job.voice",
-        "tests/app/test_worker.py::test_a_story_becomes_media_and_completed_rows",
+        "tests/app/worker/test_worker.py::test_a_story_becomes_media_and_completed_rows",
     ),
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 from app.aws.tasks import COMPLETED, Row
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.platform import Platform
 from tests.workers import Jobs, WorkerProcess, until, worker
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.platform import Platform, create_platform
 from tests import logs
 from tests.chaos.calls import Boundary

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.platform import Platform
 from tests.chaos.calls import PUTS, Boundary
 from tests.chaos.checker import End, Sent, indistinct_media, violations

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.platform import Platform
 from tests.chaos.checker import End, Sent, violations
 from tests.chaos.faults import DELIVERIES_WITH_FAULTS, Kind, Schedule

@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.contract import Contract, RowKey
 from app.errors import PermanentJobError
+from app.job import RowKey
+from app.message import Contract
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:story-topic"
 MARKER = "zebrawood"

@@ -26,16 +26,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import app.worker
+import app.worker.loop
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
 from app.bootstrap import worker_of
-from app.contract import RowKey
 from app.errors import InfrastructureError
+from app.job import RowKey
 from app.local.platform import Platform
-from app.narration.process import SpeechProcess, State
-from app.narration.workfolder import WorkFolder
 from app.settings import Settings
 from app.shutdown import Shutdown
+from app.speech_process.client import SpeechProcess, State
+from app.work_folder import WorkFolder
 from tests.chaos.calls import PUTS, Boundary
 from tests.chaos.faults import Fault, Kind, Plan, Side
 from tests.chaos.journal import Journal
@@ -99,7 +99,7 @@ class Bench:
                 emit_metrics=False,
             )
         # The pauses between attempts are no part of the model.
-        monkeypatch.setattr(app.worker, "MAX_BACKOFF_SECS", 0.0)
+        monkeypatch.setattr(app.worker.loop, "MAX_BACKOFF_SECS", 0.0)
         until(lambda: speech.state is State.READY)
 
     def attempt(self, plan: Plan) -> None:

@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 
 from app.aws.session import AwsClients
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Claim, Ended, Held, Tasks
-from app.contract import Destination, Job, RowKey, S3Address
 from app.errors import LeaseLostError
+from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.aws.objects import Digest, ObjectChangedError, Objects
 from app.aws.session import AwsClients
-from app.contract import S3Address
+from app.job import S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
 

@@ -8,8 +8,8 @@ import pytest
 
 from app.aws.session import AwsClients
 from app.aws.tasks import Claim, Ended, Held, Row, Tasks
-from app.contract import Destination, Job, RowKey, S3Address
 from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError
+from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.contract import RowKey
+from app.job import RowKey
 from app.local.emulator import emulator
 from app.local.platform import Platform, create_platform
 

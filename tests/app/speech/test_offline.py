@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.alignment.whisperx import WhisperXAligner
 from app.models.store import ModelStore
 from app.narration.base import Narration, Request
-from app.narration.narrator import Narrator
+from app.narration.pipeline import Narrator
 from app.speech.kokoro import KokoroEngine
-from app.subtitles.whisperx import WhisperXAligner
 
 PAUSE = 24_000 // 10
 """Samples: shorter silences are speech's own."""
@@ -123,7 +123,7 @@ def test_every_word_is_in_the_words_file_once(tell: Tell, text: str) -> None:
 
 def test_ten_thousand_words_without_a_full_stop_are_cut(models: ModelStore) -> None:
     """The packing, which Kokoro's pronunciation measures, loses no word of an endless sentence."""
-    from app.narration.text import chunks  # beside its only use
+    from app.text.chunks import chunks  # beside its only use
 
     engine = KokoroEngine(models=models, threads=1)
     text = " ".join(f"word{'s' * (index % 3)}" for index in range(10_000))

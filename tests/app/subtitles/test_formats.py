@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.subtitles.base import Boundary, Cue, Span, Word
+from app.subtitles.base import Cue
 from app.subtitles.formats import SubRipWriter, SubtitleFiles, WebVttWriter, WordsWriter
 from app.subtitles.layout import Layout
+from app.text.spans import Boundary, Span, Word
 from tests.reading_rules import CORPUS, spoken
 
 JOINER = "\u2060"

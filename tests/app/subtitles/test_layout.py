@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.narration.text import chunks
 from app.subtitles import layout
-from app.subtitles.base import Boundary, Cue, Span, Word
+from app.subtitles.base import Cue
 from app.subtitles.layout import Layout
 from app.subtitles.style import Style
+from app.text.chunks import chunks
+from app.text.spans import Boundary, Span, Word
 from tests.reading_rules import CORPUS, fast, faults, spoken
 
 texts = st.text(

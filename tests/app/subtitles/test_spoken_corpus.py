@@ -8,7 +8,7 @@ import pysubs2
 import pytest
 
 from app.narration.base import Narration, Request
-from app.narration.narrator import Narrator, no_aligner
+from app.narration.pipeline import Narrator, no_aligner
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
 from app.subtitles.style import Style

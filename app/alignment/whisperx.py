@@ -1,0 +1,208 @@
+"""
+Forced alignment by WhisperX.
+
+A network hears which letter is said when, and the known text finds its way through.
+
+Each chunk is aligned in a window of its own: WhisperX's memory grows with the square of a window's length.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.alignment.spelling import WILDCARD, spelled
+from app.errors import ConfigurationError, EngineDiedError, MissingExtraError
+from app.models.store import ModelStore
+from app.speech import loading, native
+from app.speech.base import Mark, Utterance
+from app.text.spans import Span
+
+_HEARING_RATE = 16_000
+"""Hertz, of every wav2vec2 (whisperx.audio.SAMPLE_RATE)."""
+_SENTENCES = Path(__file__).with_name("nltk_data")
+"""
+Empty tables for nltk's sentence splitter, which WhisperX asks for and would download. Transcripts here are
+words without any punctuation, so there is nothing that its true tables would decide.
+"""
+_LANGUAGES = {
+    "a": "en",
+    "b": "en",
+    "e": "es",
+    "f": "fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt",
+    "z": "zh",
+}
+_SPACED = "en"
+"""
+What WhisperX is told: a language with spaces between words, as the transcripts here have in any language.
+"""
+
+
+def language_of(voice: str) -> str:
+    """Return the language code of a Kokoro voice, as WhisperX names languages."""
+    return _LANGUAGES[voice[0]]
+
+
+def has_model(models: ModelStore, language: str) -> bool:
+    """Whether the models folder holds a network for `language`."""
+    return models.has(f"align/{language}")
+
+
+class WhisperXAligner:
+    """whisperx.alignment, for one language."""
+
+    name = "whisperx"
+
+    def __init__(self, *, models: ModelStore, language: str, device: str = "cpu", threads: int = 0) -> None:
+        """
+        Load the language's network from `models`.
+
+        Raises MissingExtraError where the speech extra is not installed, ConfigurationError where there is no
+        network for the language or its files are changed.
+        """
+        native.bound_caches()
+        self._language, self._device = language, device
+        folder = models.below(f"align/{language}")
+        self._whisperx, torch = _imported()
+        torch.set_num_threads(threads or native.processors())
+        with _quiet():
+            model, metadata = self._load(folder)
+        self._letters: Mapping[str, int] = metadata["dictionary"]
+        self._model = _Listener(model.eval(), kind=metadata["type"], letters=self._letters)
+        self._metadata = {
+            "language": _SPACED,
+            "type": "torchaudio",
+            "dictionary": {**self._letters, WILDCARD: len(self._letters)},
+        }
+        self._mapped = native.mappings(folder)
+        native.return_memory()
+
+    def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
+        """Load a model repository's folder, or else the file of torchaudio's bundle for the language."""
+        load = partial(self._whisperx.load_align_model, self._language, self._device, model_cache_only=True)
+        try:
+            if (folder / "config.json").exists():
+                return load(model_name=str(folder))  # type: ignore[no-any-return]
+            with loading.without_copies(*folder.iterdir()):
+                return load(model_dir=str(folder))  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise ConfigurationError(f"{folder}: WhisperX cannot load it: {error}") from error
+
+    def align(
+        self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
+    ) -> Sequence[Mark | None]:
+        """
+        Return a mark for each word that was heard, in order.
+
+        Raises EngineDiedError where WhisperX gives back other words than it was given.
+        """
+        spoken = [
+            spelled(text[word.start : word.end], language=self._language, letters=self._letters)
+            for word in words
+        ]
+        transcript = " ".join(part for parts in spoken for part in parts)
+        if not transcript or not len(utterance.samples):
+            return [None] * len(words)
+        duration_secs = len(utterance.samples) / sample_rate
+        heard = iter(self._heard(utterance, transcript, duration_secs, sample_rate))
+        marks = []
+        for word, parts in zip(words, spoken, strict=True):
+            times = [next(heard) for _ in parts]
+            marks.append(_mark(word, [time for time in times if time], duration_secs))
+        return marks
+
+    def _heard(
+        self, utterance: Utterance, transcript: str, duration_secs: float, sample_rate: int
+    ) -> list[tuple[float, float] | None]:
+        """Return the start and end in seconds of each word of the transcript, None for those not found."""
+        import torch  # loaded by now
+        from torchaudio.functional import resample
+
+        with _quiet(), torch.inference_mode():
+            audio = resample(torch.from_numpy(utterance.samples), sample_rate, _HEARING_RATE)
+            result = self._whisperx.align(
+                [{"text": transcript, "start": 0.0, "end": duration_secs}],
+                self._model,
+                self._metadata,
+                audio,
+                self._device,
+            )
+        # before the engine takes as much again: what the window took, and weights, which the file still has
+        native.return_memory()
+        native.unload(self._mapped)
+        found = result["word_segments"]
+        expected = transcript.split(" ")
+        if not found:  # it gave up on the window as a whole
+            return [None] * len(expected)
+        if [entry["word"] for entry in found] != expected:
+            raise EngineDiedError(f"WhisperX gave back {len(found)} words for {len(expected)}")
+        return [
+            (float(entry["start"]), float(entry["end"])) if {"start", "end"} <= entry.keys() else None
+            for entry in found
+        ]
+
+
+class _Listener:
+    """
+    A network with one more letter, the wildcard: as likely at any time as the likeliest of the others.
+
+    The wildcard weakens each of the others by the same share in every frame, and so favours no way through.
+    """
+
+    def __init__(self, model: Any, *, kind: str, letters: Mapping[str, int]) -> None:
+        self._model = model
+        self._is_bundle = kind == "torchaudio"
+        blank = next((letters[name] for name in ("[pad]", "<pad>") if name in letters), 0)
+        self._sounding = [code for code in sorted(set(letters.values())) if code != blank]
+        self._width = len(letters)
+
+    def __call__(self, audio: Any, lengths: Any = None) -> tuple[Any, None]:
+        import torch  # loaded by now
+
+        if self._is_bundle:
+            logits, _ = self._model(audio, lengths=lengths)
+        else:
+            logits = self._model(audio).logits
+        # a dictionary that folds case may have fewer codes than the network
+        logits = logits[..., : max(self._width, max(self._sounding) + 1)]
+        wildcard = logits[..., self._sounding].amax(-1, keepdim=True)
+        return torch.cat([logits[..., : self._width], wildcard], dim=-1), None
+
+
+def _mark(word: Span, times: list[tuple[float, float]], duration_secs: float) -> Mark | None:
+    if not times:
+        return None
+    start = min(max(times[0][0], 0.0), duration_secs)
+    end = min(max(times[-1][1], start), duration_secs)
+    return Mark(start=word.start, end=word.end, start_secs=start, end_secs=end)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep WhisperX from logging sentences that it cannot align: the text belongs into no log."""
+    logging.getLogger("whisperx").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas and torch, by the way they are called
+        yield
+
+
+def _imported() -> tuple[Any, Any]:
+    try:
+        with _quiet(), loading.lean_imports():
+            import nltk
+            import torch
+            from whisperx import alignment
+    except ImportError as error:
+        raise MissingExtraError(
+            f"alignment needs {error.name}: install the extra with `pip install 'story-tts[speech]'`"
+        ) from error
+    if str(_SENTENCES) not in nltk.data.path:
+        nltk.data.path.insert(0, str(_SENTENCES))
+    return alignment, torch

@@ -1,0 +1,1 @@
+"""Samples to sound files: signal processing and encoders."""

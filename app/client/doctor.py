@@ -1,0 +1,128 @@
+"""What `story-tts doctor` checks: everything a worker needs, asked without writing anything."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.aws.session import AwsClients
+from app.bootstrap import contract_of
+from app.errors import ConfigurationError, InfrastructureError, StoryTtsError
+from app.narration.base import Request
+from app.settings import Settings
+from app.speech_process.client import SpeechProcess
+from app.work_folder import WorkFolder
+
+GIBIBYTE = 1024**3
+WANTED_DISK_BYTES = 5 * GIBIBYTE
+"""The longest story that a WAV file holds, and its subtitles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one check."""
+
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def diagnose() -> Iterator[Finding]:
+    """Yield a finding a check, in the order in which they depend on each other."""
+    try:
+        settings = Settings.read()
+    except ConfigurationError as error:
+        for fault in error.faults:
+            yield Finding(
+                "settings", ok=False, found=fault, advice="set it; `story-tts local` prints an example"
+            )
+        return
+    yield Finding("settings", ok=True, found="complete")
+    clients = AwsClients(region=settings.region)
+    checks: tuple[tuple[str, Callable[[Settings, AwsClients], str], str], ...] = (
+        ("credentials", _identity, "export credentials, set AWS_PROFILE, or give the task a role"),
+        ("queue", _queue, "check QUEUE_URL, and sqs:ReceiveMessage, ChangeMessageVisibility, DeleteMessage"),
+        ("dead letters", _dead_letters, "check DEAD_LETTER_QUEUE_URL and sqs:SendMessage"),
+        (
+            "table",
+            _table,
+            "check DYNAMODB_TABLE; its keys must be id (HASH) and task_id (RANGE), both strings",
+        ),
+        ("bucket", _bucket, "check OUTPUT_BUCKET, its region, and s3:GetObject and s3:PutObject"),
+        (
+            "engine",
+            _engine,
+            "check SPEECH_ENGINE and KOKORO_VOICE; kokoro needs `pip install story-tts[speech]`",
+        ),
+        ("disk", _disk, "let WORK_DIR name a folder of its own user with more room"),
+    )
+    for name, check, advice in checks:
+        try:
+            found = check(settings, clients)
+        except StoryTtsError as error:
+            yield Finding(name, ok=False, found=error.message.splitlines()[0], advice=advice)
+        else:
+            yield Finding(name, ok=True, found=found)
+
+
+def _identity(_: Settings, clients: AwsClients) -> str:
+    return str(clients.call("sts", "get_caller_identity")["Arn"])
+
+
+def _queue(settings: Settings, clients: AwsClients) -> str:
+    return _depth(clients, settings.queue_url)
+
+
+def _dead_letters(settings: Settings, clients: AwsClients) -> str:
+    if settings.dead_letter_queue_url is None:
+        return "none is set: a job that cannot succeed stays on the queue, ever later"
+    return _depth(clients, settings.dead_letter_queue_url)
+
+
+def _depth(clients: AwsClients, url: str) -> str:
+    attributes = clients.call(
+        "sqs",
+        "get_queue_attributes",
+        QueueUrl=url,
+        AttributeNames=["ApproximateNumberOfMessages", "QueueArn"],
+    )["Attributes"]
+    return f"{attributes['QueueArn']}, {attributes['ApproximateNumberOfMessages']} messages"
+
+
+def _table(settings: Settings, clients: AwsClients) -> str:
+    table: Any = clients.call("dynamodb", "describe_table", TableName=settings.table)["Table"]
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in table["AttributeDefinitions"]}
+    keys = [(key["AttributeName"], key["KeyType"], types[key["AttributeName"]]) for key in table["KeySchema"]]
+    if sorted(keys) != [("id", "HASH", "S"), ("task_id", "RANGE", "S")]:
+        spelled = ", ".join(f"{name} ({kind}, {of})" for name, kind, of in keys)
+        raise ConfigurationError(f"{settings.table} has the keys {spelled}")
+    return f"{settings.table}, keys id and task_id"
+
+
+def _bucket(settings: Settings, clients: AwsClients) -> str:
+    clients.call("s3", "head_bucket", Bucket=settings.bucket)
+    return settings.bucket
+
+
+def _engine(settings: Settings, _: AwsClients) -> str:
+    contract_of(settings)
+    with (
+        WorkFolder(settings.work_dir) as work_folder,
+        work_folder.job() as folder,
+        SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path) as speech,
+    ):
+        request = Request(text="One, two, three.", folder=folder, voice=settings.default_voice)
+        spoken = speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
+    return f"{settings.speech_engine} spoke {spoken.duration_secs:.1f} s as {settings.default_voice}"
+
+
+def _disk(settings: Settings, _: AwsClients) -> str:
+    with WorkFolder(settings.work_dir):
+        free = shutil.disk_usage(settings.work_dir).free
+    if free < WANTED_DISK_BYTES:
+        raise InfrastructureError(
+            f"{settings.work_dir} has {free / GIBIBYTE:.1f} GiB left, of 5 for a long story"
+        )
+    return f"{settings.work_dir}, {free / GIBIBYTE:.0f} GiB free"

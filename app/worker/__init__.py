@@ -1,0 +1,1 @@
+"""The worker: receives jobs, narrates them, stores the media, commits the rows."""
