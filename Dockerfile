@@ -58,7 +58,7 @@ ARG MODELS_MIRROR=""
 WORKDIR /fetch
 COPY app/__init__.py app/__main__.py app/errors.py app/
 COPY app/cli app/cli
-COPY app/speech/__init__.py app/speech/voices.py app/speech/
+COPY app/speech/__init__.py app/speech/registry.py app/speech/voices.py app/speech/
 COPY app/models app/models
 # One time of change for all, so that the same models are the same layer.
 RUN python3 -m app models fetch --dir /opt/models ${MODELS} \

@@ -10,29 +10,32 @@ from app.aws.tasks import Claim, Tasks
 from app.client.submission import Submitter
 from app.errors import ConfigurationError
 from app.health import Health
-from app.message import Contract
+from app.message import MessageParser
+from app.narration.options import NarrationOptions
 from app.settings import Settings
 from app.shutdown import Shutdown
-from app.speech.voices import Speakable
+from app.speech.registry import VoiceNames
 from app.speech_process.client import SpeechProcess
 from app.telemetry import Metrics
 from app.work_folder import WorkFolder
+from app.worker.attempt import AttemptRunner
 from app.worker.lease import Lease
 from app.worker.loop import Worker
+from app.worker.outcomes import OutcomeHandler
 
 RENEWAL_TIMEOUT_SHARE = 1 / 6
 """Of the lease: how long one renewal may wait for its answer, so that others fit in before the lease ends."""
 
 
-def contract_of(settings: Settings) -> Contract:
-    """Return the agreement that this worker's jobs are held against. Raises ConfigurationError."""
-    voices = Speakable(settings.speech_engine)
+def message_parser(settings: Settings) -> MessageParser:
+    """Return the parser of this worker's messages. Raises ConfigurationError."""
+    voices = VoiceNames(settings.speech_engine)
     if settings.default_voice not in voices:
         raise ConfigurationError(
             f"KOKORO_VOICE={settings.default_voice} is not a voice of engine {settings.speech_engine};"
             f" `story-tts voices --engine {settings.speech_engine}` lists them"
         )
-    return Contract(
+    return MessageParser(
         output_bucket=settings.bucket,
         default_voice=settings.default_voice,
         voices=voices,
@@ -41,58 +44,74 @@ def contract_of(settings: Settings) -> Contract:
     )
 
 
-def tasks_of(settings: Settings, clients: AwsClients) -> Tasks:
+def task_table(settings: Settings, clients: AwsClients) -> Tasks:
     """Return the table of rows."""
     return Tasks(dynamodb=clients.client("dynamodb"), table=settings.table, owner=settings.owner)
 
 
-def dead_letters_of(settings: Settings, clients: AwsClients) -> Queue | None:
+def dead_letter_queue(settings: Settings, clients: AwsClients) -> Queue | None:
     """Return the dead-letter queue, where one is set."""
     if settings.dead_letter_queue_url is None:
         return None
     return Queue(sqs=clients.client("sqs"), url=settings.dead_letter_queue_url)
 
 
-def submitter_of(settings: Settings, clients: AwsClients) -> Submitter:
+def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:
     """Return the producer's part; jobs go through the topic where one is set, else straight to the queue."""
     channel = (
         Topic(sns=clients.client("sns"), arn=settings.topic_arn)
         if settings.topic_arn
         else Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     )
-    return Submitter(tasks=tasks_of(settings, clients), channel=channel)
+    return Submitter(tasks=task_table(settings, clients), channel=channel)
 
 
-def worker_of(
+def build_worker(
     settings: Settings,
     *,
+    options: NarrationOptions,
     work_folder: WorkFolder,
     speech: SpeechProcess,
     shutdown: Shutdown,
     emit_metrics: bool,
 ) -> tuple[Worker, Health]:
     """
-    Return a worker and its health, around a folder and a speech child that are the caller's to end.
+    Return a worker and its health; the caller owns the work folder and the speech process, and ends them.
 
     Raises ConfigurationError where the settings contradict each other or the machine.
     """
-    contract = contract_of(settings)
+    parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
     health = Health(speech_state=lambda: speech.state)
-    worker = Worker(
-        queue=Queue(sqs=clients.client("sqs"), url=settings.queue_url),
-        dead_letters=dead_letters_of(settings, clients),
-        tasks=tasks_of(settings, clients),
-        objects=Objects(s3=clients.client("s3")),
-        contract=contract,
+    queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
+    tasks = task_table(settings, clients)
+    runner = AttemptRunner(
+        queue=queue,
+        tasks=tasks,
+        media=Objects(s3=clients.client("s3")),
+        parser=parser,
         speech=speech,
-        reading_speed=settings.reading_speed,
-        pauses=settings.pauses,
+        options=options,
         work_folder=work_folder,
-        lease_of=_Leases(settings, health),
+        leases=_Leases(settings, health),
         lease_secs=settings.lease_secs,
-        receive_wait_secs=settings.receive_wait_secs,
         max_receives=settings.max_receives,
+        shutdown=shutdown,
+    )
+    outcomes = OutcomeHandler(
+        queue=queue,
+        dead_letters=dead_letter_queue(settings, clients),
+        tasks=tasks,
+        parser=parser,
+        max_receives=settings.max_receives,
+    )
+    worker = Worker(
+        queue=queue,
+        runner=runner,
+        outcomes=outcomes,
+        speech=speech,
+        receive_wait_secs=settings.receive_wait_secs,
+        visibility_secs=settings.lease_secs,
         health=health,
         metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
         protection=(
@@ -111,7 +130,7 @@ class _Leases:
             region=settings.region, timeout_secs=settings.lease_secs * RENEWAL_TIMEOUT_SHARE, attempts=1
         )
         self._queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
-        self._tasks = tasks_of(settings, clients)
+        self._tasks = task_table(settings, clients)
         self._lease_secs = settings.lease_secs
         self._health = health
 
@@ -123,5 +142,5 @@ class _Leases:
             claim=claim,
             lease_secs=self._lease_secs,
             claimed_at=claimed_at,
-            on_renewal=self._health.turned,
+            on_renewal=self._health.heartbeat,
         )

@@ -28,12 +28,12 @@ class Health:
         self._turned_at = clock()
         self._fault: str | None = None
 
-    def turned(self) -> None:
+    def heartbeat(self) -> None:
         """Note a turn of the poll loop, or a renewal of the job at hand."""
         self._turned_at = self._clock()
         self._fault = None
 
-    def broken(self, reason: str) -> None:
+    def mark_unhealthy(self, reason: str) -> None:
         """Note a fault that keeps the worker from its jobs until the next turn."""
         self._fault = reason
 

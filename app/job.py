@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from app.media import MEDIA, MediaKind, TaskRow
+
 DIRECT_TASK_ID = "direct"
+_PRIMARY_SUFFIX = {kind.row: kind.suffix for kind in MEDIA if kind.is_primary}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,32 +20,35 @@ class S3Address:
         """As rows and people write it."""
         return f"s3://{self.bucket}/{self.key}"
 
-    def sibling(self, suffix: str) -> "S3Address":
-        """Return the address of the same stem with another suffix; `.srt` is the one that is replaced."""
-        return S3Address(self.bucket, self.key.removesuffix(".srt") + suffix)
+    @classmethod
+    def parse(cls, uri: str) -> "S3Address":
+        """Return the address that `uri` writes, such as one from a row of ours."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
+
+    def with_suffix(self, old: str, new: str) -> "S3Address":
+        """Return the address with `new` in place of the suffix `old`, appended where the key lacks `old`."""
+        return S3Address(self.bucket, self.key.removesuffix(old) + new)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The four objects of a job."""
+    """Where the objects of a job go: two addresses, and the others derived from them by suffix."""
 
     audio: S3Address
-    srt: S3Address
+    subtitles: S3Address
+
+    def address(self, kind: MediaKind) -> S3Address:
+        """Return where the object of `kind` goes."""
+        primary = self.audio if kind.row is TaskRow.AUDIO else self.subtitles
+        if kind.is_primary:
+            return primary
+        return primary.with_suffix(_PRIMARY_SUFFIX[kind.row], kind.suffix)
 
     @property
-    def vtt(self) -> S3Address:
-        """WebVTT, beside the SRT."""
-        return self.srt.sibling(".vtt")
-
-    @property
-    def words(self) -> S3Address:
-        """Every word and its time, beside the SRT."""
-        return self.srt.sibling(".words.json")
-
-    @property
-    def addresses(self) -> tuple[S3Address, S3Address, S3Address, S3Address]:
-        """All four, the audio first."""
-        return (self.audio, self.srt, self.vtt, self.words)
+    def addresses(self) -> dict[MediaKind, S3Address]:
+        """Every object of the job, the audio first."""
+        return {kind: self.address(kind) for kind in MEDIA}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app.errors import InvalidMessageError, RefusedDestinationError, UnknownVoiceError
 from app.job import DIRECT_TASK_ID, Destination, Job, RowKey, S3Address
+from app.media import AUDIO, SRT, MediaKind
 
 MAX_INTEGER_DIGITS = 32
 """No field of a job is an integer of more digits; longer ones cost time quadratic in their length."""
@@ -88,7 +89,7 @@ _KNOWN = frozenset(StoryMessage.model_fields) | frozenset(DirectMessage.model_fi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class MessageParser:
     """What a body is held against: the worker's part of the agreement."""
 
     output_bucket: str
@@ -142,12 +143,12 @@ class Contract:
         message = _validated(StoryMessage, fields)
         if message.tts_task_id == message.srt_task_id:
             raise InvalidMessageError("must differ from tts_task_id", field="srt_task_id")
-        stem = S3Address(self.output_bucket, f"{message.parent_id}/{message.srt_task_id}.srt")
         return self._job(
             message,
             fields,
             Destination(
-                S3Address(self.output_bucket, f"{message.parent_id}/{message.tts_task_id}.wav"), stem
+                self._output(message.parent_id, message.tts_task_id, AUDIO),
+                self._output(message.parent_id, message.srt_task_id, SRT),
             ),
             RowKey(message.parent_id, message.tts_task_id),
             RowKey(message.parent_id, message.srt_task_id),
@@ -161,9 +162,13 @@ class Contract:
         destination = Destination(
             self._address(message.audio_out, "audio_out"), self._address(message.subs_out, "subs_out")
         )
-        if len(set(destination.addresses)) < len(destination.addresses):
+        addresses = destination.addresses.values()
+        if len(set(addresses)) < len(addresses):
             raise InvalidMessageError("two of the job's objects would have the same key", field="subs_out")
         return self._job(message, fields, destination, RowKey(message.audio_out, DIRECT_TASK_ID), None)
+
+    def _output(self, parent_id: str, task_id: str, kind: MediaKind) -> S3Address:
+        return S3Address(self.output_bucket, f"{parent_id}/{task_id}{kind.suffix}")
 
     def _address(self, uri: str, field: str) -> S3Address:
         match = _S3_URI.fullmatch(uri)

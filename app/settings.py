@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from app.errors import ConfigurationError
-from app.narration.base import Pauses
+from app.speech.registry import ENGINES, Precision
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 HEALTH_PATH = "/healthz"
-EngineName = Literal["kokoro", "espeak"]
 _HINT = (
     "`story-tts local` runs the whole service on this machine and prints what to export;"
     ' a deployed one is found by `eval "$(make environment)"`'
@@ -33,7 +32,7 @@ class SpeechSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    speech_engine: EngineName = _variable("SPEECH_ENGINE", "speech engine: kokoro or espeak", "kokoro")
+    speech_engine: str = _variable("SPEECH_ENGINE", "speech engine: kokoro or espeak", "kokoro")
     default_voice: str = _variable("KOKORO_VOICE", "voice where a job names none", "af_heart")
     reading_speed: float = _variable(
         "READING_SPEED",
@@ -54,7 +53,7 @@ class SpeechSettings(BaseModel):
     speech_threads: int = _variable(
         "SPEECH_THREADS", "threads of the models; 0: as many as the container's processor quota", 0
     )
-    speech_precision: Literal["auto", "float32", "bfloat16"] = _variable(
+    speech_precision: Precision = _variable(
         "SPEECH_PRECISION",
         "what Kokoro's convolutions compute in; auto: bfloat16 where the processor has instructions for it",
         "auto",
@@ -69,10 +68,12 @@ class SpeechSettings(BaseModel):
         "LOG_FORMAT", "json, console, or auto: console on a terminal, else json", "auto"
     )
 
-    @property
-    def pauses(self) -> Pauses:
-        """The silences between chunks."""
-        return Pauses(sentence_secs=self.sentence_pause_secs, paragraph_secs=self.paragraph_pause_secs)
+    @field_validator("speech_engine")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if value not in ENGINES:
+            raise ValueError(f"is no speech engine; there are {', '.join(ENGINES)}")
+        return value
 
     @field_validator("reading_speed")
     @classmethod

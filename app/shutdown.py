@@ -26,7 +26,7 @@ class Shutdown:
             signal.signal(number, lambda *_: self.request())
 
     @staticmethod
-    def conclude() -> None:
+    def ignore_signals() -> None:
         """Ignore further signals: all is done, and the interpreter's own end must keep its exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
@@ -39,7 +39,7 @@ class Shutdown:
         self._deadline = time.monotonic() + self._grace_secs
         self.requested.set()
 
-    def interrupts(self, *, remaining_secs: float | None) -> bool:
+    def should_abort(self, *, remaining_secs: float | None) -> bool:
         """
         Return whether a job that needs `remaining_secs` more has to be given back now.
 

@@ -14,7 +14,7 @@ import structlog
 NAMESPACE = "story-tts"
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """How an attempt at a job ended."""
 
     COMPLETED = "completed"
@@ -85,13 +85,13 @@ class Metrics:
         self._stream = stream
         self._service = service
 
-    def attempt(self, outcome: Outcome, figures: JobFigures) -> None:
+    def attempt(self, outcome: AttemptOutcome, figures: JobFigures) -> None:
         """Record the end of one attempt."""
         if self._stream is None:
             return
         values: dict[str, tuple[float | None, str]] = {
-            "JobsCompleted": (float(outcome is Outcome.COMPLETED), "Count"),
-            "JobsFailed": (float(outcome is Outcome.FAILED), "Count"),
+            "JobsCompleted": (float(outcome is AttemptOutcome.COMPLETED), "Count"),
+            "JobsFailed": (float(outcome is AttemptOutcome.FAILED), "Count"),
             "ProcessingSeconds": (figures.processing_secs, "Seconds"),
             "QueueWaitSeconds": (figures.queue_wait_secs, "Seconds"),
             "ReceiveCount": (figures.receive_count, "Count"),
@@ -114,7 +114,7 @@ class Metrics:
         print(json.dumps(document), file=self._stream, flush=True)
 
 
-def described(error: BaseException) -> dict[str, str]:
+def error_details(error: BaseException) -> dict[str, str]:
     """Return what a log may hold of an unexpected error: its type and its trace, not what it quotes."""
     return {
         "error": type(error).__name__,

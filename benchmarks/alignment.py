@@ -26,8 +26,10 @@ import numpy as np
 from app.alignment.base import Aligner
 from app.alignment.spelling import WILDCARD, spelled
 from app.alignment.whisperx import WhisperXAligner
+from app.media import WORDS
 from app.models.store import ModelStore
 from app.narration.base import Request
+from app.narration.options import NarrationOptions
 from app.narration.pipeline import Narrator
 from app.speech.base import Mark, Utterance
 from app.speech.espeak import EspeakEngine
@@ -104,11 +106,13 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
     engine = EspeakEngine()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            request = Request(text=text, folder=Path(folder), voice=_VOICE)
+            request = Request(
+                text=text, folder=Path(folder), options=NarrationOptions(engine="kokoro", voice=_VOICE)
+            )
             told = Narrator(engine=engine, aligner=lambda: aligner).narrate(
                 request, on_progress=lambda _: None
             )
-            document = json.loads(told.words_json.read_text("utf-8"))
+            document = json.loads(told.media[WORDS].read_text("utf-8"))
             print(
                 f"{told.alignment}: {told.words} words in {told.duration_secs / 60:.1f} min,",
                 f"{told.words_interpolated} interpolated, chunks by method {dict(told.alignment_chunks)},",

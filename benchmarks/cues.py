@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pysubs2
 
+from app.media import SRT
 from app.narration.base import Narration, Request
+from app.narration.options import NarrationOptions
 from app.narration.pipeline import Narrator, no_aligner
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
@@ -78,9 +80,13 @@ def _narrated(path: Path, speed: float) -> tuple[Narration, list[Cue]]:
     engine = EspeakEngine()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            request = Request(text=path.read_text("utf-8"), folder=Path(folder), voice=VOICE, speed=speed)
+            request = Request(
+                text=path.read_text("utf-8"),
+                folder=Path(folder),
+                options=NarrationOptions(engine="espeak", voice=VOICE, speed=speed),
+            )
             told = Narrator(engine=engine, aligner=no_aligner).narrate(request, on_progress=lambda _: None)
-            events = pysubs2.load(str(told.srt))
+            events = pysubs2.load(str(told.media[SRT]))
             return told, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
     finally:
         engine.close()

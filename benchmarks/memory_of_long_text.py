@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from app.narration.base import Progress, Request
+from app.narration.options import NarrationOptions
 from app.speech_process.client import SpeechProcess
 
 PROSE = Path(__file__).parent.parent / "app" / "local" / "stories" / "the-story-of-an-hour.txt"
@@ -47,9 +48,14 @@ def main() -> None:
     arguments = parser.parse_args()
     prose = PROSE.read_text(encoding="utf-8") + "\n\n"
     text = (prose * (arguments.characters // len(prose) + 1))[: arguments.characters]
-    with tempfile.TemporaryDirectory() as folder, SpeechProcess(engine=arguments.engine) as speech:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SpeechProcess(options=NarrationOptions(engine=arguments.engine, voice="af_heart")) as speech,
+    ):
         memory = Memory(speech)
-        request = Request(text=text, folder=Path(folder), voice="af_heart")
+        request = Request(
+            text=text, folder=Path(folder), options=NarrationOptions(engine="espeak", voice="af_heart")
+        )
         told = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
     growth = memory.last_mib / memory.first_mib
     outside = 1 - (told.synthesis_secs + told.alignment_secs) / told.elapsed_secs

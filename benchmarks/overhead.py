@@ -8,23 +8,23 @@ loads but once. What the models take is counted by the narration itself, as its 
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
 from app.narration.base import Narration, Request
-from app.narration.engines import Speech, speech_of
+from app.narration.narrators import Narrators
+from app.narration.options import NarrationOptions
 from benchmarks.prose import prose
 from tests.models.library import models_folder
 
 _VOICE = "af_heart"
 
 
-def narration(speech: Speech, text: str) -> Narration:
+def narration(narrators: Narrators, options: NarrationOptions, text: str) -> Narration:
     """Narrate `text`, and throw its media away."""
     with tempfile.TemporaryDirectory() as folder:
-        request = Request(text=text, folder=Path(folder), voice=_VOICE)
-        return speech.narrator(request).narrate(request, on_progress=lambda _: None)
+        request = Request(text=text, folder=Path(folder), options=options)
+        return narrators.narrator(options.voice).narrate(request, on_progress=lambda _: None)
 
 
 def main() -> None:
@@ -34,10 +34,10 @@ def main() -> None:
     )
     parser.add_argument("--characters", type=int, default=1500)
     arguments = parser.parse_args()
-    os.environ |= {"MODELS_DIR": str(models_folder("full")), "SPEECH_THREADS": "1"}
-    speech = speech_of("kokoro")
-    narration(speech, "One story before.")
-    told = narration(speech, prose(arguments.characters))
+    options = NarrationOptions(engine="kokoro", voice=_VOICE, models_dir=models_folder("full"), threads=1)
+    narrators = Narrators(options)
+    narration(narrators, options, "One story before.")
+    told = narration(narrators, options, prose(arguments.characters))
     models_secs = told.synthesis_secs + told.alignment_secs
     print(
         f"{told.duration_secs:.0f} s of audio: {told.synthesis_secs:.2f} s of synthesis,",

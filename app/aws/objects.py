@@ -16,13 +16,6 @@ MAX_OBJECT_BYTES = 5 * 1000**3
 """S3's limit of one PutObject, rounded down."""
 _READ_BYTES = 1024 * 1024
 
-CONTENT_TYPES = {
-    ".wav": "audio/wav",
-    ".srt": "application/x-subrip; charset=utf-8",
-    ".vtt": "text/vtt; charset=utf-8",
-    ".json": "application/json",
-}
-
 # A HEAD by a role that may not list the bucket answers 403 for a key that is not there.
 _ABSENT = frozenset({"404", "403", "NoSuchKey", "NotFound", "Forbidden"})
 _CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -96,7 +89,9 @@ class Objects:
                 raise
         return answer
 
-    def put(self, path: Path, address: S3Address, *, digest: Digest, replacing: str | None) -> None:
+    def put(
+        self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
+    ) -> None:
         """
         Write the file at `path`, which `digest` describes, in one request.
 
@@ -111,7 +106,7 @@ class Objects:
                     Key=address.key,
                     Body=body,
                     ContentLength=digest.size,
-                    ContentType=CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+                    ContentType=content_type,
                     ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=digest.base64,
                     **condition,

@@ -144,14 +144,14 @@ class Tasks:
             except ClientError as error:
                 if code_of(error) != _CONDITION_FAILED:
                     raise
-                return self._obstacle(job, owner, now)
+                return self._why_not_claimed(job, owner, now)
         return self._claimed(job, _row(answer["Attributes"]))
 
     @staticmethod
     def _claimed(job: Job, row: Row) -> Claim:
         return Claim(job.audio_row, job.subtitles_row, int(row["lease_epoch"]))
 
-    def _obstacle(self, job: Job, owner: str, now: float) -> Claim | Held | Ended:
+    def _why_not_claimed(self, job: Job, owner: str, now: float) -> Claim | Held | Ended:
         key = job.audio_row
         row = self.read(key)
         if row is None:

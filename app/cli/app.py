@@ -28,7 +28,7 @@ from app.cli import (
 from app.errors import ConfigurationError, MissingExtraError, StoryTtsError, UnknownVoiceError
 
 
-class ExitCode(IntEnum):
+class CliExit(IntEnum):
     """What the process tells its caller, beside 0; typer itself ends with 2 on usage and 130 on Ctrl-C."""
 
     JOB_FAILED = 1
@@ -90,9 +90,9 @@ def main() -> None:
         if isinstance(error, ConfigurationError) and error.hint and sys.stderr.isatty():
             print(f"hint: {error.hint}", file=sys.stderr)
         is_usage = isinstance(error, ConfigurationError | MissingExtraError | UnknownVoiceError)
-        sys.exit(ExitCode.USAGE if is_usage else ExitCode.JOB_FAILED)
+        sys.exit(CliExit.USAGE if is_usage else CliExit.JOB_FAILED)
     except Exception as error:  # noqa: BLE001  # no trace reaches a user
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename}:{place.lineno}"
         print(f"error: unexpected {type(error).__name__} at {where}; please report it", file=sys.stderr)
-        sys.exit(ExitCode.JOB_FAILED)
+        sys.exit(CliExit.JOB_FAILED)

@@ -82,13 +82,13 @@ def redrive(
 def _queues() -> "tuple[Queue, Queue]":
     from app.aws.queue import Queue
     from app.aws.session import AwsClients
-    from app.bootstrap import dead_letters_of
+    from app.bootstrap import dead_letter_queue
     from app.errors import ConfigurationError
     from app.settings import Settings
 
     settings = Settings.read()
     clients = AwsClients(region=settings.region)
-    dead_letters = dead_letters_of(settings, clients)
+    dead_letters = dead_letter_queue(settings, clients)
     if dead_letters is None:
         raise ConfigurationError(
             "DEAD_LETTER_QUEUE_URL is not set: there is no queue of dead letters to look at"

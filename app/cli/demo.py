@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.client.submission import Standing
+    from app.client.submission import JobStatus
 
 CUES_SHOWN = 6
 TIMEOUT_SECS = 3600.0
@@ -32,8 +32,9 @@ def demo(
 
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
-    from app.bootstrap import contract_of, submitter_of
-    from app.cli.standings import download, print_standings, watch
+    from app.bootstrap import build_submitter, message_parser
+    from app.cli.job_statuses import print_job_statuses, watch
+    from app.client.download import download
     from app.local.service import local_service
     from app.local.stories import shipped_story
     from app.settings import Settings
@@ -45,22 +46,22 @@ def demo(
             running = ending.enter_context(local_service(engine=engine, quiet=True))
         running.adopt()
         settings = Settings.read()
-        contract_of(settings).check(text=text, voice=voice, speed=None)
+        message_parser(settings).check(text=text, voice=voice, speed=None)
         clients = AwsClients(region=settings.region)
-        submitter = submitter_of(settings, clients)
+        submitter = build_submitter(settings, clients)
         console.print(
             f"submitting {name}, {len(text.split()):,} words, through topic and queue", highlight=False
         )
         submissions = [submitter.submit(text, name=name, voice=voice)]
-        standings = watch(submitter, submissions, timeout_secs=TIMEOUT_SECS, quiet=False)
-        download(Objects(s3=clients.client("s3")), standings, output)
-        print_standings(standings, as_json=False)
-    if standings[0].state != "completed":
+        job_statuses = watch(submitter, submissions, timeout_secs=TIMEOUT_SECS, quiet=False)
+        download(Objects(s3=clients.client("s3")), job_statuses, output)
+        print_job_statuses(job_statuses, as_json=False)
+    if job_statuses[0].state != "completed":
         raise typer.Exit(1)
-    _show(standings[0], output)
+    _show(job_statuses[0], output)
 
 
-def _show(standing: "Standing", output: Path) -> None:
+def _show(job_status: "JobStatus", output: Path) -> None:
     """Show what came out: the rows, the first cues, the files."""
     import pysubs2
     from rich.console import Console
@@ -70,11 +71,11 @@ def _show(standing: "Standing", output: Path) -> None:
     rows = Table(title="task rows", title_justify="left")
     for column in ("task_id", "type", "status", "duration_seconds", "engine", "voice", "alignment"):
         rows.add_column(column)
-    for row in (standing.audio, standing.subtitles):
+    for row in (job_status.audio, job_status.subtitles):
         rows.add_row(*(str(row.get(str(column.header), "")) for column in rows.columns))
     console.print(rows)
     files = sorted(
-        path for path in output.iterdir() if path.stem.startswith(Path(standing.submission.name).stem)
+        path for path in output.iterdir() if path.stem.startswith(Path(job_status.submission.name).stem)
     )
     cues = pysubs2.load(str(next(path for path in files if path.suffix == ".srt")))
     shown = Table(title=f"first of {len(cues)} cues", title_justify="left")

@@ -28,7 +28,7 @@ def smoke(
 
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
-    from app.bootstrap import submitter_of
+    from app.bootstrap import build_submitter
     from app.client.smoke import look_at, send_story
     from app.deployment import addresses_of
     from app.settings import Settings
@@ -37,10 +37,10 @@ def smoke(
     clients = AwsClients(region=settings.region)
     with Console(stderr=True).status("a story is on its way") as status:
         passage = send_story(
-            submitter_of(settings, clients),
+            build_submitter(settings, clients),
             timeout_secs=timeout,
-            on_progress=lambda standing: status.update(
-                f"{standing.submission.audio.id}: {standing.state.value}, {standing.progress:.0%}"
+            on_progress=lambda job_status: status.update(
+                f"{job_status.submission.audio.id}: {job_status.state.value}, {job_status.progress:.0%}"
             ),
         )
         checks = list(look_at(passage, Objects(s3=clients.client("s3"))))
@@ -72,8 +72,8 @@ def _print_json(passage: "Passage", checks: "list[Check]") -> None:
     from dataclasses import asdict
 
     report = {
-        "parent_id": passage.standing.submission.audio.id,
-        "state": passage.standing.state.value,
+        "parent_id": passage.job_status.submission.audio.id,
+        "state": passage.job_status.state.value,
         "ok": all(check.ok for check in checks),
         "checks": [asdict(check) for check in checks],
         "timings": asdict(passage.timings) | {"real_time_factor": passage.timings.real_time_factor},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from app.client.files import Outcome
+    from app.client.file_narrator import FileResult
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
@@ -43,39 +43,41 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     """
     from rich.console import Console
 
-    from app.client.files import Manner, Teller, story_files
+    from app.client.file_narrator import FileNarrator
+    from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
+    from app.text.readers import story_files
 
-    manner = Manner.of(
+    options = NarrationOptions.from_settings(
         SpeechSettings.read(),
         engine=engine,
         voice=voice,
         speed=speed,
         use_alignment=not no_alignment,
-        is_for_children=children,
+        reading_speed=CHILDRENS_READING_SPEED if children else None,
     )
     errors = Console(stderr=True)
-    outcomes: list[Outcome] = []
-    with Teller(engine=engine, manner=manner, output=output) as teller, _bars(errors) as bars:
+    results: list[FileResult] = []
+    with FileNarrator(options=options, output=output) as narrator, _bars(errors) as bars:
         for story in story_files(stories):
             task = bars.add_task(story.stem, total=1.0, audio=_clock(0.0))
-            outcome = teller.tell(
+            result = narrator.narrate(
                 story,
                 on_progress=lambda progress, task=task: bars.update(  # type: ignore[misc]
                     task, completed=progress.fraction, audio=_clock(progress.audio_secs)
                 ),
             )
-            if outcome.narration:
-                bars.update(task, completed=1.0, audio=_clock(outcome.narration.duration_secs))
+            if result.narration:
+                bars.update(task, completed=1.0, audio=_clock(result.narration.duration_secs))
             else:
                 bars.remove_task(task)
-                errors.print(f"error: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
-            outcomes.append(outcome)
+                errors.print(f"error: {result.error}", markup=False, highlight=False, soft_wrap=True)
+            results.append(result)
     if as_json:
-        _print_json(outcomes)
+        _print_json(results)
     else:
-        _print_table(outcomes, output)
-    if any(outcome.error for outcome in outcomes):
+        _print_table(results, output)
+    if any(result.error for result in results):
         raise typer.Exit(1)
 
 
@@ -93,26 +95,26 @@ def _bars(console: "Console") -> "Progress":
     )
 
 
-def _print_json(outcomes: "list[Outcome]") -> None:
+def _print_json(results: "list[FileResult]") -> None:
     import json
 
-    print(json.dumps([outcome.summary() for outcome in outcomes], indent=2))
+    print(json.dumps([result.summary() for result in results], indent=2))
 
 
-def _print_table(outcomes: "list[Outcome]", output: Path) -> None:
+def _print_table(results: "list[FileResult]", output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("files", "audio", "words", "cues", "timed by", "real-time factor", box=None)
     table.columns[0].overflow = "fold"
     spoken = ""
-    for outcome in outcomes:
-        narration = outcome.narration
+    for result in results:
+        narration = result.narration
         if narration is None:
             continue
         spoken = f"spoken by {narration.engine} as {narration.voice}"
         table.add_row(
-            f"{outcome.story.stem} .wav .srt .vtt .words.json",
+            " ".join([result.story.stem, *(kind.suffix for kind in narration.media)]),
             _clock(narration.duration_secs),
             f"{narration.words:,}",
             f"{narration.cues:,}",

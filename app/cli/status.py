@@ -22,11 +22,11 @@ def status(
     from rich.table import Table
 
     from app.aws.session import AwsClients
-    from app.bootstrap import tasks_of
+    from app.bootstrap import task_table
     from app.settings import Settings
 
     settings = Settings.read()
-    rows = tasks_of(settings, AwsClients(region=settings.region)).rows_of(parent_id)
+    rows = task_table(settings, AwsClients(region=settings.region)).rows_of(parent_id)
     if as_json:
         typer.echo(json.dumps(rows, default=float, indent=2))
     elif not rows:

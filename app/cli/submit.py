@@ -8,9 +8,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.client.files import StoryFile
     from app.client.submission import Submission
-    from app.message import Contract
+    from app.message import MessageParser
+    from app.text.readers import StoryFile
 
 
 def submit(  # noqa: PLR0917  # options, which typer passes by name
@@ -35,16 +35,16 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     """
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
-    from app.bootstrap import contract_of, submitter_of
-    from app.cli.standings import download as fetch
-    from app.cli.standings import print_standings, watch
-    from app.client.files import story_files
+    from app.bootstrap import build_submitter, message_parser
+    from app.cli.job_statuses import print_job_statuses, watch
+    from app.client.download import download as fetch
     from app.settings import Settings
+    from app.text.readers import story_files
 
     settings = Settings.read()
-    contract = contract_of(settings)
+    contract = message_parser(settings)
     clients = AwsClients(region=settings.region)
-    submitter = submitter_of(settings, clients)
+    submitter = build_submitter(settings, clients)
     texts = {story.name: _checked(story, contract, voice, speed) for story in story_files(stories)}
     submissions = [
         submitter.submit(text, name=name, voice=voice, speed=speed, use_alignment=alignment)
@@ -53,14 +53,14 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     if not wait and download is None:
         _print_submissions(submissions, as_json=as_json)
         return
-    standings = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
+    job_statuses = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
     if download is not None:
-        fetch(Objects(s3=clients.client("s3")), standings, download)
-    print_standings(standings, as_json=as_json)
-    raise typer.Exit(0 if all(standing.state == "completed" for standing in standings) else 1)
+        fetch(Objects(s3=clients.client("s3")), job_statuses, download)
+    print_job_statuses(job_statuses, as_json=as_json)
+    raise typer.Exit(0 if all(job_status.state == "completed" for job_status in job_statuses) else 1)
 
 
-def _checked(story: "StoryFile", contract: "Contract", voice: str | None, speed: float | None) -> str:
+def _checked(story: "StoryFile", contract: "MessageParser", voice: str | None, speed: float | None) -> str:
     """Return the text of a story that the worker would take. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.speech.voices import ENGINES, voices_of
+from app.speech.registry import ENGINES, engine_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,13 +26,13 @@ def complete_engine(incomplete: str) -> list[str]:
 def complete_voice(context: typer.Context, incomplete: str) -> list[str]:
     """Return the voices that a word begun at the shell may become, of the engine named before it."""
     engine = context.params.get("engine") or "espeak"
-    return [name for name in voices_of(engine) if name.startswith(incomplete)]
+    return [name for name in engine_spec(engine).voices if name.startswith(incomplete)]
 
 
 EngineOption = Annotated[
     str,
     typer.Option(
-        help="espeak (built in) or kokoro (needs the extra `speech`).",
+        help=" or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values()) + ".",
         callback=_known_engine,
         autocompletion=complete_engine,
     ),
@@ -48,7 +48,7 @@ def voices(
 
     On espeak, Kokoro's names stand for an espeak voice of the same language and sex.
     """
-    known = voices_of(engine).values()
+    known = engine_spec(engine).voices.values()
     if as_json:
         _print_json(known)
     else:

@@ -18,32 +18,39 @@ def worker(
     import sys
     from contextlib import ExitStack
 
+    from app.narration.options import NarrationOptions
     from app.settings import Settings
     from app.shutdown import Shutdown
     from app.speech_process.client import SpeechProcess
     from app.work_folder import WorkFolder
 
     settings = Settings.read()
+    options = NarrationOptions.from_settings(settings)
     shutdown = Shutdown(stop_timeout_secs=settings.stop_timeout_secs)
     shutdown.install()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     with ExitStack() as ending:
         work_folder = ending.enter_context(WorkFolder(settings.work_dir))
-        speech = ending.enter_context(SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path))
+        speech = ending.enter_context(SpeechProcess(options=options, scratch=work_folder.path))
         # The child loads its models while the rest is imported, most of a second's work.
-        from app.bootstrap import worker_of
+        from app.bootstrap import build_worker
         from app.errors import ConfigurationError
         from app.health import health_server
         from app.telemetry import configure_logging
 
         configure_logging(level=settings.log_level, log_format=settings.log_format)
-        made, health = worker_of(
-            settings, work_folder=work_folder, speech=speech, shutdown=shutdown, emit_metrics=as_json
+        made, health = build_worker(
+            settings,
+            options=options,
+            work_folder=work_folder,
+            speech=speech,
+            shutdown=shutdown,
+            emit_metrics=as_json,
         )
         try:
             ending.enter_context(health_server(health, host=host, port=settings.port))
         except OSError as error:
             raise ConfigurationError(f"PORT={settings.port}: {error.strerror}") from error
         code = made.run(drain=drain)
-        shutdown.conclude()
+        shutdown.ignore_signals()
     raise typer.Exit(int(code))

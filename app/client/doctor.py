@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.aws.session import AwsClients
-from app.bootstrap import contract_of
 from app.errors import ConfigurationError, InfrastructureError, StoryTtsError
 from app.narration.base import Request
+from app.narration.options import NarrationOptions
 from app.settings import Settings
 from app.speech_process.client import SpeechProcess
 from app.work_folder import WorkFolder
@@ -107,13 +107,13 @@ def _bucket(settings: Settings, clients: AwsClients) -> str:
 
 
 def _engine(settings: Settings, _: AwsClients) -> str:
-    contract_of(settings)
+    options = NarrationOptions.from_settings(settings)
     with (
         WorkFolder(settings.work_dir) as work_folder,
         work_folder.job() as folder,
-        SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path) as speech,
+        SpeechProcess(options=options, scratch=work_folder.path) as speech,
     ):
-        request = Request(text="One, two, three.", folder=folder, voice=settings.default_voice)
+        request = Request(text="One, two, three.", folder=folder, options=options)
         spoken = speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
     return f"{settings.speech_engine} spoke {spoken.duration_secs:.1f} s as {settings.default_voice}"
 

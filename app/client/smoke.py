@@ -7,17 +7,18 @@ Nothing is removed afterwards: rows and media under `smoke-...` stay, as a worke
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from app.aws.objects import CONTENT_TYPES, Digest, Objects
+from app.aws.objects import Digest, Objects
 from app.aws.tasks import Row
-from app.client.submission import Standing, State, Submitter
+from app.client.submission import JobState, JobStatus, Submitter
 from app.job import S3Address
+from app.media import AUDIO, MEDIA, SRT, VTT, WORDS, MediaKind, TaskRow
 
 if TYPE_CHECKING:
     import pysubs2
@@ -68,16 +69,16 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """How the story went through: its last standing, and when it changed."""
+    """How the story went through: its last status, and when it changed."""
 
-    standing: Standing
+    job_status: JobStatus
     waited_secs: float
     ended_secs: float
 
     @property
     def is_timed_out(self) -> bool:
         """Whether the time was up before the story was over."""
-        return not self.standing.is_over
+        return not self.job_status.is_over
 
     @property
     def timings(self) -> Timings:
@@ -85,25 +86,25 @@ class Passage:
         return Timings(
             waited_secs=self.waited_secs,
             narrated_secs=self.ended_secs - self.waited_secs,
-            audio_secs=float(self.standing.audio.get("duration_seconds", 0)),
+            audio_secs=float(self.job_status.audio.get("duration_seconds", 0)),
         )
 
 
 def send_story(
-    submitter: Submitter, *, timeout_secs: float, on_progress: Callable[[Standing], None]
+    submitter: Submitter, *, timeout_secs: float, on_progress: Callable[[JobStatus], None]
 ) -> Passage:
     """Submit the story and follow it until it is over or the time is up. Raises InfrastructureError."""
     submission = submitter.submit(STORY, name="smoke", parent_id=f"smoke-{uuid4().hex[:16]}")
     began = time.monotonic()
     waited = 0.0
     while True:
-        (standing,) = submitter.standings([submission])
+        (job_status,) = submitter.job_statuses([submission])
         now = time.monotonic() - began
-        if standing.state is State.WAITING:
+        if job_status.state is JobState.WAITING:
             waited = now
-        on_progress(standing)
-        if standing.is_over or now > timeout_secs:
-            return Passage(standing, waited, now)
+        on_progress(job_status)
+        if job_status.is_over or now > timeout_secs:
+            return Passage(job_status, waited, now)
         time.sleep(POLL_SECS)
 
 
@@ -113,14 +114,14 @@ def look_at(passage: Passage, objects: Objects) -> Iterator[Check]:
 
     The checks of one object stop at its first fault. Raises InfrastructureError where AWS cannot be asked.
     """
-    standing = passage.standing
-    yield _checked("story", lambda: _story(standing))
-    if standing.state is not State.COMPLETED:
+    job_status = passage.job_status
+    yield _checked("story", lambda: _story(job_status))
+    if job_status.state is not JobState.COMPLETED:
         return
-    for name, row in (("audio row", standing.audio), ("subtitles row", standing.subtitles)):
+    for name, row in (("audio row", job_status.audio), ("subtitles row", job_status.subtitles)):
         yield _checked(name, lambda row=row: _row(row))  # type: ignore[misc]
     with tempfile.TemporaryDirectory(prefix="story-tts-smoke-") as folder:
-        media = _Media(objects, Path(folder), audio=standing.audio, subtitles=standing.subtitles)
+        media = _Media(objects, Path(folder), audio=job_status.audio, subtitles=job_status.subtitles)
         for name, check in media.checks:
             yield _checked(name, check)
 
@@ -132,12 +133,12 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
         return Check(name, ok=False, found=str(error))
 
 
-def _story(standing: Standing) -> str:
-    if standing.state is State.FAILED:
-        raise _FailedError(standing.reason)
-    if standing.state is not State.COMPLETED:
-        raise _FailedError(f"still {standing.state.value} when the time was up")
-    return f"{standing.submission.audio.id} completed"
+def _story(job_status: JobStatus) -> str:
+    if job_status.state is JobState.FAILED:
+        raise _FailedError(job_status.reason)
+    if job_status.state is not JobState.COMPLETED:
+        raise _FailedError(f"still {job_status.state.value} when the time was up")
+    return f"{job_status.submission.audio.id} completed"
 
 
 def _row(row: Row) -> str:
@@ -158,20 +159,25 @@ class _Media:
     def __init__(self, objects: Objects, folder: Path, *, audio: Row, subtitles: Row) -> None:
         self._objects = objects
         self._folder = folder
-        self._audio = audio
-        self._subtitles = subtitles
+        self._rows: Mapping[TaskRow, Row] = {TaskRow.AUDIO: audio, TaskRow.SUBTITLES: subtitles}
         self._secs = float(audio.get("duration_seconds", 0))
-        self.checks: Sequence[tuple[str, Callable[[], str]]] = (
-            ("audio", self._wav),
-            ("SubRip", self._srt),
-            ("WebVTT", self._vtt),
-            ("words", self._words),
-        )
+        self.checks: Sequence[tuple[str, Callable[[], str]]] = [
+            (kind.name, partial(self._check, kind)) for kind in MEDIA
+        ]
+        self._readers: Mapping[MediaKind, Callable[[Path], str]] = {
+            AUDIO: self._read_wav,
+            SRT: self._read_cues,
+            VTT: self._read_cues,
+            WORDS: self._read_words,
+        }
 
-    def _wav(self) -> str:
+    def _check(self, kind: MediaKind) -> str:
+        path, size = self._fetched(kind)
+        return f"{self._readers[kind](path)}, {size:,} bytes"
+
+    def _read_wav(self, path: Path) -> str:
         import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # a native library
 
-        path, size = self._fetched(self._audio, "media_url", digest="media_sha256")
         try:
             wav = soundfile.info(str(path))
         except soundfile.LibsndfileError:
@@ -181,18 +187,9 @@ class _Media:
             raise _FailedError(f"{wav.channels} channels of {wav.subtype} at {wav.samplerate} Hz")
         if abs(wav.duration - self._secs) > DURATION_TOLERANCE_SECS:
             raise _FailedError(f"{wav.duration:.2f} s long, and {self._secs:.2f} s in its row")
-        return f"{wav.duration:.1f} s, {size:,} bytes, mono, 16 bit, {wav.samplerate} Hz"
+        return f"{wav.duration:.1f} s, mono, 16 bit, {wav.samplerate} Hz"
 
-    def _srt(self) -> str:
-        path, size = self._fetched(self._subtitles, "media_url", digest="media_sha256")
-        return f"{self._read_cues(path)}, {size:,} bytes"
-
-    def _vtt(self) -> str:
-        path, size = self._fetched(self._subtitles, "vtt_url")
-        return f"{self._read_cues(path)}, {size:,} bytes"
-
-    def _words(self) -> str:
-        path, size = self._fetched(self._subtitles, "words_url")
+    def _read_words(self, path: Path) -> str:
         try:
             words: list[dict[str, Any]] = json.loads(path.read_bytes())["words"]
             spelled = "".join(STORY[slice(*word["span"])] for word in words)
@@ -203,26 +200,25 @@ class _Media:
             raise _FailedError("its spans do not cover the story")
         if ends != sorted(ends) or ends[-1] > self._secs + DURATION_TOLERANCE_SECS:
             raise _FailedError("its times are not in order, or go beyond the audio")
-        return f"{len(words)} words, {size:,} bytes"
+        return f"{len(words)} words"
 
-    def _fetched(self, row: Row, column: str, *, digest: str | None = None) -> tuple[Path, int]:
-        """Return the object that `column` names, with its size, once type and digest proved right."""
-        if not row.get(column):
-            raise _FailedError(f"the row has no {column}")
-        url = urlsplit(str(row[column]))
-        address = S3Address(url.netloc, url.path[1:])
+    def _fetched(self, kind: MediaKind) -> tuple[Path, int]:
+        """Return the object of `kind` and its size, once its type and digest have proved right."""
+        row = self._rows[kind.row]
+        if not row.get(kind.attribute):
+            raise _FailedError(f"the row has no {kind.attribute}")
+        address = S3Address.parse(str(row[kind.attribute]))
         found = self._objects.find(address)
         if found is None:
             raise _FailedError(f"there is no {address.uri}")
-        wanted = CONTENT_TYPES[Path(address.key).suffix]
-        if found.content_type != wanted:
-            raise _FailedError(f"its content type is {found.content_type}, not {wanted}")
+        if found.content_type != kind.content_type:
+            raise _FailedError(f"its content type is {found.content_type}, not {kind.content_type}")
         path = self._folder / Path(address.key).name
         size = self._objects.download(address, path)
         if size != found.size or size == 0:
             raise _FailedError(f"{size:,} bytes came of {found.size:,}")
-        if digest is not None and Digest.of(path).hex != row.get(digest):
-            raise _FailedError(f"its bytes are not those of {digest} in the row")
+        if kind.is_primary and Digest.of(path).hex != row.get("media_sha256"):
+            raise _FailedError("its bytes are not those of media_sha256 in the row")
         return path, size
 
     def _read_cues(self, path: Path) -> str:

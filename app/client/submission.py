@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, Row, Tasks
 from app.job import RowKey
+from app.media import TaskRow
 
 SOURCE_PROMPT_CHARACTERS = 200
 
@@ -20,7 +21,7 @@ class Channel(Protocol):
         """Send one job."""
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """How far a submitted story is."""
 
     WAITING = "waiting"
@@ -39,20 +40,24 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobStatus:
     """A submission as its rows show it."""
 
     submission: Submission
-    state: State
+    state: JobState
     progress: float
     """0 to 1."""
     audio: Row
     subtitles: Row
 
+    def row(self, row: TaskRow) -> Row:
+        """Return one of the two task rows."""
+        return self.audio if row is TaskRow.AUDIO else self.subtitles
+
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return self.state in {State.COMPLETED, State.FAILED}
+        return self.state in {JobState.COMPLETED, JobState.FAILED}
 
     @property
     def reason(self) -> str:
@@ -95,21 +100,21 @@ class Submitter:
         self._channel.send(json.dumps(body, ensure_ascii=False))
         return submission
 
-    def standings(self, submissions: Sequence[Submission]) -> Iterator[Standing]:
+    def job_statuses(self, submissions: Sequence[Submission]) -> Iterator[JobStatus]:
         """Yield how each submission stands now."""
         for submission in submissions:
             audio = self._tasks.read(submission.audio) or {}
             subtitles = self._tasks.read(submission.subtitles) or {}
-            yield Standing(submission, _state(audio), float(audio.get("progress", 0)), audio, subtitles)
+            yield JobStatus(submission, _state(audio), float(audio.get("progress", 0)), audio, subtitles)
 
 
-def _state(audio: Row) -> State:
+def _state(audio: Row) -> JobState:
     if not audio:
-        return State.FAILED
+        return JobState.FAILED
     known = {
-        COMPLETED: State.COMPLETED,
-        FAILED: State.FAILED,
-        CANCELLED: State.FAILED,
-        "PENDING": State.WAITING,
+        COMPLETED: JobState.COMPLETED,
+        FAILED: JobState.FAILED,
+        CANCELLED: JobState.FAILED,
+        "PENDING": JobState.WAITING,
     }
-    return known.get(str(audio.get("status")), State.NARRATING)
+    return known.get(str(audio.get("status")), JobState.NARRATING)

@@ -1,9 +1,12 @@
 """The vocabulary of narration, light enough for a process that never speaks: request, progress, result."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from app.media import MediaKind
+from app.narration.options import NarrationOptions
 
 ENGINE_TIMINGS = "engine"
 """Alignment by the engine's own marks."""
@@ -12,32 +15,13 @@ PROPORTIONAL = "proportional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pauses:
-    """Silences between chunks, in seconds at speed 1.0, counted from the last sound."""
-
-    clause_secs: float = 0.12
-    """Where a sentence too long for the engine was cut at its punctuation."""
-    sentence_secs: float = 0.25
-    paragraph_secs: float = 0.6
-    scene_secs: float = 1.2
-    """Where a paragraph holds nothing to say, such as "* * *"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One story to narrate into a folder."""
 
     text: str
     folder: Path
-    """Exists and is ours; the media are written into it as audio.wav, subtitles.srt, .vtt and .words.json."""
-    voice: str
-    speed: float = 1.0
-    """Factor, 0.5 to 2.0."""
-    use_alignment: bool = True
-    """Whether to listen to the audio where an aligner is there; otherwise the engine's own timings stand."""
-    reading_speed: float = 20.0
-    """Characters a second that a cue may ask of its reader."""
-    pauses: Pauses = field(default_factory=Pauses)
+    """Exists and belongs to the caller; the media are written into it."""
+    options: NarrationOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +40,7 @@ class Progress:
 class Narration:
     """A story as narrated: where its media are, and how they came about."""
 
-    audio: Path
-    srt: Path
-    vtt: Path
-    words_json: Path
+    media: Mapping[MediaKind, Path]
     duration_secs: float
     sample_rate: int
     engine: str

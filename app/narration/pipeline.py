@@ -21,6 +21,7 @@ from app.alignment.word_times import WordTimes, time_words
 from app.audio.processing import faded, limited, trimmed
 from app.audio.wav import WavWriter
 from app.errors import RefusedTextError, disk_error
+from app.media import AUDIO
 from app.narration.base import ENGINE_TIMINGS, PROPORTIONAL, Narration, OnProgress, Progress, Request
 from app.speech.base import Mark, SpeechEngine, Utterance
 from app.subtitles.formats import SubtitleFiles
@@ -30,9 +31,6 @@ from app.text.chunks import Chunk, chunks
 from app.text.spans import Boundary, Span, Word
 
 _log = logging.getLogger(__name__)
-
-AUDIO_NAME = "audio.wav"
-SUBTITLES_STEM = "subtitles"
 
 _NOTHING = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
 
@@ -62,13 +60,14 @@ class Narrator:
         """
         began = time.monotonic()
         _check(request.text)
-        audio = request.folder / AUDIO_NAME
-        layout = Layout(Style(speed=request.reading_speed))
-        aligner = self._aligner if request.use_alignment else no_aligner
+        audio = request.folder / AUDIO.file_name
+        options = request.options
+        layout = Layout(Style(speed=options.reading_speed))
+        aligner = self._aligner if options.use_alignment else no_aligner
         try:
             with (
                 WavWriter(audio, sample_rate=self._engine.sample_rate) as wav,
-                SubtitleFiles(request.folder, SUBTITLES_STEM) as subtitles,
+                SubtitleFiles(request.folder) as subtitles,
             ):
                 telling = _Telling(self._engine, aligner, request, wav, on_progress)
                 for cue in layout.cues(_noted(telling.words(), subtitles)):
@@ -77,14 +76,11 @@ class Narrator:
             raise disk_error(error, request.folder) from error
         report = layout.report
         return Narration(
-            audio=audio,
-            srt=subtitles.srt,
-            vtt=subtitles.vtt,
-            words_json=subtitles.words,
+            media={AUDIO: audio, **subtitles.paths},
             duration_secs=wav.seconds,
             sample_rate=wav.sample_rate,
             engine=self._engine.name,
-            voice=request.voice,
+            voice=options.voice,
             alignment=telling.alignment,
             alignment_chunks=dict(telling.methods),
             words=telling.count,
@@ -114,6 +110,7 @@ class _Telling:
         on_progress: OnProgress,
     ) -> None:
         self._engine, self._request, self._wav = engine, request, wav
+        self._options = request.options
         self._find_aligner = aligner
         self._on_progress = on_progress
         self._pause_secs = 0.0
@@ -135,22 +132,22 @@ class _Telling:
 
     def words(self) -> Iterator[Word]:
         """Speak chunk after chunk, and yield their words as each is written."""
-        request = self._request
-        measure = partial(self._engine.measure, voice=request.voice)
+        text, options = self._request.text, self._request.options
+        measure = partial(self._engine.measure, voice=options.voice)
         # slow speech is longer, and memory follows its length
-        share = min(request.speed, 1.0)
+        share = min(options.speed, 1.0)
         cut = chunks(
-            request.text,
+            text,
             measure=measure,
             limit=round(self._engine.max_chunk * share),
             opening=round(self._engine.opening * share),
         )
         for index, chunk in enumerate(cut, start=1):
             yield from self._tell(chunk)
-            done = (chunk.start + len(chunk.text)) / len(request.text)
+            done = (chunk.start + len(chunk.text)) / len(text)
             self._on_progress(Progress(fraction=done, chunk=index, audio_secs=self._wav.seconds))
         if not self.methods:
-            raise RefusedTextError(f"the text holds nothing that the voice {request.voice} can say")
+            raise RefusedTextError(f"the text holds nothing that the voice {options.voice} can say")
 
     def _tell(self, chunk: Chunk) -> Iterator[Word]:
         utterance = self._spoken(chunk)
@@ -162,7 +159,7 @@ class _Telling:
         heard = Utterance(samples=part.samples, marks=tuple(_moved(utterance.marks, part.cut_secs)))
         self._wav.write(faded(limited(part.samples, self._wav.sample_rate), self._wav.sample_rate))
         timed = self._timed(chunk, heard)
-        self._pause_secs = self._pause_after(chunk) / self._request.speed - part.tail_secs
+        self._pause_secs = self._pause_after(chunk) / self._options.speed - part.tail_secs
         self.interpolated += timed.interpolated
         return self._placed(chunk, timed, start_secs)
 
@@ -171,7 +168,7 @@ class _Telling:
             return _NOTHING
         began = time.perf_counter()
         try:
-            return self._engine.speak(chunk.text, voice=self._request.voice, speed=self._request.speed)
+            return self._engine.speak(chunk.text, voice=self._options.voice, speed=self._options.speed)
         except RefusedTextError:
             # Some signs or a foreign script within a story: it goes on without them.
             return _NOTHING
@@ -180,7 +177,7 @@ class _Telling:
 
     def _be_silent(self, chunk: Chunk) -> Iterator[Word]:
         """Let a chunk without sound be a pause of its own, in which its signs can be read."""
-        secs = self._request.pauses.scene_secs / self._request.speed
+        secs = self._options.pauses.scene_secs / self._options.speed
         start_secs = self._wav.seconds
         self._wav.silence(secs)
         self._pause_secs = 0.0
@@ -227,7 +224,7 @@ class _Telling:
             )
 
     def _pause_after(self, chunk: Chunk) -> float:
-        pauses = self._request.pauses
+        pauses = self._options.pauses
         if chunk.boundary is Boundary.PARAGRAPH:
             return pauses.paragraph_secs
         if chunk.boundary is Boundary.SENTENCE:

@@ -51,6 +51,9 @@ class SpeechEngine(Protocol):
     voices: Collection[str]
     """The closed set: no other name reaches a path, a download or native code."""
 
+    def close(self) -> None:
+        """Release native state; the engine speaks no more."""
+
     def measure(self, text: str, *, voice: str) -> int:
         """Return the size of `text`, as `voice` speaks it, in the engine's units (characters, phonemes)."""
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from app.errors import EngineDiedError, RefusedTextError
 from app.speech.base import Mark, Utterance
-from app.speech.voices import ESPEAK_VOICES, voice_of
+from app.speech.registry import find_voice
+from app.speech.voices import ESPEAK_VOICES
 
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_PHONEME_EVENTS = 0x0001
@@ -140,7 +141,7 @@ class EspeakEngine:
         return Utterance(samples=samples, marks=tuple(self._marks(text, len(samples))))
 
     def _prepare(self, voice: str, speed: float) -> None:
-        native = voice_of(self.name, voice).native
+        native = find_voice(self.name, voice).native
         rate = min(max(round(_WORDS_A_MINUTE * speed), _SLOWEST), _FASTEST)
         if (native, rate) == self._set:
             return

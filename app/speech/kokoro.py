@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,11 @@ from app.models.store import ModelStore
 from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.speech.pronunciation import Pronouncer, Pronunciation, pronouncer
-from app.speech.voices import KOKORO_VOICES, parts_of
+from app.speech.registry import Precision, voice_parts
+from app.speech.voices import KOKORO_VOICES
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 _REPOSITORY = "hexgrad/Kokoro-82M"
 _FRAMES_A_SECOND = 40
@@ -77,6 +76,9 @@ class KokoroEngine:
         self._styles: dict[str, Tensor] = {}
         native.return_memory()
 
+    def close(self) -> None:
+        """Do nothing: there is no state outside of this object."""
+
     def measure(self, text: str, *, voice: str) -> int:
         """Return the number of phonemes, pauses and stresses included."""
         return len(self._said(text, voice).symbols)
@@ -107,13 +109,13 @@ class KokoroEngine:
         from app.speech import vocoder  # imports torch
 
         config, path = self._models.file("kokoro/config.json"), weights.path()
-        with warnings.catch_warnings(), loading.without_copies(path), loading.uncollected():
+        with warnings.catch_warnings(), loading.without_copies(path), loading.gc_disabled():
             warnings.simplefilter("ignore")  # of the package's own use of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if precision == "auto":
             precision = "bfloat16" if native.has_bfloat16() else "float32"
         if self._device == "cpu":
-            vocoder.quicken(model, dtype=getattr(self._torch, precision))
+            vocoder.optimize(model, dtype=getattr(self._torch, precision))
         else:
             vocoder.fold_weight_norm(model)
         native.unload(native.mappings(path.parent))  # what was folded is not read again
@@ -121,7 +123,7 @@ class KokoroEngine:
 
     def _said(self, text: str, voice: str) -> Pronunciation:
         """Return the pronunciation, remembered for a while: text is measured before it is spoken."""
-        language = parts_of(self.name, voice)[0][0][0]
+        language = voice_parts(self.name, voice)[0][0][0]
         key = (language, text)
         if key in self._remembered:
             self._remembered.move_to_end(key)
@@ -140,7 +142,7 @@ class KokoroEngine:
         if language in {"a", "b"}:
             _install_english(self._models)
         try:
-            with loading.uncollected():
+            with loading.gc_disabled():
                 return pronouncer(language, vocabulary=self._model.vocab)
         except MissingExtraError as error:
             # for a job, a voice that this installation cannot speak is one that it does not have
@@ -153,7 +155,7 @@ class KokoroEngine:
         Row n is for n + 1 phonemes.
         """
         if voice not in self._styles:
-            parts = parts_of(self.name, voice)
+            parts = voice_parts(self.name, voice)
             total = sum(weight for _, weight in parts)
             # one voice a story: packs of others need not stay
             self._styles = {voice: sum(self._pack(name) * (weight / total) for name, weight in parts)}

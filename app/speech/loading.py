@@ -22,7 +22,7 @@ _SEGMENTS = "segments"
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_disabled() -> Iterator[None]:
     """Search for no garbage in the block: what is loaded stays, and the search is a tenth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -43,7 +43,7 @@ def lean_imports() -> Iterator[None]:
     texts that are phonemes already. What is loaded already stays. Raises ImportError where transformers is
     not installed.
     """
-    with uncollected(), _without_unused():
+    with gc_disabled(), _without_unused():
         from transformers import utils
         from transformers.utils import import_utils
 

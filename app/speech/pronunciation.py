@@ -73,9 +73,9 @@ def pronouncer(language: str, *, vocabulary: Iterable[str]) -> Pronouncer:
         if language in _ESPEAK_LANGUAGES:
             from misaki.espeak import EspeakG2P
 
-            return _ByWhole(EspeakG2P(language=_ESPEAK_LANGUAGES[language]), vocabulary=known)
+            return _WholeTextG2P(EspeakG2P(language=_ESPEAK_LANGUAGES[language]), vocabulary=known)
         if language in _EXTRAS:
-            return _ByWhole(_asian(language), vocabulary=known)
+            return _WholeTextG2P(_asian(language), vocabulary=known)
     raise UnknownVoiceError(f"Kokoro speaks no language {language!a}")
 
 
@@ -178,7 +178,7 @@ def _found(token: str, text: str, cursor: int) -> tuple[int, int]:
     return start, end
 
 
-class _ByWhole:
+class _WholeTextG2P:
     """
     A language whose pronunciation comes as one string for the whole text.
 
@@ -199,7 +199,7 @@ class _ByWhole:
         if len(pieces) == len(heard):
             bounds = heard
         else:
-            bounds = _likest(whole, [self._said(text[start:end]) for start, end in pieces])
+            bounds = _best_alignment(whole, [self._said(text[start:end]) for start, end in pieces])
         sounds = (
             _sound(whole, start, end, first, last)
             for (start, end), (first, last) in zip(pieces, bounds, strict=True)
@@ -212,7 +212,7 @@ class _ByWhole:
         return " ".join(known.split())
 
 
-def _likest(whole: str, alone: list[str]) -> list[tuple[int, int]]:
+def _best_alignment(whole: str, alone: list[str]) -> list[tuple[int, int]]:
     """Return where in `whole` each of the words lies that, said `alone`, sound as given."""
     joined = "".join(alone)
     target = [0] * (len(joined) + 1)

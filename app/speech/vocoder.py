@@ -25,7 +25,7 @@ cache.
 """
 
 
-def quicken(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
+def optimize(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
     """
     Change `model`, in evaluation mode, in place: weights folded, residual blocks tiled.
 
@@ -110,7 +110,7 @@ class _Step(nn.Module):  # type: ignore[misc]
         """Write the link's result, plus `residual`, to `into`, all (channels, time); may alias `residual`."""
         scale, shift = self._affine(style, moments)
         for tile in _tiles(signal):
-            bent = self._bend(signal, tile, scale, shift)
+            bent = self._snake(signal, tile, scale, shift)
             out = functional.conv1d(bent[None].to(self.weight.dtype), self.weight, dilation=self.dilation)[0]
             # before the write, for `into` may be `residual` itself
             summand = self.bias if residual is None else residual[:, tile] + self.bias
@@ -125,7 +125,7 @@ class _Step(nn.Module):  # type: ignore[misc]
         shift = (1 + gamma) * (self.norm.bias - mean * inner) + beta
         return scale[:, None], shift[:, None]
 
-    def _bend(self, signal: Tensor, tile: slice, scale: Tensor, shift: Tensor) -> Tensor:
+    def _snake(self, signal: Tensor, tile: slice, scale: Tensor, shift: Tensor) -> Tensor:
         """Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the ends."""
         start, stop = tile.start - self.halo, tile.stop + self.halo
         length = signal.shape[1]

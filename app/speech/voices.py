@@ -4,13 +4,9 @@ The closed set of voices of every engine: checked before a name reaches a path, 
 Imports nothing heavy, so that the worker's parent process and the command line may ask it.
 """
 
-import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
-
-from app.errors import ConfigurationError, UnknownVoiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,75 +235,3 @@ def _espeak_voices() -> Mapping[str, Voice]:
 
 KOKORO_VOICES: Mapping[str, Voice] = _kokoro_voices()
 ESPEAK_VOICES: Mapping[str, Voice] = _espeak_voices()
-_VOICES: Mapping[str, Mapping[str, Voice]] = MappingProxyType(
-    {"espeak": ESPEAK_VOICES, "kokoro": KOKORO_VOICES}
-)
-ENGINES: tuple[str, ...] = tuple(_VOICES)
-
-
-def voices_of(engine: str) -> Mapping[str, Voice]:
-    """Return the voices of `engine` by name; ConfigurationError where there is no such engine."""
-    try:
-        return _VOICES[engine]
-    except KeyError:
-        message = f"engine: {_quoted(engine)} is none of {', '.join(ENGINES)}"
-        raise ConfigurationError(message) from None
-
-
-def voice_of(engine: str, name: str) -> Voice:
-    """Return the voice that `engine` knows as `name`; UnknownVoiceError, with a hint, where there is none."""
-    voices = voices_of(engine)
-    try:
-        return voices[name]
-    except KeyError:
-        close = get_close_matches(name[:_LONGEST_QUOTE].lower(), voices, n=1)
-        hint = (
-            f"; did you mean {close[0]}?" if close else f"; `story-tts voices --engine {engine}` lists them"
-        )
-        message = f"{engine} has no voice {_quoted(name)}{hint}"
-        raise UnknownVoiceError(message) from None
-
-
-def parts_of(engine: str, name: str) -> list[tuple[str, float]]:
-    """
-    Return the voices and weights of `name`: "af_heart", or of Kokoro a blend such as "af_heart(2)+am_adam".
-
-    The first names the language. Raises UnknownVoiceError.
-    """
-    if engine != "kokoro" or name in KOKORO_VOICES:
-        return [(voice_of(engine, name).name, 1.0)]
-    parts = []
-    for part in name.split("+")[:_BLEND_PARTS]:
-        match = _BLEND.fullmatch(part)
-        voice = voice_of(engine, match["name"] if match else name)
-        parts.append((voice.name, float((match and match["weight"]) or 1)))
-    if name.count("+") >= _BLEND_PARTS or sum(weight for _, weight in parts) <= 0:
-        raise UnknownVoiceError(
-            f"a blend has 1 to {_BLEND_PARTS} voices, and weights of which one is above 0"
-        )
-    return parts
-
-
-class Speakable(Container[str]):
-    """Every name that an engine speaks by: its voices, and their blends."""
-
-    def __init__(self, engine: str) -> None:
-        """Raise ConfigurationError where there is no such engine."""
-        self._engine = engine
-        voices_of(engine)
-
-    def __contains__(self, name: object) -> bool:
-        try:
-            return isinstance(name, str) and bool(parts_of(self._engine, name))
-        except UnknownVoiceError:
-            return False
-
-
-_BLEND = re.compile(r"(?P<name>[a-z]{2}_[a-z]+)(?:\((?P<weight>\d{1,3}(?:\.\d{1,3})?)\))?")
-_BLEND_PARTS = 8
-_LONGEST_QUOTE = 64
-
-
-def _quoted(name: str) -> str:
-    """A name from outside, made safe for one line of a message or a log."""
-    return ascii(name if len(name) <= _LONGEST_QUOTE else name[:_LONGEST_QUOTE] + "...")

@@ -27,6 +27,7 @@ from typing import Any, Self
 
 from app.errors import EngineDiedError, NarrationCancelledError, StoryTtsError, disk_error
 from app.narration.base import Cancellation, Narration, OnProgress, Request
+from app.narration.options import NarrationOptions
 from app.speech_process import protocol
 
 _POLL_SECS = 0.1
@@ -37,7 +38,7 @@ _TERM_SECS = 0.5
 """Between SIGTERM and SIGKILL: time for the child to flush what it says to the log."""
 
 
-class State(StrEnum):
+class ProcessState(StrEnum):
     """What the speech child is doing."""
 
     STARTING = "starting"
@@ -57,7 +58,7 @@ class SpeechProcess:
     def __init__(
         self,
         *,
-        engine: str,
+        options: NarrationOptions,
         stall_timeout_secs: float = 120.0,
         start_timeout_secs: float = 120.0,
         stories_a_child: int = 250,
@@ -70,7 +71,7 @@ class SpeechProcess:
         `stories_a_child` is replaced before the next. What libraries write for themselves lies in a folder
         of the child's below `scratch`, the system's place for temporary files by default, and goes with it.
         """
-        self._engine = engine
+        self._options = options
         self._scratch = scratch
         self._stories_a_child = stories_a_child
         self._stall_timeout_secs = stall_timeout_secs
@@ -80,16 +81,16 @@ class SpeechProcess:
         self._child: _Child | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> ProcessState:
         """What the child is doing now."""
         child = self._child
-        return child.state if child else State.DEAD
+        return child.state if child else ProcessState.DEAD
 
     @property
     def pid(self) -> int | None:
         """The child's process id, where one runs."""
         child = self._child
-        return child.pid if child and child.state is not State.DEAD else None
+        return child.pid if child and child.state is not ProcessState.DEAD else None
 
     @property
     def fault(self) -> StoryTtsError | None:
@@ -112,8 +113,8 @@ class SpeechProcess:
 
     def _living(self) -> "_Child":
         with self._starting:
-            if self._child is None or self._child.state is State.DEAD:
-                self._child = _Child(engine=self._engine, scratch=self._scratch)
+            if self._child is None or self._child.state is ProcessState.DEAD:
+                self._child = _Child(options=self._options, scratch=self._scratch)
             return self._child
 
     def _fresh(self) -> "_Child":
@@ -140,7 +141,7 @@ class SpeechProcess:
             except BaseException as error:
                 # An error in the story that the child itself reported leaves it ready. All else (its engine
                 # failed, it went silent, a cancel, Ctrl-C, a callback that raised) is mended by another.
-                if child.state is not State.READY or isinstance(error, EngineDiedError):
+                if child.state is not ProcessState.READY or isinstance(error, EngineDiedError):
                     child.kill()
                 raise
 
@@ -160,11 +161,11 @@ class _Child:
     the process.
     """
 
-    def __init__(self, *, engine: str, scratch: Path | None) -> None:
+    def __init__(self, *, options: NarrationOptions, scratch: Path | None) -> None:
         self.pid: int | None = None
         self.stories = 0
         self.fault: StoryTtsError | None = None
-        self._engine = engine
+        self._options = options
         self._scratch = scratch
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._started, self._ready, self._gone = threading.Event(), threading.Event(), threading.Event()
@@ -175,13 +176,13 @@ class _Child:
         threading.Thread(target=self._keep, name="speech-child", daemon=True).start()
 
     @property
-    def state(self) -> State:
+    def state(self) -> ProcessState:
         """What it is doing, as its end, its work and its start tell, in this order."""
         if self._gone.is_set():
-            return State.DEAD
+            return ProcessState.DEAD
         if self._is_busy:
-            return State.BUSY
-        return State.READY if self._ready.is_set() else State.STARTING
+            return ProcessState.BUSY
+        return ProcessState.READY if self._ready.is_set() else ProcessState.STARTING
 
     def _keep(self) -> None:
         try:
@@ -202,7 +203,7 @@ class _Child:
             for line in lines:
                 # A child that is killed may leave half a line.
                 with suppress(ValueError):
-                    self._hear(protocol.event_of(line))
+                    self._hear(protocol.parse_event(line))
         self._reap()
 
     def _spawn(self, scratch: str) -> int:
@@ -213,7 +214,8 @@ class _Child:
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "app.speech_process.server", "--engine", self._engine),
+                    *(sys.executable, "-m", "app.speech_process.server"),
+                    *("--options", protocol.options_text(self._options)),
                     *("--parent", str(os.getpid()), "--scratch", scratch),
                     *("--requests", str(child_reads), "--events", str(child_writes)),
                 ],
@@ -238,7 +240,7 @@ class _Child:
         if event["event"] == protocol.READY:
             self._ready.set()
         elif event["event"] == protocol.FAILED and not self._ready.is_set():
-            self.fault = protocol.error_of(event)
+            self.fault = protocol.parse_error(event)
         self._events.put(event)
 
     def _reap(self) -> None:
@@ -274,8 +276,8 @@ class _Child:
             event = self._next(stall_secs, cancel, "to get on with the story")
             if event["event"] == protocol.DONE:
                 self._is_busy = False
-                return protocol.narration_of(event)
-            on_progress(protocol.progress_of(event))
+                return protocol.parse_narration(event)
+            on_progress(protocol.parse_progress(event))
 
     def _send(self, line: bytes) -> None:
         try:
@@ -303,7 +305,7 @@ class _Child:
                 continue
             if event["event"] == protocol.FAILED:
                 self._is_busy = False
-                raise protocol.error_of(event)
+                raise protocol.parse_error(event)
             return event
         raise EngineDiedError(f"the speech process took longer than {timeout_secs:g} s {hoped}")
 

@@ -1,7 +1,7 @@
 """
 The speech child: the one process that loads native code and models, told what to do through a pipe.
 
-    python -m app.speech_process.server --engine espeak --parent PID --scratch DIR --requests FD --events FD
+    python -m app.speech_process.server --options JSON --parent PID --scratch DIR --requests FD --events FD
 
 Its standard output and error belong to whatever library prints; the pipes carry only lines of protocol.py.
 """
@@ -27,7 +27,7 @@ from app.narration.base import Progress, Request
 from app.speech_process import protocol
 
 if TYPE_CHECKING:
-    from app.narration.engines import Speech
+    from app.narration.narrators import Narrators
 
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -41,11 +41,11 @@ _PROGRESS_SECS = 0.2
 def main() -> None:
     """Load the engine, then narrate what the parent asks for until it closes the pipe or ends."""
     arguments = _arguments()
-    _follow(arguments.parent)
-    _give_way()
-    _tame_malloc()
+    _exit_with_parent(arguments.parent)
+    _lower_priority()
+    _configure_malloc()
     # only now: a good part of a second, in which the parent has more to do
-    from app.narration.engines import speech_of  # noqa: PLC0415
+    from app.narration.narrators import Narrators  # noqa: PLC0415
 
     # phonemizer copies espeak-ng's library for each language, and a child that is killed cleans nothing up.
     tempfile.tempdir = arguments.scratch
@@ -53,7 +53,7 @@ def main() -> None:
     events = FileIO(arguments.events, "wb")
     requests = _requests(arguments.requests)
     try:
-        speech = speech_of(arguments.engine)
+        narrators = Narrators(protocol.parse_options(arguments.options))
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it
         reported = _typed(error)
         events.write(protocol.failed_line(reported))
@@ -61,12 +61,13 @@ def main() -> None:
         sys.exit(1)
     events.write(protocol.event_line(protocol.READY))
     while (line := requests.get()) is not None:
-        events.write(_answer(speech, protocol.request_of(line), events))
+        events.write(_answer(narrators, protocol.parse_request(line), events))
 
 
-def _answer(speech: "Speech", request: Request, events: FileIO) -> bytes:
+def _answer(narrators: "Narrators", request: Request, events: FileIO) -> bytes:
     try:
-        return protocol.done_line(speech.narrator(request).narrate(request, on_progress=_Reporter(events)))
+        narrator = narrators.narrator(request.options.voice)
+        return protocol.done_line(narrator.narrate(request, on_progress=_Reporter(events)))
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it
         return protocol.failed_line(_typed(error))
 
@@ -110,14 +111,14 @@ def _requests(descriptor: int) -> queue.SimpleQueue[bytes | None]:
     return lines
 
 
-def _follow(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     """Die with the parent, even inside native code; the second look closes the race with its death."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Leave the processor to the parent's lease, and if memory runs out, be the one that the kernel takes."""
     with suppress(OSError):
         os.nice(_NICENESS)
@@ -125,7 +126,7 @@ def _give_way() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
 
 
-def _tame_malloc() -> None:
+def _configure_malloc() -> None:
     """
     Keep glibc's memory from growing with the length of a story: few arenas, thresholds that do not drift.
 
@@ -140,7 +141,7 @@ def _tame_malloc() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.speech_process.server", description=__doc__)
-    parser.add_argument("--engine", required=True)
+    parser.add_argument("--options", required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--scratch", required=True)
     parser.add_argument("--requests", type=int, required=True)

@@ -25,19 +25,17 @@ not white space.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
 
 from pysubs2.time import ms_to_times
 
+from app.media import SRT, VTT, WORDS, MediaKind
 from app.subtitles.base import Cue
 from app.text.spans import Word
-
-SUFFIXES = {"srt": ".srt", "vtt": ".vtt", "words": ".words.json"}
-"""What follows the stem in the name of each file."""
 
 _JOINER = "\u2060"
 _TAG = re.compile(r"<(?=\s*[A-Za-z/])")
@@ -47,14 +45,30 @@ _TIME = re.compile(r"(?<=\d):(?=\d{1,2}:\d{1,2}[.,]\d|\d\d[.,]\d)")
 _NUMBER = re.compile(r"^\d(?=\d*$)")
 
 
-class SubRipWriter:
-    """Writes cues as SubRip, numbered from 1."""
+class SubtitleWriter:
+    """Writes one format. A format takes the cues, the words, or both; what it does not take it ignores."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+
+    def write_cue(self, cue: Cue) -> None:
+        """Append a cue."""
+
+    def write_word(self, word: Word) -> None:
+        """Append a word."""
+
+    def close(self) -> None:
+        """Write what the format ends with; the file is closed by its owner."""
+
+
+class SubRipWriter(SubtitleWriter):
+    """Writes cues as SubRip, numbered from 1."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file)
         self._number = 0
 
-    def write(self, cue: Cue) -> None:
+    def write_cue(self, cue: Cue) -> None:
         """Append a cue."""
         self._number += 1
         lines = [_parted(line, _TAG, _OVERRIDE, _ARROW, _TIME, _NUMBER) for line in _lines(cue)]
@@ -62,15 +76,15 @@ class SubRipWriter:
         self._file.write("\n".join([str(self._number), times, *lines]) + "\n\n")
 
 
-class WebVttWriter:
+class WebVttWriter(SubtitleWriter):
     """Writes cues as WebVTT, each with its number as identifier."""
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        super().__init__(file)
         self._number = 0
         file.write("WEBVTT\n\n")
 
-    def write(self, cue: Cue) -> None:
+    def write_cue(self, cue: Cue) -> None:
         """Append a cue."""
         self._number += 1
         lines = [_referenced(_parted(line, _TIME, _NUMBER)) for line in _lines(cue)]
@@ -78,15 +92,15 @@ class WebVttWriter:
         self._file.write("\n".join([str(self._number), times, *lines]) + "\n\n")
 
 
-class WordsWriter:
-    """Writes words as words.json; `close` completes it."""
+class WordsWriter(SubtitleWriter):
+    """Writes words as words.json; `close` completes the document."""
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        super().__init__(file)
         self._separator = "\n"
         file.write('{"format": "story-tts.words", "version": 1, "words": [')
 
-    def write(self, word: Word) -> None:
+    def write_word(self, word: Word) -> None:
         """Append a word."""
         entry = {
             "text": word.text,
@@ -102,46 +116,54 @@ class WordsWriter:
         self._file.write("\n]}\n")
 
 
+WRITERS: Mapping[MediaKind, type[SubtitleWriter]] = MappingProxyType(
+    {SRT: SubRipWriter, VTT: WebVttWriter, WORDS: WordsWriter}
+)
+"""Every subtitle format that is written, by its row in app/media.py."""
+
+
 class SubtitleFiles:
     """
-    The three files of one story in `folder`, named `stem` and a suffix each; complete after the `with` block.
+    The subtitle files of one story in `folder`, one per format; complete after the `with` block.
 
     Raises OSError where a file cannot be written.
     """
 
-    def __init__(self, folder: Path, stem: str) -> None:
-        self.srt = folder / f"{stem}{SUFFIXES['srt']}"
-        self.vtt = folder / f"{stem}{SUFFIXES['vtt']}"
-        self.words = folder / f"{stem}{SUFFIXES['words']}"
+    def __init__(self, folder: Path) -> None:
+        self.paths: Mapping[MediaKind, Path] = {kind: folder / kind.file_name for kind in WRITERS}
         self._stack = ExitStack()
-        self._cue_writers: tuple[Callable[[Cue], None], ...] = ()
-        self._words_writer: WordsWriter | None = None
+        self._writers: list[SubtitleWriter] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            srt, vtt, words = (stack.enter_context(_open(path)) for path in (self.srt, self.vtt, self.words))
-            self._cue_writers = (SubRipWriter(srt).write, WebVttWriter(vtt).write)
-            self._words_writer = WordsWriter(words)
+            self._writers = [
+                WRITERS[kind](stack.enter_context(_open(path))) for kind, path in self.paths.items()
+            ]
             self._stack = stack.pop_all()
         return self
 
     def write_cue(self, cue: Cue) -> None:
-        """Append a cue to the SubRip and the WebVTT file."""
-        for write in self._cue_writers:
-            write(cue)
+        """Append a cue to every file whose format takes cues."""
+        for writer in self._opened():
+            writer.write_cue(cue)
 
     def write_word(self, word: Word) -> None:
-        """Append a word to words.json."""
-        if self._words_writer is None:
-            raise RuntimeError("the files are written inside their `with` block")
-        self._words_writer.write(word)
+        """Append a word to every file whose format takes words."""
+        for writer in self._opened():
+            writer.write_word(word)
+
+    def _opened(self) -> list[SubtitleWriter]:
+        if self._writers is None:
+            raise RuntimeError("the files are open inside their `with` block only")
+        return self._writers
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._stack:
-            if kind is None and self._words_writer:
-                self._words_writer.close()
+            if kind is None:
+                for writer in self._opened():
+                    writer.close()
 
 
 def _parted(text: str, *patterns: re.Pattern[str]) -> str:

@@ -39,13 +39,13 @@ def test_health_follows_the_poll_loop_the_child_and_its_faults() -> None:
             503,
             {"status": "unhealthy", "reason": "the poll loop has not turned for 91 s"},
         )
-        health.turned()
+        health.heartbeat()
         assert asked(port) == (200, {"status": "ok"})
         state[0] = "dead"
         assert asked(port) == (503, {"status": "unhealthy", "reason": "the speech process is dead"})
         state[0] = "ready"
-        health.broken("sqs: ReceiveMessage was refused (ExpiredToken)")
+        health.mark_unhealthy("sqs: ReceiveMessage was refused (ExpiredToken)")
         assert asked(port)[1]["reason"] == "sqs: ReceiveMessage was refused (ExpiredToken)"
-        health.turned()
+        health.heartbeat()
         assert asked(port) == (200, {"status": "ok"})
         assert asked(port, "/docs")[0] == 404

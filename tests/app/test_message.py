@@ -14,10 +14,11 @@ from app.errors import (
     UnknownVoiceError,
 )
 from app.job import Job, RowKey, S3Address
-from app.message import Contract
+from app.media import WORDS
+from app.message import MessageParser
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:story-topic"
-CONTRACT = Contract(
+CONTRACT = MessageParser(
     output_bucket="story-video-data",
     default_voice="af_heart",
     voices={"af_heart", "bm_george"},
@@ -55,7 +56,7 @@ def test_story_form_is_a_job_with_the_producers_rows_and_keys() -> None:
         audio_row=RowKey("story-1", "a1"),
         subtitles_row=RowKey("story-1", "b2"),
     )
-    assert [address.uri for address in job.destination.addresses] == [
+    assert [address.uri for address in job.destination.addresses.values()] == [
         "s3://story-video-data/story-1/a1.wav",
         "s3://story-video-data/story-1/b2.srt",
         "s3://story-video-data/story-1/b2.vtt",
@@ -68,7 +69,7 @@ def test_direct_form_names_its_outputs_and_one_row_of_its_own() -> None:
     job = CONTRACT.job(body(DIRECT))
 
     assert job.destination.audio == S3Address("story-video-data", "old/one.wav")
-    assert job.destination.words == S3Address("other-bucket", "old/one.words.json")
+    assert job.destination.address(WORDS) == S3Address("other-bucket", "old/one.words.json")
     assert job.audio_row == RowKey("s3://story-video-data/old/one.wav", "direct")
     assert job.subtitles_row is None
 

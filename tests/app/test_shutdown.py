@@ -10,8 +10,8 @@ def test_without_a_wish_to_stop_no_job_is_interrupted() -> None:
     shutdown = Shutdown(stop_timeout_secs=120)
 
     assert not shutdown.requested.is_set()
-    assert not shutdown.interrupts(remaining_secs=None)
-    assert not shutdown.interrupts(remaining_secs=1e9)
+    assert not shutdown.should_abort(remaining_secs=None)
+    assert not shutdown.should_abort(remaining_secs=1e9)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_a_job_is_finished_if_it_ends_within_the_grace(
     shutdown.request()
 
     assert shutdown.requested.is_set()
-    assert shutdown.interrupts(remaining_secs=remaining_secs) is interrupted
+    assert shutdown.should_abort(remaining_secs=remaining_secs) is interrupted
 
 
 def test_the_second_wish_waits_for_nothing() -> None:
@@ -35,4 +35,4 @@ def test_the_second_wish_waits_for_nothing() -> None:
     shutdown.request()
 
     assert shutdown.urgent.is_set()
-    assert shutdown.interrupts(remaining_secs=0.1)
+    assert shutdown.should_abort(remaining_secs=0.1)

@@ -22,11 +22,9 @@ _TIMEOUT_SECS = 400
 _FAILED = 1
 """pytest's exit code where tests ran and failed; others mean that none ran."""
 
-TASKS, OBJECTS, WORKER, LEASE = (
-    "app/aws/tasks.py",
-    "app/aws/objects.py",
-    "app/worker/loop.py",
-    "app/worker/lease.py",
+TASKS, OBJECTS = "app/aws/tasks.py", "app/aws/objects.py"
+LOOP, ATTEMPT, OUTCOMES, LEASE = (
+    f"app/worker/{name}.py" for name in ("loop", "attempt", "outcomes", "lease")
 )
 TEST_TASKS, TEST_OBJECTS = "tests/app/aws/test_tasks.py", "tests/app/aws/test_objects.py"
 FAULTS = "tests/chaos/test_faults.py"
@@ -135,28 +133,28 @@ GUARDS = (
     ),
     Guard(
         "the row is asked before media are overwritten",
-        WORKER,
+        ATTEMPT,
         "                lease.confirm()\n",
         "",
         f"{FAULTS}::test_a_loser_does_not_overwrite_what_it_finds",
     ),
     Guard(
         "the clock is asked before each put",
-        WORKER,
-        "                while_ours.check()\n",
-        "                pass\n",
+        ATTEMPT,
+        "                    check=lease.check,\n",
+        "",
         f"{FAULTS}::test_a_sleeper_that_looks_again_does_not_overwrite",
     ),
     Guard(
         "the message is deleted last",
-        WORKER,
+        ATTEMPT,
         "        lease.check()\n        lease.stop()\n",
         "        lease.check()\n        lease.stop()\n        self._queue.delete(attempt.message)\n",
         f"{FAULTS}::test_a_kill_at_the_end_loses_no_job",
     ),
     Guard(
         "the dead letter is sent before the message is deleted",
-        WORKER,
+        OUTCOMES,
         "        self._dead_letters.send(\n",
         "        self._queue.delete(attempt.message)\n        self._dead_letters.send(\n",
         f"{FAULTS}::test_a_kill_around_the_dead_letter_loses_no_job",
@@ -198,7 +196,7 @@ GUARDS = (
     ),
     Guard(
         "the lease is released before the message shows",
-        WORKER,
+        OUTCOMES,
         "            self._tasks.release(attempt.claim)\n",
         "            self._queue.give_back(attempt.message, delay_secs=delay_secs)\n"
         "            self._tasks.release(attempt.claim)\n",
@@ -206,14 +204,14 @@ GUARDS = (
     ),
     Guard(
         "a message that kills its workers is given up",
-        WORKER,
+        ATTEMPT,
         "if message.receive_count > POISON_RECEIVES * self._max_receives:",
         "if False:",
         f"{FAULTS}::test_a_message_that_kills_its_workers_is_given_up",
     ),
     Guard(
         "a worker that AWS refuses waits",
-        WORKER,
+        LOOP,
         "        self._shutdown.requested.wait(delay)\n\n    def _handle",
         "\n    def _handle",
         f"{FAULTS}::test_expired_credentials_make_a_worker_wait_not_spin",
@@ -234,28 +232,28 @@ GUARDS = (
     ),
     Guard(
         "the message is deleted last, by the model",
-        WORKER,
+        ATTEMPT,
         "        lease.check()\n        lease.stop()\n",
         "        lease.check()\n        lease.stop()\n        self._queue.delete(attempt.message)\n",
         WORKERS_LIFE,
     ),
     Guard(
         "a job that is given back is released, by the model",
-        WORKER,
+        OUTCOMES,
         "            self._tasks.release(attempt.claim)\n",
         "            pass\n",
         WORKERS_LIFE,
     ),
     Guard(
         "the rows fail before the dead letter is sent, by the model",
-        WORKER,
+        OUTCOMES,
         "            self._tasks.fail(attempt.claim, code=error.code, message=error.message)\n",
         "            pass\n",
         WORKERS_LIFE,
     ),
     Guard(
         "a story stays out of the log",
-        WORKER,
+        ATTEMPT,
         "characters=len(job.text), voice=job.voice",
         "characters=job.text, voice=job.voice",
         "tests/app/worker/test_worker.py::test_a_story_becomes_media_and_completed_rows",

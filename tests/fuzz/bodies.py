@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from app.errors import PermanentJobError
 from app.job import RowKey
-from app.message import Contract
+from app.message import MessageParser
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:story-topic"
 MARKER = "zebrawood"
 """Stands in every text, and may stand in no error."""
 VOICES = frozenset({"af_heart", "bm_george"})
 BUCKETS = frozenset({"story-video-data", "other-bucket"})
-CONTRACT = Contract(
+CONTRACT = MessageParser(
     output_bucket="story-video-data",
     default_voice="af_heart",
     voices=VOICES,
@@ -141,8 +141,9 @@ def check(body: str) -> bool:
     job.text.encode()
     assert job.voice in VOICES
     assert 0.5 <= job.speed <= 2.0
-    assert len(set(job.destination.addresses)) == 4
-    for address in job.destination.addresses:
+    addresses = list(job.destination.addresses.values())
+    assert len(set(addresses)) == 4
+    for address in addresses:
         assert address.bucket in BUCKETS
         assert all(part.strip(".") for part in address.key.split("/"))
         assert address.key.isprintable()
@@ -151,7 +152,7 @@ def check(body: str) -> bool:
         assert _is_key(job.subtitles_row)
         assert named == (job.audio_row, job.subtitles_row)
         prefix = f"{job.audio_row.id}/"
-        assert all(address.key.startswith(prefix) for address in job.destination.addresses)
+        assert all(address.key.startswith(prefix) for address in addresses)
     return True
 
 

@@ -26,15 +26,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import app.worker.loop
+import app.worker.retry
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
-from app.bootstrap import worker_of
+from app.bootstrap import build_worker
 from app.errors import InfrastructureError
 from app.job import RowKey
 from app.local.platform import Platform
+from app.narration.options import NarrationOptions
 from app.settings import Settings
 from app.shutdown import Shutdown
-from app.speech_process.client import SpeechProcess, State
+from app.speech_process.client import ProcessState, SpeechProcess
 from app.work_folder import WorkFolder
 from tests.chaos.calls import PUTS, Boundary
 from tests.chaos.faults import Fault, Kind, Plan, Side
@@ -88,19 +89,19 @@ class Bench:
             patch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
             settings = Settings.read(environment)
             work_folder = ending.enter_context(WorkFolder(settings.work_dir))
-            speech = ending.enter_context(
-                SpeechProcess(engine=settings.speech_engine, scratch=work_folder.path)
-            )
-            self.worker, _ = worker_of(
+            options = NarrationOptions.from_settings(settings)
+            speech = ending.enter_context(SpeechProcess(options=options, scratch=work_folder.path))
+            self.worker, _ = build_worker(
                 settings,
+                options=options,
                 work_folder=work_folder,
                 speech=speech,
                 shutdown=Shutdown(stop_timeout_secs=30),
                 emit_metrics=False,
             )
         # The pauses between attempts are no part of the model.
-        monkeypatch.setattr(app.worker.loop, "MAX_BACKOFF_SECS", 0.0)
-        until(lambda: speech.state is State.READY)
+        monkeypatch.setattr(app.worker.retry, "MAX_BACKOFF_SECS", 0.0)
+        until(lambda: speech.state is ProcessState.READY)
 
     def attempt(self, plan: Plan) -> None:
         """Let the worker receive once, and do what it does."""

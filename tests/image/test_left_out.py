@@ -36,12 +36,20 @@ sys.meta_path[:] = [Image()]
 _NARRATE = """
 import app.aws.session, app.bootstrap, app.cli.app, app.health
 from pathlib import Path
+import os
 from app.narration.base import Request
-from app.narration.engines import speech_of
-speech = speech_of("kokoro")
+from app.narration.narrators import Narrators
+from app.narration.options import NarrationOptions
+from dataclasses import replace
+options = NarrationOptions(engine="kokoro", voice="af_heart", models_dir=Path(os.environ["MODELS_DIR"]))
+narrators = Narrators(options)
 for voice in ("af_heart", "bf_emma", "ef_dora"):
-    request = Request(text="Hello there. It was 1987; he paid $3.50.", folder=Path(sys.argv[2]), voice=voice)
-    print(speech.narrator(request).narrate(request, on_progress=lambda _: None).alignment)
+    request = Request(
+        text="Hello there. It was 1987; he paid $3.50.",
+        folder=Path(sys.argv[2]),
+        options=replace(options, voice=voice),
+    )
+    print(narrators.narrator(voice).narrate(request, on_progress=lambda _: None).alignment)
 """
 
 

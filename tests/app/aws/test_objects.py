@@ -37,7 +37,7 @@ def test_an_object_is_written_with_type_and_checksum(
     path = written(tmp_path, b"RIFF" * 1000)
     digest = Digest.of(path)
 
-    objects.put(path, address, digest=digest, replacing=None)
+    objects.put(path, address, content_type="audio/wav", digest=digest, replacing=None)
 
     answer = platform.client("s3").get_object(Bucket=address.bucket, Key=address.key, ChecksumMode="ENABLED")
     assert answer["Body"].read() == b"RIFF" * 1000
@@ -50,10 +50,10 @@ def test_where_nothing_was_nothing_newer_is_overwritten(
 ) -> None:
     """A writer that saw no object is refused when there is one now."""
     first, second = written(tmp_path, b"first"), written(tmp_path, b"second")
-    objects.put(first, address, digest=Digest.of(first), replacing=None)
+    objects.put(first, address, content_type="audio/wav", digest=Digest.of(first), replacing=None)
 
     with pytest.raises(ObjectChangedError):
-        objects.put(second, address, digest=Digest.of(second), replacing=None)
+        objects.put(second, address, content_type="audio/wav", digest=Digest.of(second), replacing=None)
 
 
 def test_what_was_seen_is_overwritten_and_nothing_else(
@@ -62,12 +62,12 @@ def test_what_was_seen_is_overwritten_and_nothing_else(
     """A writer that saw an object may replace that one, once."""
     assert objects.etag(address) is None
     path = written(tmp_path, b"first")
-    objects.put(path, address, digest=Digest.of(path), replacing=None)
+    objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=None)
     seen = objects.etag(address)
     path = written(tmp_path, b"second")
-    objects.put(path, address, digest=Digest.of(path), replacing=seen)
+    objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
 
     with pytest.raises(ObjectChangedError):
-        objects.put(path, address, digest=Digest.of(path), replacing=seen)
+        objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
     assert objects.download(address, tmp_path / "back") == len(b"second")
     assert (tmp_path / "back").read_bytes() == b"second"

@@ -56,7 +56,7 @@ def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:
     done = run("speak", story, "-o", tmp_path / "out", "--json")
     (entry,) = json.loads(done.stdout)
     assert (entry["story"], entry["engine"], entry["alignment"]) == (str(story), "espeak", "engine")
-    assert Path(entry["audio"]).is_file()
+    assert Path(entry["media"]["audio"]).is_file()
     assert entry["duration_secs"] == soundfile.info(entry["audio"]).duration
 
 

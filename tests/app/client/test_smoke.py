@@ -10,7 +10,7 @@ import pytest
 
 from app.aws.objects import Objects
 from app.aws.session import AwsClients
-from app.bootstrap import submitter_of
+from app.bootstrap import build_submitter
 from app.client.smoke import STORY, Check, Passage, look_at, send_story
 from app.deployment import variables_from
 from app.errors import ConfigurationError
@@ -38,12 +38,12 @@ class Narrated:
 
     def checks(self, **changes: Any) -> dict[str, Check]:
         """Look at it, with other rows where asked to."""
-        passage = replace(self.passage, standing=replace(self.passage.standing, **changes))
+        passage = replace(self.passage, job_status=replace(self.passage.job_status, **changes))
         return {check.name: check for check in look_at(passage, self.objects)}
 
     def key(self, column: str, row: str = "subtitles") -> str:
         """Return the key of one of its objects."""
-        url = str(getattr(self.passage.standing, row)[column])
+        url = str(getattr(self.passage.job_status, row)[column])
         return url.removeprefix(f"s3://{self.platform.bucket}/")
 
 
@@ -55,7 +55,7 @@ def narrated(aws: str) -> Iterator[Narrated]:
         for name, value in platform.environment().items():
             environment.setenv(name, value)
         clients = AwsClients(region=REGION)
-        submitter = submitter_of(Settings.read(), clients)
+        submitter = build_submitter(Settings.read(), clients)
         with worker(platform):
             passage = send_story(submitter, timeout_secs=PATIENCE_SECS, on_progress=lambda _: None)
         yield Narrated(platform, passage, Objects(s3=clients.client("s3")))
@@ -67,9 +67,9 @@ def test_what_a_worker_left_is_all_well(narrated: Narrated) -> None:
     checks = narrated.checks()
 
     assert [check.found for check in checks.values() if not check.ok] == []
-    assert list(checks) == ["story", "audio row", "subtitles row", "audio", "SubRip", "WebVTT", "words"]
+    assert list(checks) == ["story", "audio row", "subtitles row", "audio", "srt", "vtt", "words"]
     assert narrated.passage.timings.audio_secs == pytest.approx(
-        float(narrated.passage.standing.audio["duration_seconds"])
+        float(narrated.passage.job_status.audio["duration_seconds"])
     )
     assert narrated.passage.timings.waited_secs <= narrated.passage.ended_secs
 
@@ -129,9 +129,9 @@ VTT = b"WEBVTT\n\n00:00.000 --> 00:01.000\nThe lamp was out.\n"
         Damage(check="audio", content=None, said="there is no s3://"),
         Damage(check="audio", content_type="audio/mpeg", said="audio/mpeg"),
         Damage(check="audio", content=b"RIFF", said="not those of media_sha256"),
-        Damage(check="SubRip", content=SRT, said="not those of media_sha256"),
-        Damage(check="WebVTT", column="vtt_url", content=VTT, said="not the story's"),
-        Damage(check="WebVTT", column="vtt_url", content=b"no subtitles", said="cannot be read"),
+        Damage(check="srt", content=SRT, said="not those of media_sha256"),
+        Damage(check="vtt", column="vtt_url", content=VTT, said="not the story's"),
+        Damage(check="vtt", column="vtt_url", content=b"no subtitles", said="cannot be read"),
         Damage(check="words", column="words_url", content=json.dumps(WORDS).encode(), said="do not cover"),
         Damage(check="words", column="words_url", content=b"{", said="no words.json"),
     ],
@@ -158,7 +158,7 @@ def test_damaged_media_are_found(narrated: Narrated, damaged: Any, damage: Damag
 )
 def test_rows_that_are_not_finished_are_found(narrated: Narrated, change: dict[str, Any], said: str) -> None:
     """A row lacks nothing that later services read, and holds nothing that marks it as work in progress."""
-    checks = narrated.checks(subtitles=narrated.passage.standing.subtitles | change)
+    checks = narrated.checks(subtitles=narrated.passage.job_status.subtitles | change)
 
     assert (checks["subtitles row"].ok, said in checks["subtitles row"].found) == (False, True)
 
@@ -166,7 +166,7 @@ def test_rows_that_are_not_finished_are_found(narrated: Narrated, change: dict[s
 @pytest.mark.slow
 def test_a_row_that_lies_about_its_audio_is_found(narrated: Narrated) -> None:
     """The length in the row is the length of the audio."""
-    longer = narrated.passage.standing.audio | {"duration_seconds": 60}
+    longer = narrated.passage.job_status.audio | {"duration_seconds": 60}
 
     assert "60.00 s in its row" in narrated.checks(audio=longer)["audio"].found
 

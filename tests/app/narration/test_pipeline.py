@@ -3,8 +3,8 @@
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pysubs2
@@ -13,7 +13,9 @@ import soundfile  # type: ignore[import-untyped]
 
 from app.alignment.base import Aligner
 from app.errors import ConfigurationError, EngineDiedError, RefusedTextError, UnknownVoiceError
-from app.narration.base import Narration, Pauses, Progress, Request
+from app.media import AUDIO, SRT, VTT, WORDS
+from app.narration.base import Narration, Progress, Request
+from app.narration.options import NarrationOptions, Pauses
 from app.narration.pipeline import Narrator
 from app.speech.base import Mark, SpeechEngine, Utterance
 from app.speech.espeak import EspeakEngine
@@ -47,11 +49,14 @@ def tell(engine: EspeakEngine, tmp_path: Path) -> Tell:
         by: SpeechEngine = engine,
         aligner: Aligner | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        **options: object,
+        **options: Any,
     ) -> Narration:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        request = Request(text=text, folder=folder, voice="af_heart")
-        request = replace(request, **options)  # type: ignore[arg-type]
+        request = Request(
+            text=text,
+            folder=folder,
+            options=NarrationOptions(**{"engine": "espeak", "voice": "af_heart"} | options),
+        )
         return Narrator(engine=by, aligner=lambda: aligner).narrate(request, on_progress=on_progress)
 
     return told
@@ -59,7 +64,7 @@ def tell(engine: EspeakEngine, tmp_path: Path) -> Tell:
 
 def words_of(narration: Narration) -> list[dict[str, object]]:
     """Read words.json."""
-    document = json.loads(narration.words_json.read_text(encoding="utf-8"))
+    document = json.loads(narration.media[WORDS].read_text(encoding="utf-8"))
     words: list[dict[str, object]] = document["words"]
     return words
 
@@ -77,11 +82,11 @@ def assert_media_agree(narration: Narration, text: str) -> None:
         assert position <= start  # type: ignore[has-type]
         assert secs <= word["start"] <= word["end"] <= narration.duration_secs + 0.001  # type: ignore[operator]
         position, secs = end, word["end"]  # type: ignore[has-type, assignment]
-    info = soundfile.info(narration.audio)
+    info = soundfile.info(narration.media[AUDIO])
     assert (info.frames / info.samplerate, info.subtype) == (narration.duration_secs, "PCM_16")
-    cues = pysubs2.load(str(narration.srt))
+    cues = pysubs2.load(str(narration.media[SRT]))
     assert (len(cues), len(words)) == (narration.cues, narration.words)
-    assert len(pysubs2.load(str(narration.vtt))) == narration.cues
+    assert len(pysubs2.load(str(narration.media[VTT]))) == narration.cues
 
 
 @pytest.mark.parametrize("path", PASSAGES, ids=lambda path: path.stem)
@@ -102,7 +107,7 @@ def test_words_are_heard_when_they_say(tell: Tell) -> None:
     """A word between pauses: sound within its times, silence just before, at its place in the whole file."""
     text = "The rain had stopped. " * 30 + "\n\nNow, banana, yes."
     narration = tell(text)
-    samples, rate = soundfile.read(narration.audio, dtype="float32")
+    samples, rate = soundfile.read(narration.media[AUDIO], dtype="float32")
     word = next(word for word in words_of(narration) if word["text"] == "banana,")
     start, end = float(word["start"]), float(word["end"])  # type: ignore[arg-type]
     inside = samples[int(start * rate) : int(end * rate)]
@@ -112,7 +117,7 @@ def test_words_are_heard_when_they_say(tell: Tell) -> None:
 
 def test_no_sample_passes_minus_one_decibel(tell: Tell) -> None:
     """Headroom holds in the file itself."""
-    samples, _ = soundfile.read(tell(PASSAGES[0].read_text(encoding="utf-8")).audio, dtype="float32")
+    samples, _ = soundfile.read(tell(PASSAGES[0].read_text(encoding="utf-8")).media[AUDIO], dtype="float32")
     assert 0.3 < float(np.abs(samples).max()) <= 10 ** (-1 / 20) + 1 / 32768
 
 
@@ -185,6 +190,9 @@ class Humming:
     opening = 0
     voices: Collection[str] = ("af_heart",)
     has_marks = False
+
+    def close(self) -> None:
+        """Do nothing."""
 
     def measure(self, text: str, *, voice: str) -> int:
         """Count characters."""
@@ -286,7 +294,11 @@ def test_alignment_can_be_declined(tmp_path: Path) -> None:
     def load() -> Aligner:
         raise AssertionError
 
-    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart", use_alignment=False)
+    request = Request(
+        text=TWO_CHUNKS,
+        folder=tmp_path,
+        options=NarrationOptions(engine="espeak", voice="af_heart", use_alignment=False),
+    )
     narration = Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
     assert dict(narration.alignment_chunks) == {"proportional": 2}
 
@@ -299,7 +311,9 @@ def test_the_first_sound_waits_for_no_aligner(tmp_path: Path) -> None:
         loads.append(any((tmp_path / "audio.wav").read_bytes()[44:]))
         return Listener()
 
-    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart")
+    request = Request(
+        text=TWO_CHUNKS, folder=tmp_path, options=NarrationOptions(engine="espeak", voice="af_heart")
+    )
     narration = Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
     assert loads == [True]
     assert dict(narration.alignment_chunks) == {"listener": 2}
@@ -311,7 +325,9 @@ def test_an_aligner_that_cannot_load_ends_the_story(tmp_path: Path) -> None:
     def load() -> Aligner:
         raise ConfigurationError("align/en/model.pth has another SHA-256 than when it was fetched")
 
-    request = Request(text=TWO_CHUNKS, folder=tmp_path, voice="af_heart")
+    request = Request(
+        text=TWO_CHUNKS, folder=tmp_path, options=NarrationOptions(engine="espeak", voice="af_heart")
+    )
     with pytest.raises(ConfigurationError, match="another SHA-256"):
         Narrator(engine=Humming(), aligner=load).narrate(request, on_progress=lambda _: None)
 

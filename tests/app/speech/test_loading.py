@@ -38,7 +38,7 @@ def test_garbage_is_collected_again_after_loading() -> None:
     """Nothing is collected in the block; after it, and after an error in it, all is as before."""
 
     def fail() -> None:
-        with loading.uncollected():
+        with loading.gc_disabled():
             seen.append(gc.isenabled())
             raise RuntimeError("inside")
 

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from app.alignment.whisperx import WhisperXAligner
+from app.media import AUDIO, WORDS
 from app.models.store import ModelStore
 from app.narration.base import Narration, Request
+from app.narration.options import NarrationOptions
 from app.narration.pipeline import Narrator
 from app.speech.kokoro import KokoroEngine
 
@@ -40,10 +42,15 @@ sys.addaudithook(refuse)
 """
 _NARRATE = """
 from pathlib import Path
+import os
 from app.narration.base import Request
-from app.narration.engines import speech_of
-request = Request(text=sys.argv[1], folder=Path(sys.argv[2]), voice="af_heart")
-narration = speech_of("kokoro").narrator(request).narrate(request, on_progress=lambda _: None)
+from app.narration.narrators import Narrators
+from app.narration.options import NarrationOptions
+options = NarrationOptions(
+    engine="kokoro", voice="af_heart", models_dir=Path(os.environ["MODELS_DIR"]), threads=1
+)
+request = Request(text=sys.argv[1], folder=Path(sys.argv[2]), options=options)
+narration = Narrators(options).narrator(options.voice).narrate(request, on_progress=lambda _: None)
 print(narration.alignment)
 """
 
@@ -88,9 +95,11 @@ def tell(narrator: Narrator, tmp_path: Path) -> Tell:
     """Narrate a text; returns what came out, and its words."""
 
     def told(text: str) -> tuple[Narration, list[dict[str, object]]]:
-        request = Request(text=text, folder=tmp_path, voice="af_heart", speed=2.0)
+        request = Request(
+            text=text, folder=tmp_path, options=NarrationOptions(engine="kokoro", voice="af_heart", speed=2.0)
+        )
         narration = narrator.narrate(request, on_progress=lambda _: None)
-        document = json.loads(narration.words_json.read_text("utf-8"))
+        document = json.loads(narration.media[WORDS].read_text("utf-8"))
         return narration, document["words"] if isinstance(document, dict) else document
 
     return told
@@ -139,7 +148,7 @@ def test_ten_thousand_words_without_a_full_stop_are_cut(models: ModelStore) -> N
 def test_the_audio_is_clean_at_its_joints(tell: Tell) -> None:
     """No peak above -1 dBFS, and no step from speech into a pause or out of it."""
     narration, _ = tell("One here.\n\nTwo here. Three here.")
-    with wave.open(str(narration.audio)) as audio:
+    with wave.open(str(narration.media[AUDIO])) as audio:
         samples = np.frombuffer(audio.readframes(audio.getnframes()), dtype=np.int16) / 32768
     assert float(np.abs(samples).max()) <= 10 ** (-1 / 20)
     edges = np.flatnonzero(np.diff(np.concatenate([[1], samples != 0, [1]]).astype(np.int8)))

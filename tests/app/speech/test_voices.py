@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from app.errors import ConfigurationError, UnknownVoiceError
-from app.speech.voices import ENGINES, ESPEAK_VOICES, KOKORO_VOICES, Speakable, voice_of, voices_of
+from app.speech.registry import ENGINES, VoiceNames, engine_spec, find_voice
+from app.speech.voices import ESPEAK_VOICES, KOKORO_VOICES
 
 
 def test_kokoro_has_its_54_voices() -> None:
@@ -29,13 +30,13 @@ def test_espeak_has_languages_of_its_own() -> None:
 def test_a_near_miss_gets_a_suggestion() -> None:
     """A slip of the keyboard is answered with the voice that was meant."""
     with pytest.raises(UnknownVoiceError, match="did you mean af_heart"):
-        voice_of("kokoro", "af_haert")
+        find_voice("kokoro", "af_haert")
 
 
 def test_a_hostile_name_is_quoted_in_one_short_line() -> None:
     """A name from outside cannot break a log's line or fill it."""
     with pytest.raises(UnknownVoiceError) as caught:
-        voice_of("espeak", "../\n\x1b[31m" + "x" * 100_000)
+        find_voice("espeak", "../\n\x1b[31m" + "x" * 100_000)
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 200
 
@@ -43,7 +44,7 @@ def test_a_hostile_name_is_quoted_in_one_short_line() -> None:
 def test_an_unknown_engine_is_named() -> None:
     """Engines form a closed set too, and the message lists it."""
     with pytest.raises(ConfigurationError, match=", ".join(ENGINES)):
-        voices_of("festival")
+        engine_spec("festival")
 
 
 def test_asking_for_voices_loads_nothing_heavy() -> None:
@@ -56,7 +57,7 @@ def test_asking_for_voices_loads_nothing_heavy() -> None:
 
 def test_a_job_may_ask_for_a_blend() -> None:
     """What a worker takes for a voice is what its engine speaks by: voices, and of Kokoro their blends."""
-    kokoro, espeak = Speakable("kokoro"), Speakable("espeak")
+    kokoro, espeak = VoiceNames("kokoro"), VoiceNames("espeak")
     assert "af_heart" in kokoro
     assert "af_heart(3)+am_adam" in kokoro
     assert "af_heart" in espeak

@@ -23,13 +23,15 @@ from app.errors import (
 )
 from app.local.emulator import wait_until
 from app.narration.base import Narration, OnProgress, Progress, Request
+from app.narration.options import NarrationOptions
 from app.speech_process import protocol
-from app.speech_process.client import SpeechProcess, State
+from app.speech_process.client import ProcessState, SpeechProcess
 
 pytestmark = pytest.mark.slow
 
 RequestFor = Callable[[str], Request]
 
+ESPEAK = NarrationOptions(engine="espeak", voice="af_heart")
 STORY = (
     "The lamp was lit. “Who is there?” she asked, and waited.\n\n"
     "Nobody answered; the house, as ever, kept its counsel.\n"
@@ -41,7 +43,11 @@ LONG_STORY = STORY * 2000
 @pytest.fixture
 def speech() -> Iterator[SpeechProcess]:
     """Lend a speech process that nothing was asked of yet."""
-    process = SpeechProcess(engine="espeak", stall_timeout_secs=60, start_timeout_secs=60)
+    process = SpeechProcess(
+        options=ESPEAK,
+        stall_timeout_secs=60,
+        start_timeout_secs=60,
+    )
     yield process
     process.stop()
 
@@ -56,7 +62,7 @@ def request_for(tmp_path: Path) -> Callable[[str], Request]:
         count += 1
         folder = tmp_path / f"job-{count}"
         folder.mkdir()
-        return Request(text=text, folder=folder, voice="af_heart")
+        return Request(text=text, folder=folder, options=ESPEAK)
 
     return make
 
@@ -97,7 +103,7 @@ def narrate(speech: SpeechProcess, request: Request) -> None:
     speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
 
 
-def await_state(speech: SpeechProcess, state: State) -> None:
+def await_state(speech: SpeechProcess, state: ProcessState) -> None:
     """Return once the child is in `state`; the test's own timeout ends a wait in vain."""
     while speech.state is not state:
         os.sched_yield()
@@ -128,10 +134,10 @@ def launcher(folder: Path, monkeypatch: pytest.MonkeyPatch, *, run: str) -> None
 
 def test_start_returns_while_the_engine_loads(speech: SpeechProcess) -> None:
     """Whoever starts a child does not wait for it; it is starting, then ready."""
-    await_state(speech, State.DEAD)
+    await_state(speech, ProcessState.DEAD)
     speech.start()
-    assert speech.state in {State.STARTING, State.READY}
-    await_state(speech, State.READY)
+    assert speech.state in {ProcessState.STARTING, ProcessState.READY}
+    await_state(speech, ProcessState.READY)
 
 
 def test_one_child_serves_many_stories(speech: SpeechProcess, request_for: RequestFor) -> None:
@@ -140,12 +146,12 @@ def test_one_child_serves_many_stories(speech: SpeechProcess, request_for: Reque
     first = speech.pid
     narrate(speech, request_for(STORY))
     assert first == speech.pid is not None
-    assert speech.state is State.READY
+    assert speech.state is ProcessState.READY
 
 
 def test_a_child_is_renewed_now_and_then(request_for: RequestFor) -> None:
     """After so many stories another child takes over, before whatever native code leaks adds up."""
-    speech = SpeechProcess(engine="espeak", stories_a_child=2)
+    speech = SpeechProcess(options=ESPEAK, stories_a_child=2)
     pids = []
     for _ in range(5):
         narrate(speech, request_for(STORY))
@@ -184,9 +190,9 @@ def test_a_killed_child_costs_the_story_alone(
     told.join()
     assert isinstance(told.error, EngineDiedError)
     assert number.name in told.error.message
-    await_state(speech, State.DEAD)
+    await_state(speech, ProcessState.DEAD)
     narrate(speech, request_for(STORY))
-    await_state(speech, State.READY)
+    await_state(speech, ProcessState.READY)
 
 
 def test_a_child_that_dies_idle_is_seen_dead(speech: SpeechProcess, request_for: RequestFor) -> None:
@@ -194,13 +200,17 @@ def test_a_child_that_dies_idle_is_seen_dead(speech: SpeechProcess, request_for:
     narrate(speech, request_for(STORY))
     assert speech.pid is not None
     os.kill(speech.pid, signal.SIGKILL)
-    await_state(speech, State.DEAD)
+    await_state(speech, ProcessState.DEAD)
     narrate(speech, request_for(STORY))
 
 
 def test_a_stopped_child_is_a_hang(request_for: RequestFor) -> None:
     """A child that makes no progress for the stall timeout is killed, even where it cannot run at all."""
-    speech = SpeechProcess(engine="espeak", stall_timeout_secs=0.5, start_timeout_secs=60)
+    speech = SpeechProcess(
+        options=ESPEAK,
+        stall_timeout_secs=0.5,
+        start_timeout_secs=60,
+    )
     told = Told(speech, request_for(LONG_STORY))
     told.under_way.wait()
     pid = speech.pid
@@ -259,7 +269,7 @@ def test_an_error_in_the_callback_leaves_no_story_running(
 
     with pytest.raises(KeyboardInterrupt):
         speech.narrate(request_for(LONG_STORY), on_progress=strike, cancel=threading.Event())
-    assert speech.state is State.DEAD
+    assert speech.state is ProcessState.DEAD
 
 
 def test_stop_ends_the_child(speech: SpeechProcess, request_for: RequestFor) -> None:
@@ -270,7 +280,7 @@ def test_stop_ends_the_child(speech: SpeechProcess, request_for: RequestFor) -> 
     speech.stop()
     speech.stop()
     assert not is_running(pid)
-    assert speech.state is State.DEAD
+    assert speech.state is ProcessState.DEAD
 
 
 def test_typed_errors_cross_the_pipe(speech: SpeechProcess, request_for: RequestFor) -> None:
@@ -280,7 +290,14 @@ def test_typed_errors_cross_the_pipe(speech: SpeechProcess, request_for: Request
     pid = speech.pid
     unknown = request_for(STORY)
     with pytest.raises(UnknownVoiceError):
-        narrate(speech, Request(text=STORY, folder=unknown.folder, voice="../nobody"))
+        narrate(
+            speech,
+            Request(
+                text=STORY,
+                folder=unknown.folder,
+                options=NarrationOptions(engine="espeak", voice="../nobody"),
+            ),
+        )
     with pytest.raises(RefusedTextError):
         narrate(speech, request_for("half a pair: \ud800"))
     assert speech.pid == pid
@@ -288,7 +305,7 @@ def test_typed_errors_cross_the_pipe(speech: SpeechProcess, request_for: Request
 
 def test_an_engine_that_is_none_is_said_so(request_for: RequestFor) -> None:
     """A child that cannot load its engine reports why."""
-    speech = SpeechProcess(engine="festival")
+    speech = SpeechProcess(options=NarrationOptions(engine="festival", voice="af_heart"))
     with pytest.raises(ConfigurationError, match="festival"):
         narrate(speech, request_for(STORY))
     assert isinstance(speech.fault, ConfigurationError)
@@ -296,28 +313,30 @@ def test_an_engine_that_is_none_is_said_so(request_for: RequestFor) -> None:
 
 def test_a_killed_child_leaves_nothing_of_its_own(tmp_path: Path) -> None:
     """What a library wrote beside the story, such as its own copy of native code, goes with the child."""
-    speech = SpeechProcess(engine="espeak", scratch=tmp_path)
+    speech = SpeechProcess(options=ESPEAK, scratch=tmp_path)
     speech.start()
-    assert wait_until(lambda: speech.state is State.READY, secs=60)
+    assert wait_until(lambda: speech.state is ProcessState.READY, secs=60)
     (scratch,) = tmp_path.iterdir()
     (scratch / "library.so").touch()
     assert speech.pid is not None
     os.kill(speech.pid, signal.SIGKILL)
 
-    assert wait_until(lambda: speech.state is State.DEAD, secs=60)
+    assert wait_until(lambda: speech.state is ProcessState.DEAD, secs=60)
     assert list(tmp_path.iterdir()) == []
 
 
 PARENT = """
     import sys, threading
     from pathlib import Path
-    from app.narration.base import Narration, OnProgress, Progress, Request
+    from app.narration.base import Request
+    from app.narration.options import NarrationOptions
     from app.speech_process.client import SpeechProcess
 
-    speech = SpeechProcess(engine="espeak")
+    options = NarrationOptions(engine="espeak", voice="af_heart")
+    speech = SpeechProcess(options=options)
     def tell(_):
         print(speech.pid, flush=True)
-    request = Request(text=Path(sys.argv[1]).read_text(), folder=Path(sys.argv[2]), voice="af_heart")
+    request = Request(text=Path(sys.argv[1]).read_text(), folder=Path(sys.argv[2]), options=options)
     # From a thread that ends before the process does: what follows the starting thread must not end with it.
     starter = threading.Thread(target=speech.start)
     starter.start()
@@ -363,13 +382,16 @@ def test_the_child_dies_with_its_parent(parent: subprocess.Popen[str], is_child_
 
 HANG = """
     import ctypes, sys
-    from app.narration import child, engines
+    from app.narration import narrators
+    from app.speech_process import server
     class Hanging:
-        def narrator(self, request):
+        def __init__(self, options):
+            pass
+        def narrator(self, voice):
             # A native call that keeps the interpreter's lock: no thread, no Python signal handler runs.
             ctypes.PyDLL(None).pause()
-    engines._LOADERS["espeak"] = Hanging
-    child.main()
+    narrators.Narrators = Hanging
+    server.main()
 """
 
 
@@ -381,9 +403,9 @@ def test_a_hang_that_holds_the_interpreter_lock_is_ended(
     script.write_text(textwrap.dedent(HANG), encoding="utf-8")
     launcher(tmp_path, monkeypatch, run=f'shift 2\nexec {sys.executable} {script} "$@"')
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
-    speech = SpeechProcess(engine="espeak", stall_timeout_secs=0.5)
+    speech = SpeechProcess(options=ESPEAK, stall_timeout_secs=0.5)
     speech.start()
-    await_state(speech, State.READY)
+    await_state(speech, ProcessState.READY)
     pid = speech.pid
     assert pid is not None
     with pytest.raises(EngineDiedError, match=r"longer than 0\.5 s"):
@@ -400,11 +422,11 @@ def test_prints_of_native_code_do_not_reach_the_events(
     """What a library writes to standard output goes to the log; the story is told."""
     script = tmp_path / "print.py"
     script.write_text(
-        "import os\nos.write(1, b'native noise\\n')\nfrom app.narration import child\nchild.main()\n",
+        "import os\nos.write(1, b'native noise\\n')\nfrom app.speech_process import server\nserver.main()\n",
         encoding="utf-8",
     )
     launcher(tmp_path, monkeypatch, run=f'shift 2\nexec {sys.executable} {script} "$@"')
-    speech = SpeechProcess(engine="espeak")
+    speech = SpeechProcess(options=ESPEAK)
     narrate(speech, request_for(STORY))
     speech.stop()
     captured = capfd.readouterr()
@@ -461,7 +483,7 @@ def test_a_full_disk_is_said_so(speech: SpeechProcess, request_for: RequestFor) 
 
 def test_a_parent_that_slept_does_not_blame_the_child(request_for: RequestFor) -> None:
     """Time in which this process itself did not run is no silence of the child's."""
-    speech = SpeechProcess(engine="espeak", stall_timeout_secs=1.0)
+    speech = SpeechProcess(options=ESPEAK, stall_timeout_secs=1.0)
     slept = False
 
     def sleep(_: object) -> None:
@@ -480,7 +502,7 @@ def test_an_engine_that_never_loads_is_given_up(
 ) -> None:
     """A child that is not ready in time is ended, and the error says what was waited for."""
     launcher(tmp_path, monkeypatch, run="exec sleep 600")
-    speech = SpeechProcess(engine="espeak", start_timeout_secs=0.3)
+    speech = SpeechProcess(options=ESPEAK, start_timeout_secs=0.3)
     speech.start()
     pid = None
     while pid is None:
@@ -496,7 +518,7 @@ def test_a_child_that_cannot_start_says_how_it_ended(
 ) -> None:
     """Where the child dies before a word, its exit code or signal is the reason."""
     launcher(tmp_path, monkeypatch, run=run)
-    speech = SpeechProcess(engine="espeak")
+    speech = SpeechProcess(options=ESPEAK)
     with pytest.raises(EngineDiedError, match=said):
         narrate(speech, request_for(STORY))
 
@@ -506,7 +528,7 @@ def test_an_interpreter_that_is_not_there_is_said_so(
 ) -> None:
     """Not even a process: the operating system's reason."""
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    speech = SpeechProcess(engine="espeak")
+    speech = SpeechProcess(options=ESPEAK)
     with pytest.raises(EngineDiedError, match="No such file"):
         narrate(speech, request_for(STORY))
     assert speech.pid is None

@@ -12,7 +12,9 @@ from app.errors import (
     RefusedTextError,
     UnknownVoiceError,
 )
-from app.narration.base import Narration, Pauses, Progress, Request
+from app.media import MEDIA
+from app.narration.base import Narration, Progress, Request
+from app.narration.options import NarrationOptions, Pauses
 from app.speech_process import protocol
 
 
@@ -22,20 +24,29 @@ def test_every_error_has_its_way_back() -> None:
         *(ConfigurationError, DiskFullError, EngineDiedError, MissingExtraError),
         *(NarrationCancelledError, RefusedTextError, UnknownVoiceError),
     ):
-        back = protocol.error_of(protocol.event_of(protocol.failed_line(kind("what is wrong"))))
+        back = protocol.parse_error(protocol.parse_event(protocol.failed_line(kind("what is wrong"))))
         assert (type(back), back.message) == (kind, "what is wrong")
 
 
 def test_a_request_survives_the_wire(tmp_path: Path) -> None:
     """Every field of a request arrives, half a surrogate pair included, for the narrator to judge."""
-    request = Request(text="a \ud800 b", folder=tmp_path, voice="v", speed=1.25, use_alignment=False)
-    request = replace(request, pauses=Pauses(scene_secs=3.0), reading_speed=17.0)
-    assert protocol.request_of(protocol.request_line(request)) == request
+    request = Request(
+        text="a \ud800 b",
+        folder=tmp_path,
+        options=NarrationOptions(engine="espeak", voice="v", speed=1.25, use_alignment=False),
+    )
+    options = replace(request.options, pauses=Pauses(scene_secs=3.0), reading_speed=17.0, threads=3)
+    request = replace(request, options=options)
+    assert protocol.parse_request(protocol.request_line(request)) == request
 
 
 def test_the_text_goes_by_file(tmp_path: Path) -> None:
     """The line holds none of it, whatever its length, and stays small enough for a pipe to take at once."""
-    line = protocol.request_line(Request(text="secret " * 100_000, folder=tmp_path, voice="v"))
+    line = protocol.request_line(
+        Request(
+            text="secret " * 100_000, folder=tmp_path, options=NarrationOptions(engine="espeak", voice="v")
+        )
+    )
     assert b"secret" not in line
     assert len(line) < 4096
 
@@ -43,12 +54,9 @@ def test_the_text_goes_by_file(tmp_path: Path) -> None:
 def test_progress_and_narration_survive_the_wire(tmp_path: Path) -> None:
     """Both arrive equal to what was sent."""
     progress = Progress(fraction=1 / 3, chunk=7, audio_secs=12.345678901)
-    assert protocol.progress_of(protocol.event_of(protocol.progress_line(progress))) == progress
+    assert protocol.parse_progress(protocol.parse_event(protocol.progress_line(progress))) == progress
     narration = Narration(
-        audio=tmp_path / "a.wav",
-        srt=tmp_path / "a.srt",
-        vtt=tmp_path / "a.vtt",
-        words_json=tmp_path / "a.words.json",
+        media={kind: tmp_path / kind.file_name for kind in MEDIA},
         duration_secs=3.3,
         sample_rate=22_050,
         engine="espeak",
@@ -63,4 +71,4 @@ def test_progress_and_narration_survive_the_wire(tmp_path: Path) -> None:
         alignment_secs=0.0,
         elapsed_secs=0.5,
     )
-    assert protocol.narration_of(protocol.event_of(protocol.done_line(narration))) == narration
+    assert protocol.parse_narration(protocol.parse_event(protocol.done_line(narration))) == narration

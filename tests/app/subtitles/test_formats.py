@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.media import SRT, VTT, WORDS
 from app.subtitles.base import Cue
 from app.subtitles.formats import SubRipWriter, SubtitleFiles, WebVttWriter, WordsWriter
 from app.subtitles.layout import Layout
@@ -72,7 +73,7 @@ def srt(told: list[Cue]) -> str:
     file = io.StringIO()
     writer = SubRipWriter(file)
     for cue in told:
-        writer.write(cue)
+        writer.write_cue(cue)
     return file.getvalue()
 
 
@@ -81,7 +82,7 @@ def vtt(told: list[Cue]) -> str:
     file = io.StringIO()
     writer = WebVttWriter(file)
     for cue in told:
-        writer.write(cue)
+        writer.write_cue(cue)
     return file.getvalue()
 
 
@@ -171,7 +172,7 @@ def test_words_read_back(told: list[Word]) -> None:
     file = io.StringIO()
     writer = WordsWriter(file)
     for word in told:
-        writer.write(word)
+        writer.write_word(word)
     writer.close()
     document = json.loads(file.getvalue())
     assert (document["format"], document["version"]) == ("story-tts.words", 1)
@@ -191,20 +192,26 @@ def test_a_story_becomes_three_files(path: Path, tmp_path: Path) -> None:
     """All three files of a story hold its text: no carriage return, cues numbered from 1, spans that fit."""
     source = path.read_text("utf-8")
     layout = Layout()
-    with SubtitleFiles(tmp_path, "story") as files:
+    with SubtitleFiles(tmp_path) as files:
         told = [*spoken(source)]
         for word in told:
             files.write_word(word)
         for cue in layout.cues(told):
             files.write_cue(cue)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["story.srt", "story.vtt", "story.words.json"]
-    for file in (files.srt, files.vtt):
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "subtitles.srt",
+        "subtitles.vtt",
+        "subtitles.words.json",
+    ]
+    for file in (files.paths[SRT], files.paths[VTT]):
         assert b"\r" not in file.read_bytes()
         text = "".join(event.plaintext for event in pysubs2.load(str(file)))
         assert "".join(html.unescape(text).replace(JOINER, "").split()) == "".join(source.split())
-    numbers = [int(n) for n in re.findall(r"^(\d+)\n\d\d:", files.srt.read_text("utf-8"), re.MULTILINE)]
+    numbers = [
+        int(n) for n in re.findall(r"^(\d+)\n\d\d:", files.paths[SRT].read_text("utf-8"), re.MULTILINE)
+    ]
     assert numbers == [*range(1, layout.report.cues + 1)]
-    document = json.loads(files.words.read_text("utf-8"))
+    document = json.loads(files.paths[WORDS].read_text("utf-8"))
     assert [source[w["span"][0] : w["span"][1]] for w in document["words"]] == [
         w["text"] for w in document["words"]
     ]
@@ -212,30 +219,30 @@ def test_a_story_becomes_three_files(path: Path, tmp_path: Path) -> None:
 
 def test_files_grow_as_they_are_written(tmp_path: Path) -> None:
     """Nothing waits for the end of the story: what is written leaves memory for the disk."""
-    with SubtitleFiles(tmp_path, "story") as files:
+    with SubtitleFiles(tmp_path) as files:
         for number in range(2_000):
             files.write_cue(Cue(("A line of some length.",), number, number + 0.9))
             files.write_word(Word("word", number, number + 0.9, Span(0, 4), Boundary.NONE))
-        assert min(path.stat().st_size for path in (files.srt, files.vtt, files.words)) > 50_000
+        assert min(path.stat().st_size for path in files.paths.values()) > 50_000
 
 
 def test_a_story_that_failed_leaves_no_valid_words(tmp_path: Path) -> None:
     """An error inside the block closes the files and passes on; words.json is not made to look complete."""
-    files = SubtitleFiles(tmp_path, "story")
+    files = SubtitleFiles(tmp_path)
     with pytest.raises(RuntimeError, match="engine"), files:  # noqa: PT012 - the block is what fails
         files.write_word(Word("word", 0, 1, Span(0, 4)))
         raise RuntimeError("engine")
     with pytest.raises(json.JSONDecodeError):
-        json.loads(files.words.read_text("utf-8"))
+        json.loads(files.paths[WORDS].read_text("utf-8"))
 
 
 def test_words_are_written_inside_the_block(tmp_path: Path) -> None:
     """Before the files are open there is nothing to write to, and the error says so."""
     with pytest.raises(RuntimeError, match="inside"):
-        SubtitleFiles(tmp_path, "story").write_word(Word("word", 0, 1, Span(0, 4)))
+        SubtitleFiles(tmp_path).write_word(Word("word", 0, 1, Span(0, 4)))
 
 
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     """A path that cannot be opened raises at once, with no file left open."""
-    with pytest.raises(FileNotFoundError), SubtitleFiles(tmp_path / "none", "story"):
+    with pytest.raises(FileNotFoundError), SubtitleFiles(tmp_path / "none"):
         pass

@@ -7,7 +7,9 @@ from pathlib import Path
 import pysubs2
 import pytest
 
+from app.media import SRT
 from app.narration.base import Narration, Request
+from app.narration.options import NarrationOptions
 from app.narration.pipeline import Narrator, no_aligner
 from app.speech.espeak import EspeakEngine
 from app.subtitles.base import Cue
@@ -27,9 +29,13 @@ def engine() -> Iterator[EspeakEngine]:
 
 def narrated(engine: EspeakEngine, path: Path, folder: Path, speed: float) -> tuple[Narration, list[Cue]]:
     """A passage as narrated into `folder`, and the cues of its SubRip file."""
-    request = Request(text=path.read_text("utf-8"), folder=folder, voice="en-us", speed=speed)
+    request = Request(
+        text=path.read_text("utf-8"),
+        folder=folder,
+        options=NarrationOptions(engine="espeak", voice="en-us", speed=speed),
+    )
     narration = Narrator(engine=engine, aligner=no_aligner).narrate(request, on_progress=lambda _: None)
-    events = pysubs2.load(str(narration.srt))
+    events = pysubs2.load(str(narration.media[SRT]))
     return narration, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
 
 

@@ -17,8 +17,8 @@ from app.job import RowKey
 from app.local.platform import Platform
 from app.narration.base import Progress
 from app.shutdown import RESERVE_SECS, Shutdown
+from app.worker.attempt import StopCondition
 from app.worker.lease import Lease
-from app.worker.loop import JobsEnd
 from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
@@ -52,7 +52,7 @@ def test_what_a_job_still_takes_is_judged_by_its_pace(monkeypatch: pytest.Monkey
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     shutdown = Shutdown(stop_timeout_secs=RESERVE_SECS + 60)
-    end = JobsEnd(lease=cast("Lease", SimpleNamespace(is_lost=False)), shutdown=shutdown)
+    end = StopCondition(lease=cast("Lease", SimpleNamespace(is_lost=False)), shutdown=shutdown)
 
     def report(at_secs: float, fraction: float) -> bool:
         nonlocal now

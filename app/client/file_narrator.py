@@ -1,0 +1,101 @@
+"""Narrates story files on this machine, without any cloud: the work behind `story-tts speak`."""
+
+import signal
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
+from app.media import MediaKind
+from app.narration.base import Narration, OnProgress, Request
+from app.narration.options import NarrationOptions
+from app.speech_process.client import SpeechProcess
+from app.text.readers import StoryFile
+from app.work_folder import WorkFolder
+
+_WORK_NAME = ".story-tts"
+"""In the output folder: complete media move from here to their places in one step. Removed at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one story: a narration, or an error message."""
+
+    story: StoryFile
+    narration: Narration | None = None
+    error: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the result as `--json` prints it."""
+        if self.narration is None:
+            return {"story": self.story.name, "error": self.error}
+        values = {each.name: getattr(self.narration, each.name) for each in fields(self.narration)}
+        values["media"] = {kind.name: str(path) for kind, path in self.narration.media.items()}
+        return {"story": self.story.name, **values}
+
+
+class FileNarrator:
+    """
+    Narrates story files into a folder, one after another, in one speech process.
+
+    Inside its `with` block SIGTERM and SIGHUP end the command as Ctrl-C does. However the command ends, it
+    leaves neither a process nor an incomplete file behind.
+    """
+
+    def __init__(self, *, options: NarrationOptions, output: Path) -> None:
+        self._options = options
+        self._output = output
+        self._speech = SpeechProcess(options=options)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
+            stack.callback(self._remove_work_root)
+            self._folder = stack.enter_context(self._work_folder())
+            stack.enter_context(self._speech)
+            self._open = stack.pop_all()
+        return self
+
+    def _work_folder(self) -> WorkFolder:
+        try:
+            self._output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"output folder {self._output}: {str(error.strerror).lower()}"
+            ) from error
+        return WorkFolder(self._output / _WORK_NAME)
+
+    def _remove_work_root(self) -> None:
+        # Another command at work in it keeps it from being empty.
+        with suppress(OSError):
+            (self._output / _WORK_NAME).rmdir()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def narrate(self, story: StoryFile, *, on_progress: OnProgress) -> FileResult:
+        """Narrate one story. A fault of the story alone becomes its result; all others are raised."""
+        try:
+            with self._folder.job() as folder:
+                narration = self._speech.narrate(
+                    Request(text=story.text(), folder=folder, options=self._options),
+                    on_progress=on_progress,
+                    cancel=threading.Event(),
+                )
+                return FileResult(story, self._moved(narration, story.stem))
+        except (PermanentJobError, RetryableJobError) as error:
+            return FileResult(story, error=f"{story.name}: {error.message}")
+
+    def _moved(self, narration: Narration, stem: str) -> Narration:
+        """Move the media to their places, over older ones; the audio last, as the sign of a complete set."""
+        moved: dict[MediaKind, Path] = {}
+        for kind, path in reversed(list(narration.media.items())):
+            moved[kind] = path.replace(self._output / f"{stem}{kind.suffix}")
+        return replace(narration, media={kind: moved[kind] for kind in narration.media})

@@ -1,0 +1,57 @@
+"""Builds narrators inside the speech child: one engine, and an aligner where one helps."""
+
+from functools import partial
+
+from app.alignment import whisperx
+from app.alignment.base import Aligner
+from app.models.store import ModelStore
+from app.narration.options import NarrationOptions
+from app.narration.pipeline import Narrator, no_aligner
+from app.speech.base import SpeechEngine
+from app.speech.registry import engine_spec
+
+
+class Narrators:
+    """
+    One loaded engine for all stories, and one aligner for the language of the latest story.
+
+    The first chunk that needs the aligner loads it. A language without an aligner among the models keeps the
+    engine's own word times, and so does a story that asks for them.
+    """
+
+    def __init__(self, options: NarrationOptions) -> None:
+        """
+        Load the engine that `options` name.
+
+        Raises ConfigurationError for an unknown engine or damaged models, MissingExtraError where the
+        engine's packages are not installed.
+        """
+        self._options = options
+        self._spec = engine_spec(options.engine)
+        self._models = ModelStore(options.models_dir)
+        self._engine = self._load()
+        self._aligners: dict[str, Aligner] = {}
+
+    def narrator(self, voice: str) -> Narrator:
+        """Return the narrator of a story in `voice`."""
+        if self._spec.reload_per_story:
+            self._engine.close()
+            self._engine = self._load()
+        aligner = no_aligner if self._spec.has_exact_times else partial(self._aligner, voice)
+        return Narrator(engine=self._engine, aligner=aligner)
+
+    def _load(self) -> SpeechEngine:
+        options = self._options
+        return self._spec.load(
+            models_dir=options.models_dir, threads=options.threads, precision=options.precision
+        )
+
+    def _aligner(self, voice: str) -> Aligner | None:
+        language = whisperx.language_of(voice)
+        if language not in self._aligners and whisperx.has_model(self._models, language):
+            # Two networks at once need more memory than the container has.
+            self._aligners.clear()
+            self._aligners[language] = whisperx.WhisperXAligner(
+                models=self._models, language=language, threads=self._options.threads
+            )
+        return self._aligners.get(language)

@@ -1,0 +1,244 @@
+"""
+One attempt at a job: claim, narrate, store, commit, delete.
+
+Every step may be the last one of this process; the next worker continues from what the rows and objects say.
+Errors leave an attempt with their class, and the class decides what happens to the job (outcomes.py).
+"""
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.aws.objects import Digest, ObjectChangedError
+from app.aws.queue import Message
+from app.aws.tasks import Claim, Ended, Held
+from app.errors import MediaConflictError, NarrationCancelledError, PoisonedJobError
+from app.job import Job, S3Address
+from app.media import SRT, MediaKind, TaskRow
+from app.message import MessageParser
+from app.narration.base import Narration, Progress, Request
+from app.narration.options import NarrationOptions, for_job
+from app.shutdown import Shutdown
+from app.telemetry import AttemptOutcome, JobFigures
+from app.work_folder import WorkFolder
+from app.worker.retry import LAST_RETRY_SECS, retry_call
+from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
+
+POISON_RECEIVES = 4
+"""Times max_receives: a message that was received so often without any result has killed its workers."""
+MEDIA_TRIES = 5
+STORE_SECS = 120.0
+"""How long storing the media outlasts AWS not answering, before the job is given back."""
+
+log = structlog.get_logger()
+
+
+class Attempt:
+    """What one receipt of a message has come to so far."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.started = time.monotonic()
+        self.job: Job | None = None
+        self.claim: Claim | None = None
+        self.audio_secs: float | None = None
+
+    @property
+    def figures(self) -> JobFigures:
+        """The attempt in numbers."""
+        return JobFigures(
+            processing_secs=time.monotonic() - self.started,
+            queue_wait_secs=max(0.0, self.message.queue_wait_secs - (time.monotonic() - self.started)),
+            receive_count=self.message.receive_count,
+            audio_secs=self.audio_secs,
+        )
+
+    @property
+    def log(self) -> Any:
+        """A logger that names the message and the job, never its text."""
+        return log.bind(
+            message_id=self.message.id,
+            receive_count=self.message.receive_count,
+            job=self.job.label if self.job else None,
+            epoch=self.claim.epoch if self.claim else None,
+        )
+
+
+class StopCondition:
+    """Whether the current narration has to end early: its lease is lost, or there is no time left for it."""
+
+    def __init__(self, *, lease: JobLease, shutdown: Shutdown) -> None:
+        self._lease = lease
+        self._shutdown = shutdown
+        self._origin = (time.monotonic(), 0.0)
+        self._remaining_secs: float | None = None
+
+    def watch(self, progress: Progress) -> None:
+        """Record the progress, and estimate the remaining time from the pace so far."""
+        self._lease.progress = progress.fraction
+        now = time.monotonic()
+        since, before = self._origin
+        if progress.fraction > before:
+            self._remaining_secs = (now - since) / (progress.fraction - before) * (1 - progress.fraction)
+        if not before:
+            # Loading models and a short first chunk come only once: the pace is measured after them.
+            self._origin = (now, progress.fraction)
+
+    def is_set(self) -> bool:
+        """Return whether to end now."""
+        return self._lease.is_lost or self._shutdown.should_abort(remaining_secs=self._remaining_secs)
+
+
+class AttemptRunner:
+    """Carries an attempt through its steps."""
+
+    def __init__(
+        self,
+        *,
+        queue: JobQueue,
+        tasks: TaskTable,
+        media: MediaStore,
+        parser: MessageParser,
+        speech: Speech,
+        options: NarrationOptions,
+        work_folder: WorkFolder,
+        leases: LeaseFactory,
+        lease_secs: float,
+        max_receives: int,
+        shutdown: Shutdown,
+    ) -> None:
+        self._queue = queue
+        self._tasks = tasks
+        self._media = media
+        self._parser = parser
+        self._speech = speech
+        self._options = options
+        self._work_folder = work_folder
+        self._leases = leases
+        self._lease_secs = lease_secs
+        self._max_receives = max_receives
+        self._shutdown = shutdown
+
+    def run(self, attempt: Attempt) -> AttemptOutcome:
+        """
+        Complete the job, or find that there is nothing to do.
+
+        Raises PermanentJobError, RetryableJobError, LeaseLostError, NarrationCancelledError and
+        InfrastructureError.
+        """
+        message = attempt.message
+        job = attempt.job = self._parser.job(message.body)
+        if job.unknown_fields:
+            attempt.log.info("unknown fields ignored", count=len(job.unknown_fields))
+        if message.receive_count > POISON_RECEIVES * self._max_receives:
+            raise PoisonedJobError(f"received {message.receive_count} times without a result")
+        claimed_at = time.monotonic()
+        claim = self._tasks.claim(job, lease_secs=self._lease_secs)
+        if isinstance(claim, Ended):
+            attempt.log.info("nothing to do", status=claim.status)
+            self._queue.delete(message)
+            return AttemptOutcome.SKIPPED
+        if isinstance(claim, Held):
+            # A second later than the lease, which its holder may renew until then.
+            self._queue.give_back(message, delay_secs=min(claim.secs, LAST_RETRY_SECS) + 1)
+            attempt.log.info("held by another worker", lease_secs=round(claim.secs, 1))
+            return AttemptOutcome.SKIPPED
+        attempt.claim = claim
+        with self._leases(message, claim, claimed_at) as lease, self._work_folder.job() as folder:
+            self._perform(attempt, job, claim, lease, folder)
+        return AttemptOutcome.COMPLETED
+
+    def _perform(self, attempt: Attempt, job: Job, claim: Claim, lease: JobLease, folder: Path) -> None:
+        """Narrate a claimed job, store its media, commit, and delete its message last."""
+        attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
+        before = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
+        narration = self._narrate(job, lease, folder)
+        attempt.audio_secs = narration.duration_secs
+        digests = {
+            kind: self._store(kind, path, job.destination.address(kind), before[kind], lease)
+            for kind, path in narration.media.items()
+        }
+        lease.check()
+        lease.stop()
+        rows = row_attributes(job, narration, digests)
+        retry_call(
+            lambda: self._tasks.commit(claim, audio=rows[TaskRow.AUDIO], subtitles=rows[TaskRow.SUBTITLES]),
+            secs=lease.secs_left,
+            shutdown=self._shutdown,
+        )
+        attempt.log.info(
+            "job completed",
+            audio_secs=round(narration.duration_secs, 3),
+            synthesis_secs=round(narration.synthesis_secs, 3),
+            alignment_secs=round(narration.alignment_secs, 3),
+            processing_secs=round(attempt.figures.processing_secs, 3),
+            alignment=narration.alignment,
+        )
+        retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
+
+    def _narrate(self, job: Job, lease: JobLease, folder: Path) -> Narration:
+        """Narrate in the speech process while the lease holds and no shutdown asks for the job back."""
+        stop = StopCondition(lease=lease, shutdown=self._shutdown)
+        request = Request(text=job.text, folder=folder, options=for_job(self._options, job))
+        try:
+            return self._speech.narrate(request, on_progress=stop.watch, cancel=stop)
+        except NarrationCancelledError:
+            lease.check()
+            raise
+
+    def _store(
+        self, kind: MediaKind, path: Path, address: S3Address, replacing: str | None, lease: JobLease
+    ) -> Digest:
+        """
+        Write one object without overwriting a newer one, and return the digest of what was written.
+
+        Raises LeaseLostError, MediaConflictError where others keep writing, InfrastructureError.
+        """
+        digest = Digest.of(path)
+        for _ in range(MEDIA_TRIES):
+            condition = replacing
+            try:
+                retry_call(
+                    lambda: self._media.put(
+                        path,
+                        address,
+                        content_type=kind.content_type,
+                        digest=digest,
+                        replacing=condition,  # noqa: B023
+                    ),
+                    secs=STORE_SECS,
+                    shutdown=self._shutdown,
+                    check=lease.check,
+                )
+            except ObjectChangedError:
+                # Either a worker that lost its lease wrote here, or our own write succeeded and its reply was
+                # lost. Only the row knows whether we may overwrite, so it is asked.
+                lease.confirm()
+                replacing = self._media.etag(address)
+            else:
+                return digest
+        raise MediaConflictError(f"{address.uri} changed {MEDIA_TRIES} times while it was written")
+
+
+def row_attributes(
+    job: Job, narration: Narration, digests: Mapping[MediaKind, Digest]
+) -> dict[TaskRow, dict[str, Any]]:
+    """Return the attributes that a commit adds to each task row."""
+    shared = {
+        "duration_seconds": Decimal(f"{narration.duration_secs:.3f}"),
+        "engine": narration.engine,
+        "voice": job.voice,
+        "alignment": narration.alignment,
+    }
+    rows: dict[TaskRow, dict[str, Any]] = {row: dict(shared) for row in TaskRow}
+    for kind in narration.media:
+        rows[kind.row][kind.attribute] = job.destination.address(kind).uri
+        if kind.is_primary:
+            rows[kind.row]["media_sha256"] = digests[kind].hex
+    if job.is_direct:
+        rows[TaskRow.AUDIO]["subtitles_url"] = job.destination.address(SRT).uri
+    return rows

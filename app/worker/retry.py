@@ -1,0 +1,57 @@
+"""How often and how long: delays between attempts at a job, and retries of one AWS call."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from app.aws.objects import ObjectChangedError
+from app.errors import CredentialsError, InfrastructureError, QueueGoneError
+from app.shutdown import Shutdown
+
+FIRST_RETRY_SECS = 5.0
+LAST_RETRY_SECS = 15 * 60.0
+MAX_BACKOFF_SECS = 30.0
+_FIRST_CALL_DELAY_SECS = 0.2
+_LAST_CALL_DELAY_SECS = 5.0
+
+log = structlog.get_logger()
+
+
+def retry_delay(receive_count: int) -> float:
+    """Return the delay before the next attempt at a job, in seconds: from 5 s, doubled up to 15 min."""
+    return float(min(LAST_RETRY_SECS, FIRST_RETRY_SECS * 2.0 ** min(receive_count - 1, 20)))
+
+
+def backoff_delay(faults_in_a_row: int) -> float:
+    """Return how long the worker waits after so many faults of its surroundings, in seconds."""
+    return float(min(MAX_BACKOFF_SECS, 2.0 ** min(faults_in_a_row - 1, 10)))
+
+
+def retry_call(
+    call: Callable[[], None],
+    *,
+    secs: float,
+    shutdown: Shutdown,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """
+    Repeat `call` for up to `secs` seconds while AWS does not answer, then raise the last error.
+
+    `check` runs before each try and may raise. Errors that a repetition cannot change are raised at once.
+    """
+    deadline = time.monotonic() + secs
+    delay = _FIRST_CALL_DELAY_SECS
+    while True:
+        check()
+        try:
+            return call()
+        except (CredentialsError, QueueGoneError, ObjectChangedError):
+            raise
+        except InfrastructureError as fault:
+            is_out_of_time = time.monotonic() + delay > deadline
+            if is_out_of_time or shutdown.should_abort(remaining_secs=delay):
+                raise
+            shutdown.urgent.wait(delay)
+            log.info("trying again", reason=fault.message)
+            delay = min(2 * delay, _LAST_CALL_DELAY_SECS)
