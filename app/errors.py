@@ -22,7 +22,8 @@ StoryTtsError
 │   ├── CredentialsError        refused or expired
 │   └── QueueGoneError          the queue was deleted: exit non-zero
 ├── ConfigurationError      the settings are wrong: exit 2
-└── MissingExtraError       an optional package is not installed
+├── MissingExtraError       an optional package is not installed
+└── LocalServiceError       the service on this machine did not start, or a part of it ended
 """
 
 import errno
@@ -174,6 +175,12 @@ class MissingExtraError(StoryTtsError):
     """An optional package is not installed; the message names the command that installs it."""
 
     code = "MISSING_EXTRA"
+
+
+class LocalServiceError(StoryTtsError):
+    """The embedded AWS or its worker did not start, or ended while it was needed."""
+
+    code = "LOCAL_SERVICE"
 
 
 def disk_error(error: OSError, path: Path) -> Exception:

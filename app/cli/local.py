@@ -7,38 +7,35 @@ import typer
 
 def local(
     engine: Annotated[str, typer.Option(help="Speech engine of the worker: espeak or kokoro.")] = "espeak",
-    port: Annotated[int, typer.Option(help="Port of the embedded AWS; 0: any free one.")] = 4566,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the worker's log.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0: any free one.")
+    ] = 4566,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only the worker's errors.")] = False,
 ) -> None:
     """
     Run an embedded AWS (queue, dead letters, topic, table, bucket) and a worker, on this machine alone.
 
-    Prints the environment to export, so that `story-tts submit` elsewhere finds it. Nothing outlives
-    it. Exit codes: 0 ended by Ctrl-C; 1 the embedded AWS or the worker did not start, or the worker ended.
+    Prints the environment to export, so that `story-tts submit` elsewhere finds it. Nothing outlives it.
+    Exit codes: 0 ended by Ctrl-C; 1 the embedded AWS or the worker did not start, or ended; 130 interrupted
+    before it was ready.
     """
     import shlex
-    import signal
-    import threading
-    from contextlib import ExitStack
+    from contextlib import ExitStack, suppress
 
     from rich.console import Console
 
+    from app.cli.signals import interruptible
     from app.local.service import local_service
 
     console = Console(stderr=True)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    with ExitStack() as ending:
+    with interruptible(), ExitStack() as stack:
         with console.status("starting the embedded AWS and a worker"):
-            running = ending.enter_context(local_service(engine=engine, port=port, quiet=quiet))
+            running = stack.enter_context(local_service(engine=engine, port=port, quiet=quiet))
         console.print("[green]ready[/]; in another terminal:\n")
         for name, value in sorted(running.environment.items()):
             typer.echo(f"export {name}={shlex.quote(value)}")
         console.print(
             "\n  story-tts submit STORY.txt --wait --download out\n\nCtrl-C ends it.\n", highlight=False
         )
-        while not ended.wait(0.5):
-            if running.worker.poll() is not None:
-                typer.echo(f"the worker ended with exit code {running.worker.returncode}", err=True)
-                raise typer.Exit(1)
+        with suppress(KeyboardInterrupt):
+            running.watch()

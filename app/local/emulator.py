@@ -1,164 +1,141 @@
-"""The emulator: moto's server in a process of its own, on loopback, gone when its parent is gone."""
+"""The embedded AWS as its users start it: moto's server in a child process, on loopback alone."""
 
-import copy
-import ctypes
 import os
-import signal
+import selectors
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib.util import find_spec
+from types import TracebackType
+from typing import IO, Any, Self
+
+from app.errors import LocalServiceError, MissingExtraError
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 START_SECS = 60.0
 STOP_SECS = 5.0
-_PR_SET_PDEATHSIG = 1
-
-
-class EmulatorError(RuntimeError):
-    """The emulator did not start."""
 
 
 @contextmanager
 def emulator(*, port: int = 0) -> Iterator[str]:
-    """Run the emulator for the block and yield its address, `http://127.0.0.1:PORT`; 0: any free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.local.emulator", str(port), str(os.getpid())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | CREDENTIALS | {"AWS_DEFAULT_REGION": REGION},
-        # A Ctrl-C in the terminal is for the program that started us; it ends the emulator last.
-        start_new_session=True,
-    )
-    try:
-        yield _address(process)
-    finally:
-        stop(process, STOP_SECS)
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+    """Run the emulator for the block and yield its address, `http://127.0.0.1:PORT`; see Emulator."""
+    with Emulator(port=port) as running:
+        yield running.address
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    if process.stdout is None or process.stderr is None:
-        raise EmulatorError("the emulator has no pipes")
-    line = process.stdout.readline().strip()
-    if not line:
-        process.wait(timeout=START_SECS)
-        last = process.stderr.read().strip().splitlines()[-1:]
-        raise EmulatorError(f"the embedded AWS did not start: {' '.join(last) or 'it said nothing'}")
-    return line
+class Emulator:
+    """
+    An emulator that runs for the `with` block.
+
+    The kernel ends it with the thread that enters the block, so that it never outlives this process.
+    """
+
+    def __init__(self, *, port: int = 0) -> None:
+        """Port 0 takes any free one."""
+        self._port = port
+        self._last_lines: deque[str] = deque(maxlen=1)
+        # A pipe that nobody reads would block the emulator once it is full.
+        self._drain = threading.Thread(target=self._read_stderr, name="emulator-stderr", daemon=True)
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        """Raises LocalServiceError where it does not start, MissingExtraError where moto is not installed."""
+        if find_spec("moto") is None:
+            raise MissingExtraError("the embedded AWS needs moto: pip install 'story-tts[local]'")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "app.local.moto_server"),
+                *("--port", str(self._port), "--parent", str(os.getpid())),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=os.environ | CREDENTIALS | {"AWS_DEFAULT_REGION": REGION},
+            # Ctrl-C in the terminal is for the program that started us; it ends the emulator last.
+            start_new_session=True,
+        )
+        try:
+            self._drain.start()
+            self.address = self._read_address()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process still lives."""
+        return self._process.poll() is None
+
+    @property
+    def last_line(self) -> str:
+        """What it wrote last to standard error; empty where it wrote nothing."""
+        return self._last_lines[-1] if self._last_lines else ""
+
+    def _read_stderr(self) -> None:
+        for line in _pipe(self._process.stderr):
+            if text := line.strip():
+                self._last_lines.append(text)
+
+    def _read_address(self) -> str:
+        stdout = _pipe(self._process.stdout)
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            if not selector.select(START_SECS):
+                raise LocalServiceError(f"the embedded AWS did not start within {START_SECS:g} s")
+        line = stdout.readline().strip()
+        if not line:
+            self._drain.join(STOP_SECS)
+            raise LocalServiceError(self.last_line or "the embedded AWS did not start, and said nothing")
+        return line
+
+    def _end(self) -> None:
+        stop(self._process, STOP_SECS)
+        if self._drain.is_alive():
+            self._drain.join(STOP_SECS)
+        _pipe(self._process.stdout).close()
+        _pipe(self._process.stderr).close()
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    if pipe is None:
+        raise LocalServiceError("the embedded AWS has no pipes")
+    return pipe
 
 
 def stop(process: subprocess.Popen[Any], secs: float) -> int:
-    """End a process we started: SIGTERM, and SIGKILL after `secs`; return its exit code."""
-    if process.poll() is None:
-        process.terminate()
+    """End a process that we started, by SIGTERM, and by SIGKILL after `secs`; return its exit code."""
     try:
+        if process.poll() is None:
+            process.terminate()
         return process.wait(timeout=secs)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+    except BaseException:
+        # A second Ctrl-C: whoever sends it does not want to wait.
+        process.kill()
+        process.wait()
+        raise
 
 
 def wait_until(condition: Callable[[], bool], *, secs: float, every_secs: float = 0.05) -> bool:
-    """Return whether `condition` came to hold within `secs`."""
+    """Return whether `condition` became true within `secs`."""
     deadline = time.monotonic() + secs
     while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(every_secs)
     return True
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when process `parent`, which started it, is gone (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
-
-
-def _one_at_a_time(handler: type, name: str) -> None:
-    """Let no other request come between a condition and the write that it guards, as AWS does."""
-    method, lock = getattr(handler, name), threading.Lock()
-
-    def alone(self: Any) -> Any:
-        with lock:
-            return method(self)
-
-    setattr(handler, name, alone)
-
-
-def _forget_instances(model: type) -> None:
-    """
-    Let models go with their last reference.
-
-    For its dashboard moto lists every one ever made, and each transaction copies its whole table: a thousand
-    jobs would take gigabytes.
-    """
-
-    def made(cls: type, *_: Any, **__: Any) -> Any:
-        return object.__new__(cls)
-
-    model.__new__ = made  # type: ignore[method-assign,assignment]
-
-
-def _copy_rows_on_write(backend: type, table: type) -> None:
-    """
-    Let a transaction copy the rows that it changes, in place of its whole table.
-
-    moto copies the table to restore it should the transaction fail: with it each commit costs more than the
-    one before. A shallow copy will do where an update changes a copy of its row.
-    """
-    update = backend.update_item  # type: ignore[attr-defined]
-
-    def update_copy(self: Any, table_name: str, key: Any, *args: Any, **kwargs: Any) -> Any:
-        row = self.get_item(table_name, key)
-        if row is not None and row.range_key is not None:
-            self.get_table(table_name).items[row.hash_key][row.range_key] = copy.deepcopy(row)
-        elif row is not None:
-            self.get_table(table_name).items[row.hash_key] = copy.deepcopy(row)
-        return update(self, table_name, key, *args, **kwargs)
-
-    def shallow(self: Any, _: Any) -> Any:
-        twin = copy.copy(self)
-        twin.items = type(self.items)(self.items.default_factory)
-        twin.items.update({part: copy.copy(rows) for part, rows in self.items.items()})
-        return twin
-
-    backend.update_item = update_copy  # type: ignore[attr-defined]
-    table.__deepcopy__ = shallow  # type: ignore[attr-defined]
-
-
-def _serve(port: int) -> None:
-    # What moto says of every request is for nobody here.
-    import logging  # noqa: PLC0415  # the emulator's own process alone needs moto
-
-    from moto.core.common_models import BaseModel  # noqa: PLC0415  # as above
-    from moto.dynamodb.models import DynamoDBBackend  # noqa: PLC0415  # as above
-    from moto.dynamodb.models.table import Table  # noqa: PLC0415  # as above
-    from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415  # as above
-    from moto.s3.responses import S3Response  # noqa: PLC0415  # as above
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # as above
-
-    _forget_instances(BaseModel)
-    _copy_rows_on_write(DynamoDBBackend, Table)
-    _one_at_a_time(DynamoHandler, "call_action")
-    _one_at_a_time(S3Response, "put_object")
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    host, bound_port = server.get_host_and_port()
-    print(f"http://{host}:{bound_port}", flush=True)  # noqa: T201  # the parent reads it
-    signal.pause()
-
-
-if __name__ == "__main__":
-    die_with_parent(int(sys.argv[2]))
-    _serve(int(sys.argv[1]))

@@ -1,21 +1,26 @@
-"""The whole service on one machine: the emulator, its resources, and a worker in a process of its own."""
+"""The whole service on this machine: the emulator, its resources, and a worker in a process of its own."""
 
 import http.client
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
-from app.errors import EngineDiedError
-from app.local.emulator import emulator, stop, wait_until
+from app.errors import LocalServiceError
+from app.local.emulator import Emulator, stop, wait_until
+from app.local.parent_death import tied
 from app.local.platform import Platform, create_platform
 from app.settings import HEALTH_PATH
 
 START_SECS = 120.0
 STOP_TIMEOUT_SECS = 15
+WATCH_SECS = 0.5
+"""Between two looks at whether the processes of the service still live."""
 LOCAL_POLL_SECS = 2
 """Shorter than the cloud's long poll, so that Ctrl-C is answered soon."""
 
@@ -28,10 +33,20 @@ class LocalService:
     environment: dict[str, str]
     """What a client exports to talk to it."""
     worker: "subprocess.Popen[bytes]"
+    emulator: Emulator
 
     def adopt(self) -> None:
         """Make this process a client of the service, as if its environment had been exported."""
         os.environ.update(self.environment)
+
+    def watch(self) -> NoReturn:
+        """Wait until a process of the service ends. Raises LocalServiceError then."""
+        while self.worker.poll() is None and self.emulator.is_running:
+            time.sleep(WATCH_SECS)
+        if self.emulator.is_running:
+            raise LocalServiceError(f"the worker ended with exit code {self.worker.returncode}")
+        said = f": {self.emulator.last_line}" if self.emulator.last_line else ""
+        raise LocalServiceError(f"the embedded AWS ended{said}")
 
 
 @contextmanager
@@ -39,22 +54,22 @@ def local_service(*, engine: str, port: int = 0, quiet: bool = False) -> Iterato
     """
     Run the service for the block; 0 as `port` of the emulator takes a free one.
 
-    The worker's logs go to this process's stderr unless `quiet`. Raises EngineDiedError where the worker does
-    not become healthy.
+    The worker's logs go to this process's stderr; with `quiet` only its errors. Both processes end with this
+    one, even when it is killed. Raises LocalServiceError where one of them does not start.
     """
-    with emulator(port=port) as address, reserved_port() as reserved:
-        platform = create_platform(address)
+    with Emulator(port=port) as emulator, reserved_port() as reserved:
+        platform = create_platform(emulator.address)
         environment = platform.environment() | {
             "SPEECH_ENGINE": engine,
             "PORT": str(reserved.getsockname()[1]),
         }
         with local_worker(environment, quiet=quiet) as worker:
-            yield LocalService(platform, environment, worker)
+            yield LocalService(platform, environment, worker, emulator)
 
 
 @contextmanager
 def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run one worker for the block, healthy from its beginning."""
+    """Run one worker for the block, healthy from its beginning; it ends with this process."""
     own = {
         "RECEIVE_WAIT_SECS": str(LOCAL_POLL_SECS),
         "STOP_TIMEOUT_SECS": str(STOP_TIMEOUT_SECS),
@@ -62,18 +77,20 @@ def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subpr
         "LOG_FORMAT": "console",
     }
     worker = subprocess.Popen(
-        [sys.executable, "-m", "app", "worker", "--host", "127.0.0.1"],
+        tied([sys.executable, "-m", "app", "worker", "--host", "127.0.0.1"]),
         env=os.environ | environment | own,
         stdin=subprocess.DEVNULL,
-        # Ctrl-C is for us, who end the worker before the emulator that it talks to.
+        # Ctrl-C is for this process, which ends the worker before the emulator that it talks to.
         start_new_session=True,
     )
     try:
         port = int(environment["PORT"])
         if not wait_until(lambda: worker.poll() is not None or is_healthy(port), secs=START_SECS):
-            raise EngineDiedError(f"the worker is not healthy after {START_SECS:g} s")
+            raise LocalServiceError(f"the worker is not healthy after {START_SECS:g} s")
         if worker.poll() is not None:
-            raise EngineDiedError(f"the worker ended at once with exit code {worker.returncode}; see above")
+            raise LocalServiceError(
+                f"the worker did not start (exit code {worker.returncode}); its messages above say why"
+            )
         yield worker
     finally:
         stop(worker, STOP_TIMEOUT_SECS)

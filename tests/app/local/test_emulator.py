@@ -1,13 +1,17 @@
 """The embedded AWS lasts as long as a run of jobs does."""
 
 import os
+import socket
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from app.errors import LocalServiceError
 from app.job import RowKey
-from app.local.emulator import emulator
+from app.local.emulator import Emulator, emulator
 from app.local.platform import Platform, create_platform
 
 
@@ -59,6 +63,39 @@ def test_commits_leave_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None
         assert emulators_memory_mib() - before < most_mib
 
 
+@pytest.mark.slow
+def test_a_talkative_emulator_goes_on() -> None:
+    """What moto prints is read: after more than a pipe holds it still answers."""
+    service = "unknown" * 500
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/{service}/aws4_request"}
+    with Emulator() as running:
+        for _ in range(40):
+            assert ask(running.address, **signed) >= 400
+        assert service in running.last_line
+        assert running.is_running
+
+
+@pytest.mark.slow
+def test_a_taken_port_is_an_error_that_names_it() -> None:
+    """An emulator that cannot listen ends at once and says why."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(LocalServiceError, match=f"port {server.getsockname()[1]} is in use"),
+        Emulator(port=server.getsockname()[1]),
+    ):
+        pass
+
+
+def ask(address: str, method: str = "GET", path: str = "/", **headers: str) -> int:
+    """Send one request, and return the status of its answer."""
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=30)
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def _item(key: RowKey, status: str) -> dict[str, Any]:
     return {"id": {"S": key.id}, "task_id": {"S": key.task_id}, "status": {"S": status}}
 
@@ -68,7 +105,7 @@ def emulators_memory_mib() -> float:
     listing = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     children = [pid for file in listing for pid in file.read_text().split()]
     return sum(
-        _resident_mib(pid) for pid in children if b"emulator" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        _resident_mib(pid) for pid in children if b"moto_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
 
 
