@@ -6,7 +6,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from app.local.emulator import emulator
+from app.local.emulator import EVERY_SERVICE, emulator
 from app.local.platform import Platform, create_platform, emulators_session
 from tests import logs
 from tests.e2e.summaries import show
@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """The address of an embedded AWS that lives as long as the test session."""
-    with emulator() as address:
+    with emulator(services=EVERY_SERVICE) as address:
         yield address
 
 

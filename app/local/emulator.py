@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import TracebackType
@@ -17,14 +17,18 @@ from app.errors import LocalServiceError, MissingExtraError
 
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
+SERVICES = frozenset({"dynamodb", "s3", "sns", "sqs", "sts"})
+"""What the worker and the commands of story-tts call."""
+EVERY_SERVICE = frozenset({"*"})
+"""Every service of AWS that moto has; its own API, `moto_api`, still has to be named."""
 START_SECS = 60.0
 STOP_SECS = 5.0
 
 
 @contextmanager
-def emulator(*, port: int = 0) -> Iterator[str]:
+def emulator(*, port: int = 0, services: Collection[str] = SERVICES) -> Iterator[str]:
     """Run the emulator for the block and yield its address, `http://127.0.0.1:PORT`; see Emulator."""
-    with Emulator(port=port) as running:
+    with Emulator(port=port, services=services) as running:
         yield running.address
 
 
@@ -32,12 +36,14 @@ class Emulator:
     """
     An emulator that runs for the `with` block.
 
-    The kernel ends it with the thread that enters the block, so that it never outlives this process.
+    It answers programs on this machine, for the services that it offers, and refuses web pages. The kernel
+    ends it with the thread that enters the block, so that it never outlives this process.
     """
 
-    def __init__(self, *, port: int = 0) -> None:
-        """Port 0 takes any free one."""
+    def __init__(self, *, port: int = 0, services: Collection[str] = SERVICES) -> None:
+        """Port 0 takes any free one; `services` are offered, by their names in moto."""
         self._port = port
+        self._services = services
         self._last_lines: deque[str] = deque(maxlen=1)
         # A pipe that nobody reads would block the emulator once it is full.
         self._drain = threading.Thread(target=self._read_stderr, name="emulator-stderr", daemon=True)
@@ -51,13 +57,15 @@ class Emulator:
             [
                 *(sys.executable, "-m", "app.local.moto_server"),
                 *("--port", str(self._port), "--parent", str(os.getpid())),
+                *("--services", ",".join(sorted(self._services))),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=os.environ | CREDENTIALS | {"AWS_DEFAULT_REGION": REGION},
+            # moto allows every origin unless it is told not to.
+            env=os.environ | CREDENTIALS | {"AWS_DEFAULT_REGION": REGION, "MOTO_DISABLE_GLOBAL_CORS": "true"},
             # Ctrl-C in the terminal is for the program that started us; it ends the emulator last.
             start_new_session=True,
         )

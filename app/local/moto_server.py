@@ -1,7 +1,7 @@
 """
 The emulator's own process: moto's server on loopback.
 
-    python -m app.local.moto_server --port PORT --parent PID
+    python -m app.local.moto_server --port PORT --parent PID --services s3,sqs
 
 It prints one line, its address, once it serves. If it cannot start, its last line on standard error says why.
 """
@@ -28,13 +28,10 @@ def main() -> None:
     # A port that is taken is reported before a second is spent on moto's imports.
     listener = _listen(arguments.port)
 
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415  # as above
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server.werkzeug_app import MotoRequestHandler  # noqa: PLC0415  # as above
     from werkzeug.serving import make_server  # noqa: PLC0415  # as above
 
+    from app.local.gate import guarded_moto  # noqa: PLC0415  # as above
     from app.local.moto_patches import patch_moto  # noqa: PLC0415  # as above
 
     patch_moto()
@@ -42,7 +39,7 @@ def main() -> None:
     server = make_server(
         HOST,
         arguments.port,
-        DomainDispatcherApplication(create_backend_app),
+        guarded_moto(frozenset(arguments.services.split(","))),
         threaded=True,
         request_handler=MotoRequestHandler,
         fd=listener.fileno(),
@@ -71,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.local.moto_server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--services", required=True)
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.local.emulator import emulator
+from app.local.emulator import EVERY_SERVICE, emulator
 from tests.delivery.github_server import TOKEN, GitHubServer, github_server
 from tests.delivery.workflows import Ran, Runner, runner_environment
 from tests.e2e.deployed import DeployedContainer, free_port
@@ -144,7 +144,7 @@ class Account:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Both stacks exist, and production, which owns the repository of images, was brought up once."""
     folder = tmp_path_factory.mktemp("account")
-    with emulator() as cloud:
+    with emulator(services=EVERY_SERVICE) as cloud:
         engine = Engine(cli=pulumi_cli(), cloud=cloud, home=tmp_path_factory.mktemp("pulumi"))
         for name, module in HOSTS.items():
             script = Path(engine.environment["PATH"].split(":")[0]) / name

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.local.emulator import emulator
+from app.local.emulator import EVERY_SERVICE, emulator
 from tests.e2e.engine import Engine, pulumi_cli
 from tests.e2e.platform import PlatformInAws, lay_platform
 from tests.e2e.summaries import PROPERTY
@@ -14,7 +14,7 @@ from tests.stack.loops import closed_loops
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[str]:
     """The address of an embedded AWS that no other module writes to."""
-    with emulator() as address:
+    with emulator(services=EVERY_SERVICE) as address:
         yield address
 
 
