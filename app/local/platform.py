@@ -1,5 +1,6 @@
 """What story-infra would provide, made in the emulator: queue, dead letters, topic, table and bucket."""
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,7 +69,13 @@ def create_platform(
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
-    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    sns.subscribe(
+        TopicArn=topic_arn,
+        Protocol="sqs",
+        Endpoint=queue_arn,
+        # As in the cloud: the topic carries the jobs of other services too.
+        Attributes={"FilterPolicy": json.dumps({"TASK_TYPE": ["TTS"]})},
+    )
     _create_table(bare.client("dynamodb"), bare.table)
     bare.client("s3").create_bucket(Bucket=bare.bucket)
     return replace(

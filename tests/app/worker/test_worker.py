@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.aws.queue import Topic
 from app.job import RowKey
 from app.local.platform import Platform
 from app.narration.base import Progress
@@ -108,7 +109,7 @@ def test_a_direct_job_in_an_envelope_writes_where_it_says(platform: Platform, jo
     """The older form, through the topic: its outputs lie under its own keys, its row is its own."""
     uri = f"s3://{platform.bucket}/old/one.wav"
     body = {"text": STORY, "audio_out": uri, "subs_out": f"s3://{platform.bucket}/old/one.srt"}
-    platform.client("sns").publish(TopicArn=platform.topic_arn, Message=json.dumps(body))
+    Topic(sns=platform.client("sns"), arn=platform.topic_arn).send(json.dumps(body))
     with worker(platform, "--drain") as process:
         assert process.wait() == 0
 
