@@ -84,8 +84,10 @@ def main() -> None:
     try:
         app()
     except StoryTtsError as error:
+        from app.cli.console import literal
+
         for line in error.message.splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(literal(f"error: {line}"), file=sys.stderr)
         # For people: a container's log needs no advice on how to get a service.
         if isinstance(error, ConfigurationError) and error.hint and sys.stderr.isatty():
             print(f"hint: {error.hint}", file=sys.stderr)

@@ -21,8 +21,7 @@ def list_letters(
     """Show every dead letter with its reason; none is removed."""
     import json
 
-    from rich.console import Console
-    from rich.table import Table
+    from app.cli.console import LiteralConsole
 
     letters = _letters(_queues()[1])
     if as_json:
@@ -32,12 +31,11 @@ def list_letters(
     if not letters:
         typer.echo("no dead letters")
         return
-    table = Table()
-    for column in _figures(letters[0]):
-        table.add_column(column, overflow="fold")
+    console = LiteralConsole()
     for letter in letters:
-        table.add_row(*(str(value) for value in _figures(letter).values()))
-    Console().print(table)
+        fields = _figures(letter)
+        console.print_line(str(fields.pop("id")))
+        console.print_record(fields)
 
 
 @app.command()
@@ -51,19 +49,20 @@ def redrive(
 
     Exit codes: 0 done; 1 an id was not found; 2 wrong usage.
     """
+    from app.cli.console import literal
+
     queue, dead_letters = _queues()
     letters = _letters(dead_letters, keep=not dry_run)
     chosen = [letter for letter in letters if not ids or letter.id in ids]
     try:
         unknown = sorted(set(ids or ()) - {letter.id for letter in letters})
         if unknown:
-            typer.echo(
-                f"no dead letter has the id {', '.join(unknown)}; `story-tts dead-letters list`", err=True
-            )
+            names = literal(", ".join(unknown))
+            typer.echo(f"no dead letter has the id {names}; see `story-tts dead-letters list`", err=True)
             raise typer.Exit(1)
         for letter in chosen:
             figures = _figures(letter)
-            typer.echo(f"{letter.id}  {figures['error_code']}: {figures['error_message']}")
+            typer.echo(literal(f"{letter.id}  {figures['error_code']}: {figures['error_message']}"))
         if dry_run or not chosen:
             typer.echo(f"{len(chosen)} would be sent again" if dry_run else "no dead letters")
             return
@@ -110,7 +109,7 @@ def _show_again(dead_letters: "Queue", letters: "Iterable[Message]") -> None:
 
 
 def _figures(letter: "Message") -> dict[str, str | int]:
-    """Return what is told of a letter: never the story's text."""
+    """Return what is shown of a letter: never the story's text."""
     return {
         "id": letter.id,
         "error_code": letter.attributes.get("error_code", "-"),

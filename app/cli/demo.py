@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from app.client.submission import JobStatus
 
 CUES_SHOWN = 6
+ROW_SHOWN = ("task_id", "type", "status", "duration_seconds", "engine", "voice", "alignment")
 TIMEOUT_SECS = 3600.0
 
 
@@ -28,30 +29,28 @@ def demo(
     """
     from contextlib import ExitStack
 
-    from rich.console import Console
-
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
     from app.bootstrap import build_submitter, message_parser
+    from app.cli.console import LiteralConsole
     from app.cli.job_statuses import print_job_statuses, watch
+    from app.cli.signals import interruptible
     from app.client.download import download
     from app.local.service import local_service
     from app.local.stories import shipped_story
     from app.settings import Settings
 
-    console = Console()
+    console = LiteralConsole()
     name, text = shipped_story()
-    with ExitStack() as ending:
+    with interruptible(), ExitStack() as stack:
         with console.status("starting an embedded AWS and a worker"):
-            running = ending.enter_context(local_service(engine=engine, quiet=True))
+            running = stack.enter_context(local_service(engine=engine, quiet=True))
         running.adopt()
         settings = Settings.read()
         message_parser(settings).check(text=text, voice=voice, speed=None)
         clients = AwsClients(region=settings.region)
         submitter = build_submitter(settings, clients)
-        console.print(
-            f"submitting {name}, {len(text.split()):,} words, through topic and queue", highlight=False
-        )
+        console.print_line(f"submitting {name}, {len(text.split()):,} words, through topic and queue")
         submissions = [submitter.submit(text, name=name, voice=voice)]
         job_statuses = watch(submitter, submissions, timeout_secs=TIMEOUT_SECS, quiet=False)
         download(Objects(s3=clients.client("s3")), job_statuses, output)
@@ -64,26 +63,23 @@ def demo(
 def _show(job_status: "JobStatus", output: Path) -> None:
     """Show what came out: the rows, the first cues, the files."""
     import pysubs2
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    rows = Table(title="task rows", title_justify="left")
-    for column in ("task_id", "type", "status", "duration_seconds", "engine", "voice", "alignment"):
-        rows.add_column(column)
+    from app.cli.console import LiteralConsole
+
+    console = LiteralConsole()
+    console.print_line("\ntask rows:")
     for row in (job_status.audio, job_status.subtitles):
-        rows.add_row(*(str(row.get(str(column.header), "")) for column in rows.columns))
-    console.print(rows)
+        console.print_record({name: row[name] for name in ROW_SHOWN if name in row})
+        console.line()
     files = sorted(
         path for path in output.iterdir() if path.stem.startswith(Path(job_status.submission.name).stem)
     )
     cues = pysubs2.load(str(next(path for path in files if path.suffix == ".srt")))
-    shown = Table(title=f"first of {len(cues)} cues", title_justify="left")
-    for column in ("start", "end", "text"):
-        shown.add_column(column)
+    shown = Table("start", "end", "text", title=f"first of {len(cues)} cues", title_justify="left")
     for cue in cues[:CUES_SHOWN]:
         shown.add_row(f"{cue.start / 1000:.3f}", f"{cue.end / 1000:.3f}", cue.plaintext)
     console.print(shown)
-    console.print("files:")
+    console.print_line("files:")
     for path in files:
-        console.print(f"  {path}  {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+        console.print_line(f"  {path}  {path.stat().st_size:,} bytes")

@@ -15,11 +15,10 @@ def doctor(
     """
     import json
 
-    from rich.console import Console
-
+    from app.cli.console import BAD, GOOD, LiteralConsole
     from app.client.doctor import diagnose
 
-    console = Console()
+    console = LiteralConsole()
     findings = []
     for finding in diagnose():
         findings.append(finding)
@@ -35,8 +34,8 @@ def doctor(
                 )
             )
         elif finding.ok:
-            console.print(f"[green]✓[/] {finding.check:<12} {finding.found}", highlight=False, soft_wrap=True)
+            console.print_line(GOOD, f"{finding.check:<12} {finding.found}")
         else:
-            console.print(f"[red]✗[/] {finding.check:<12} {finding.found}", highlight=False, soft_wrap=True)
-            console.print(f"  {'':<12} → {finding.advice}", highlight=False, soft_wrap=True)
+            console.print_line(BAD, f"{finding.check:<12} {finding.found}")
+            console.print_line(f"  {'':<12} → {finding.advice}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

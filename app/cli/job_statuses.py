@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.cli.console import BAD, GOOD, OPEN, LiteralConsole, literal
 from app.client.submission import JobState, JobStatus, Submission, Submitter
 
 POLL_SECS = 1.0
@@ -19,15 +19,16 @@ def watch(
     """Follow the submissions with a bar each until all are over or the time is up."""
     deadline = time.monotonic() + timeout_secs
     columns = [
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
     ]
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+    console = LiteralConsole(stderr=True)
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
         bars = {
-            submission: progress.add_task(submission.name, total=1.0, state="waiting")
+            submission: progress.add_task(literal(submission.name), total=1.0, state="waiting")
             for submission in submissions
         }
         while True:
@@ -42,8 +43,8 @@ def watch(
 
 
 def print_job_statuses(job_statuses: Sequence[JobStatus], *, as_json: bool) -> None:
-    """Tell how each story ended, for people or as one JSON object a line."""
-    console = Console()
+    """Print how each story ended, for people or as one JSON object per line."""
+    console = LiteralConsole()
     for job_status in job_statuses:
         if as_json:
             figures = {
@@ -57,18 +58,14 @@ def print_job_statuses(job_statuses: Sequence[JobStatus], *, as_json: bool) -> N
             typer.echo(json.dumps(figures))
         elif job_status.state == JobState.COMPLETED:
             secs = float(job_status.audio["duration_seconds"])
-            console.print(
-                f"[green]✓[/] {job_status.submission.name}: {secs:.1f} s of audio"
-                f"\n  {job_status.audio['media_url']}\n  {job_status.subtitles['media_url']}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            console.print_line(GOOD, f"{job_status.submission.name}: {secs:.1f} s of audio")
+            console.print_line(f"  {job_status.audio['media_url']}")
+            console.print_line(f"  {job_status.subtitles['media_url']}")
         elif job_status.state == JobState.FAILED:
-            console.print(f"[red]✗[/] {job_status.submission.name}: {job_status.reason}", highlight=False)
+            console.print_line(BAD, f"{job_status.submission.name}: {job_status.reason}")
         else:
-            console.print(
-                f"[yellow]…[/] {job_status.submission.name}: still {job_status.state.value}; look later with"
+            console.print_line(
+                OPEN,
+                f"{job_status.submission.name}: still {job_status.state.value}; look later with"
                 f" story-tts status {job_status.submission.audio.id}",
-                highlight=False,
-                soft_wrap=True,
             )

@@ -22,20 +22,19 @@ def local(
     import shlex
     from contextlib import ExitStack, suppress
 
-    from rich.console import Console
+    from rich.text import Text
 
+    from app.cli.console import LiteralConsole
     from app.cli.signals import interruptible
     from app.local.service import local_service
 
-    console = Console(stderr=True)
+    console = LiteralConsole(stderr=True)
     with interruptible(), ExitStack() as stack:
         with console.status("starting the embedded AWS and a worker"):
             running = stack.enter_context(local_service(engine=engine, port=port, quiet=quiet))
-        console.print("[green]ready[/]; in another terminal:\n")
+        console.print(Text.assemble(("ready", "green"), "; in another terminal:\n"))
         for name, value in sorted(running.environment.items()):
             typer.echo(f"export {name}={shlex.quote(value)}")
-        console.print(
-            "\n  story-tts submit STORY.txt --wait --download out\n\nCtrl-C ends it.\n", highlight=False
-        )
+        console.print("\n  story-tts submit STORY.txt --wait --download out\n\nCtrl-C ends it.\n")
         with suppress(KeyboardInterrupt):
             running.watch()

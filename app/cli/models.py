@@ -67,12 +67,13 @@ def fetch(
 @app.command()
 def verify(folder: FolderOption = None) -> None:
     """Compare every file in the models folder with the lock, to the last byte; exit 1 where one differs."""
+    from app.cli.console import literal
     from app.models.store import ModelStore
 
     store = ModelStore(_folder(folder))
     faults = [(name, fault) for name, fault in store.faults() if fault]
     for name, fault in faults:
-        typer.echo(f"error: {store.folder / name} {fault}", err=True)
+        typer.echo(literal(f"error: {store.folder / name} {fault}"), err=True)
     if faults:
         raise typer.Exit(1)
     total = sum(entry.size for entry in store.lock.values())
@@ -89,8 +90,9 @@ def list_sets(
     if as_json:
         print(known.model_dump_json(indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from app.cli.console import LiteralConsole
 
     table = Table("set", "by default", "files", "MB", "licence", "what it is", box=None)
     for name, entry in known.sets.items():
@@ -101,7 +103,7 @@ def list_sets(
         table.add_row(
             name, "yes" if entry.default else "no", str(len(files)), megabytes, licences, entry.about
         )
-    Console().print(table, markup=False, highlight=False)
+    LiteralConsole().print(table)
 
 
 def _folder(folder: Path | None) -> Path:
@@ -119,12 +121,13 @@ def _manifest(path: Path | None) -> "Manifest":
 
 
 def _bars() -> "Progress":
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    console = Console(stderr=True)
+    from app.cli.console import LiteralConsole
+
+    console = LiteralConsole(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -134,11 +137,13 @@ def _bars() -> "Progress":
 
 
 def _reporter(bars: "Progress") -> "Callable[[ModelFile, int, int | None], None]":
+    from app.cli.console import literal
+
     tasks: dict[str, object] = {}
 
     def report(file: "ModelFile", done: int, total: int | None) -> None:
         if file.url not in tasks:
-            tasks[file.url] = bars.add_task(file.name, total=total)
+            tasks[file.url] = bars.add_task(literal(file.name), total=total)
         bars.update(tasks[file.url], completed=done, total=total)  # type: ignore[arg-type]
 
     return report

@@ -24,23 +24,25 @@ def smoke(
     Rows and media stay under `smoke-...`. Exit codes: 0 all well; 1 the story failed, or something is wrong
     with what it left; 2 wrong usage, settings or stack; 3 the time was up.
     """
-    from rich.console import Console
+    from rich.text import Text
 
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
     from app.bootstrap import build_submitter
+    from app.cli.console import LiteralConsole
     from app.client.smoke import look_at, send_story
     from app.deployment import addresses_of
     from app.settings import Settings
 
     settings = Settings.read(addresses_of(stack) if stack else None)
     clients = AwsClients(region=settings.region)
-    with Console(stderr=True).status("a story is on its way") as status:
+    with LiteralConsole(stderr=True).status("a story is on its way") as status:
         passage = send_story(
             build_submitter(settings, clients),
             timeout_secs=timeout,
             on_progress=lambda job_status: status.update(
-                f"{job_status.submission.audio.id}: {job_status.state.value}, {job_status.progress:.0%}"
+                # Text, because rich reads a string here as markup.
+                Text(f"{job_status.submission.audio.id}: {job_status.state.value}, {job_status.progress:.0%}")
             ),
         )
         checks = list(look_at(passage, Objects(s3=clients.client("s3"))))
@@ -51,19 +53,15 @@ def smoke(
 
 
 def _print(passage: "Passage", checks: "list[Check]") -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from app.cli.console import BAD, GOOD, LiteralConsole
 
-    console = Console()
+    console = LiteralConsole()
     for check in checks:
-        mark = Text("✓", style="green") if check.ok else Text("✗", style="red")
-        console.print(mark, f"{check.name:<13}", Text(check.found), highlight=False, soft_wrap=True)
+        console.print_line(GOOD if check.ok else BAD, f"{check.name:<13} {check.found}")
     timings = passage.timings
-    console.print(
+    console.print_line(
         f"  {'timings':<13} waited {timings.waited_secs:.1f} s, narrated in {timings.narrated_secs:.1f} s,"
-        f" {timings.audio_secs:.1f} s of audio, real-time factor {timings.real_time_factor:.2f}",
-        highlight=False,
-        soft_wrap=True,
+        f" {timings.audio_secs:.1f} s of audio, real-time factor {timings.real_time_factor:.2f}"
     )
 
 

@@ -41,8 +41,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
 
     Files of an earlier run are replaced, in one step each, when their successors are complete.
     """
-    from rich.console import Console
-
+    from app.cli.console import LiteralConsole, literal
     from app.client.file_narrator import FileNarrator
     from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
@@ -56,11 +55,11 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         use_alignment=not no_alignment,
         reading_speed=CHILDRENS_READING_SPEED if children else None,
     )
-    errors = Console(stderr=True)
+    errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []
     with FileNarrator(options=options, output=output) as narrator, _bars(errors) as bars:
         for story in story_files(stories):
-            task = bars.add_task(story.stem, total=1.0, audio=_clock(0.0))
+            task = bars.add_task(literal(story.stem), total=1.0, audio=_clock(0.0))
             result = narrator.narrate(
                 story,
                 on_progress=lambda progress, task=task: bars.update(  # type: ignore[misc]
@@ -71,7 +70,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
                 bars.update(task, completed=1.0, audio=_clock(result.narration.duration_secs))
             else:
                 bars.remove_task(task)
-                errors.print(f"error: {result.error}", markup=False, highlight=False, soft_wrap=True)
+                errors.print_line(f"error: {result.error}")
             results.append(result)
     if as_json:
         _print_json(results)
@@ -102,8 +101,9 @@ def _print_json(results: "list[FileResult]") -> None:
 
 
 def _print_table(results: "list[FileResult]", output: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from app.cli.console import LiteralConsole
 
     table = Table("files", "audio", "words", "cues", "timed by", "real-time factor", box=None)
     table.columns[0].overflow = "fold"
@@ -122,8 +122,9 @@ def _print_table(results: "list[FileResult]", output: Path) -> None:
             f"{narration.elapsed_secs / narration.duration_secs:.3f}",
         )
     if table.row_count:
-        Console().print(table, markup=False)
-        print(f"in {output}, {spoken}")
+        console = LiteralConsole()
+        console.print(table)
+        console.print_line(f"in {output}, {spoken}")
 
 
 def _clock(secs: float) -> str:

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-SHOWN = ("task_id", "type", "status", "progress", "duration_seconds", "alignment", "media_url", "error_code")
+SHOWN = (
+    *("task_id", "type", "status", "progress", "duration_seconds", "alignment", "media_url"),
+    *("error_code", "error_message"),
+)
 
 
 def status(
@@ -18,11 +21,9 @@ def status(
     """
     import json
 
-    from rich.console import Console
-    from rich.table import Table
-
     from app.aws.session import AwsClients
     from app.bootstrap import task_table
+    from app.cli.console import LiteralConsole, literal
     from app.settings import Settings
 
     settings = Settings.read()
@@ -30,18 +31,13 @@ def status(
     if as_json:
         typer.echo(json.dumps(rows, default=float, indent=2))
     elif not rows:
-        typer.echo(f"no task rows under {parent_id} in table {settings.table}", err=True)
+        typer.echo(literal(f"no task rows under {parent_id} in table {settings.table}"), err=True)
     else:
-        table = Table(title=parent_id)
-        for column in SHOWN:
-            if any(column in row for row in rows):
-                table.add_column(column, overflow="fold")
+        console = LiteralConsole()
+        console.print_line(parent_id)
         for row in rows:
-            table.add_row(*(str(row.get(str(column.header), "")) for column in table.columns))
-        Console().print(table)
-        for row in rows:
-            if "error_message" in row:
-                typer.echo(f"{row['task_id']}: {row['error_message']}", err=True)
+            console.print_record({name: row[name] for name in SHOWN if name in row})
+            console.line()
     if not rows:
         raise typer.Exit(4)
     raise typer.Exit(1 if any(row.get("status") in {"FAILED", "CANCELLED"} for row in rows) else 0)

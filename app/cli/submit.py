@@ -75,7 +75,7 @@ def _checked(story: "StoryFile", contract: "MessageParser", voice: str | None, s
 def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) -> None:
     import json
 
-    from rich.console import Console
+    from app.cli.console import LiteralConsole
 
     for submission in submissions:
         ids = {
@@ -87,9 +87,7 @@ def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) ->
         if as_json:
             typer.echo(json.dumps(ids))
         else:
-            Console().print(
-                f"{submission.name}: sent as [bold]{submission.audio.id}[/]"
-                f"   (story-tts status {submission.audio.id})",
-                highlight=False,
-                soft_wrap=True,
+            parent_id = submission.audio.id
+            LiteralConsole().print_line(
+                f"{submission.name}: sent as {parent_id}   (story-tts status {parent_id})"
             )

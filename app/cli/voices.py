@@ -63,8 +63,9 @@ def _print_json(known: "Iterable[Voice]") -> None:
 
 
 def _print_table(known: "Iterable[Voice]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from app.cli.console import LiteralConsole
 
     rows: dict[tuple[str, str], list[str]] = {}
     for voice in known:
@@ -72,4 +73,4 @@ def _print_table(known: "Iterable[Voice]") -> None:
     table = Table("language", "sex", "voices", box=None)
     for (language, sex), names in sorted(rows.items()):
         table.add_row(language, sex, " ".join(names))
-    Console().print(table, markup=False, highlight=False)
+    LiteralConsole().print(table)

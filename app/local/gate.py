@@ -28,7 +28,8 @@ def guarded_moto(services: frozenset[str]) -> Application:
         create_backend_app,
     )
 
-    def application_of(backend: str) -> Application:
+    # Any: moto types its services by a list of literals and the applications as Flask's.
+    def application_of(backend: Any) -> Any:
         if backend in services or (EVERY in services and backend not in _INTERNAL):
             return create_backend_app(backend)
         return _refusal(f"this embedded AWS does not offer {backend}")
