@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
+
 if TYPE_CHECKING:
     from app.client.submission import JobStatus
 
@@ -14,13 +16,17 @@ TIMEOUT_SECS = 3600.0
 
 
 def demo(
-    engine: Annotated[
-        str, typer.Option(help="Speech engine: espeak, or kokoro with the speech extra.")
-    ] = "espeak",
+    engine: EngineOption = DEFAULT_ENGINE,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the media are left.")] = Path(
         "out/demo"
     ),
-    voice: Annotated[str | None, typer.Option(help="A voice of `story-tts voices`.")] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(
+            help="A voice of `story-tts voices`; by default KOKORO_VOICE, else af_heart.",
+            autocompletion=complete_voice,
+        ),
+    ] = None,
 ) -> None:
     """
     Narrate the story that comes along, through a queue, a worker and a bucket, all on this machine.

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli.voices import DEFAULT_ENGINE, EngineOption
+
 
 def local(
-    engine: Annotated[str, typer.Option(help="Speech engine of the worker: espeak or kokoro.")] = "espeak",
+    engine: EngineOption = DEFAULT_ENGINE,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0: any free one.")
     ] = 4566,

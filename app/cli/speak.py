@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.voices import EngineOption, complete_voice
+from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Factor of the speed of speech.")] = 1.0,
-    engine: EngineOption = "espeak",
+    engine: EngineOption = DEFAULT_ENGINE,
     no_alignment: Annotated[
         bool, typer.Option("--no-alignment", help="Take the engine's own word times; do not listen for them.")
     ] = False,

@@ -12,26 +12,31 @@ if TYPE_CHECKING:
     from app.speech.voices import Voice
 
 
+DEFAULT_ENGINE = "espeak"
+"""Of the commands on this machine: it comes with the package. A deployed worker's default is kokoro."""
+
+
 def _known_engine(name: str) -> str:
     if name not in ENGINES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(ENGINES)}")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(ENGINES)}")
     return name
 
 
 def complete_engine(incomplete: str) -> list[str]:
-    """Return the engines that a word begun at the shell may become."""
+    """Return the engines that start with what was typed."""
     return [name for name in ENGINES if name.startswith(incomplete)]
 
 
 def complete_voice(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the voices that a word begun at the shell may become, of the engine named before it."""
-    engine = context.params.get("engine") or "espeak"
+    """Return the voices that start with what was typed, of the engine named before it."""
+    engine = context.params.get("engine") or DEFAULT_ENGINE
     return [name for name in engine_spec(engine).voices if name.startswith(incomplete)]
 
 
 EngineOption = Annotated[
     str,
     typer.Option(
+        envvar="SPEECH_ENGINE",
         help=" or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values()) + ".",
         callback=_known_engine,
         autocompletion=complete_engine,
@@ -40,7 +45,7 @@ EngineOption = Annotated[
 
 
 def voices(
-    engine: EngineOption = "espeak",
+    engine: EngineOption = DEFAULT_ENGINE,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """

@@ -29,10 +29,15 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, text: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], input=text, capture_output=True, text=True, check=False
+        [*COMMAND, *map(str, arguments)],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
     )
 
 
@@ -198,6 +203,46 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "engine", "chosen"),
+    [
+        ([], "", "espeak"),
+        ([], "espeak", "espeak"),
+        ([], "kokoro", "kokoro"),
+        (["--engine", "kokoro"], "espeak", "kokoro"),
+        (["--engine", "espeak"], "kokoro", "espeak"),
+    ],
+)
+def test_the_engine_comes_from_the_option_else_the_environment(
+    options: list[str], engine: str, chosen: str
+) -> None:
+    """--engine wins over SPEECH_ENGINE, and without both it is espeak, which every installation has."""
+    listed = run("voices", "--json", *options, SPEECH_ENGINE=engine)
+    named = run("voices", "--json", "--engine", chosen)
+    assert (listed.returncode, listed.stdout) == (0, named.stdout)
+
+
+@pytest.mark.parametrize("command", ["speak", "voices", "demo", "local"])
+def test_an_unknown_engine_in_the_environment_is_named(command: str, story: Path) -> None:
+    """The error says which variable is wrong, before anything is started."""
+    done = run(command, *([story] if command == "speak" else []), SPEECH_ENGINE="festival")
+    assert done.returncode == 2
+    assert "SPEECH_ENGINE" in done.stderr
+    assert "festival" in done.stderr
+
+
+def test_speak_takes_engine_and_voice_from_the_environment(story: Path, tmp_path: Path) -> None:
+    """The variables of the worker hold for `speak` too."""
+    voiced = run("speak", story, "-o", tmp_path / "voiced", "--json", KOKORO_VOICE="bf_emma")
+    (entry,) = json.loads(voiced.stdout)
+    assert (entry["engine"], entry["voice"]) == ("espeak", "bf_emma")
+
+    # The engine cannot be loaded from an empty folder, whether its packages are installed or not.
+    kokoro = run("speak", story, "-o", tmp_path / "out", SPEECH_ENGINE="kokoro", MODELS_DIR=str(tmp_path))
+    assert kokoro.returncode != 0
+    assert not list((tmp_path / "out").glob("*.wav"))
 
 
 def test_completion_offers_voices() -> None:
