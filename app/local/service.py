@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -37,6 +37,8 @@ class LocalService:
 
     def adopt(self) -> None:
         """Make this process a client of the service, as if its environment had been exported."""
+        for name in os.environ.keys() - _without_aws(os.environ).keys():
+            del os.environ[name]
         os.environ.update(self.environment)
 
     def watch(self) -> NoReturn:
@@ -78,7 +80,7 @@ def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subpr
     }
     worker = subprocess.Popen(
         tied([sys.executable, "-m", "app", "worker", "--host", "127.0.0.1"]),
-        env=os.environ | environment | own,
+        env=_without_aws(os.environ) | environment | own,
         stdin=subprocess.DEVNULL,
         # Ctrl-C is for this process, which ends the worker before the emulator that it talks to.
         start_new_session=True,
@@ -94,6 +96,11 @@ def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subpr
         yield worker
     finally:
         stop(worker, STOP_TIMEOUT_SECS)
+
+
+def _without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` without the user's own settings of AWS, some of which win over ours."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 
 
 def is_healthy(port: int) -> bool:

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.slow
 TIMEOUT_SECS = 60
 
 
-def start_local(*options: str, output: Path) -> "subprocess.Popen[bytes]":
+def start(command: str, *options: str, output: Path) -> "subprocess.Popen[bytes]":
     """Start the command with both of its streams in a file, and a work folder of its own beside it."""
     with output.open("wb") as stream:
         return subprocess.Popen(
             # What runs the tests in the background may have told them to ignore Ctrl-C, which is inherited.
-            ["env", "--default-signal=INT", sys.executable, "-m", "app", "local", *options],
+            ["env", "--default-signal=INT", sys.executable, "-m", "app", command, *options],
             stdout=stream,
             stderr=stream,
             env=os.environ | {"WORK_DIR": str(output.parent / "work")},
@@ -36,11 +36,11 @@ def local(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Start the command; whatever is left of it ends with the test."""
     started = []
 
-    def start(*options: str) -> "subprocess.Popen[bytes]":
-        started.append(start_local(*options, output=tmp_path / "output"))
+    def start_local(*options: str) -> "subprocess.Popen[bytes]":
+        started.append(start("local", *options, output=tmp_path / "output"))
         return started[-1]
 
-    yield start
+    yield start_local
     for process in started:
         process.kill()
         process.wait()
@@ -134,6 +134,23 @@ def test_nothing_outlives_a_killed_service(
     process.kill()
 
     until(lambda: not any(is_running(pid) for pid in started))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_demo(tmp_path: Path, number: signal.Signals) -> None:
+    """The demonstration ends as any command does, and leaves no process and no work folder."""
+    process = start("demo", "-o", str(tmp_path / "out"), output=tmp_path / "output")
+    try:
+        until(lambda: b"submitting" in (tmp_path / "output").read_bytes())
+        started = descendants(process.pid)
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_SECS) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+    assert [pid for pid in started if is_running(pid)] == []
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_a_service_whose_emulator_died_ends(

@@ -225,8 +225,11 @@ def _healthy(port: int) -> subprocess.CompletedProcess[str] | None:
 
 
 def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
-    """The first command that anybody runs: media in a folder, rows and cues on the screen."""
-    done = story_tts("demo", "-o", str(tmp_path / "demo"))
+    """The first command that anybody runs: media in a folder, rows and cues on the screen.
+
+    The user's own AWS settings do not lead it elsewhere.
+    """
+    done = story_tts("demo", "-o", str(tmp_path / "demo"), AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
 
     assert done.returncode == 0, done.stderr
     assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [".json", ".srt", ".vtt", ".wav"]
