@@ -62,7 +62,7 @@ def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:
     (entry,) = json.loads(done.stdout)
     assert (entry["story"], entry["engine"], entry["alignment"]) == (str(story), "espeak", "engine")
     assert Path(entry["media"]["audio"]).is_file()
-    assert entry["duration_secs"] == soundfile.info(entry["audio"]).duration
+    assert entry["duration_secs"] == soundfile.info(entry["media"]["audio"]).duration
 
 
 def test_standard_input_is_a_story(tmp_path: Path) -> None:
