@@ -6,7 +6,7 @@ BODIES ?= 100000
 .PHONY: chaos guards fuzz bench-throughput bench-shutdown bench-recovery
 
 chaos: $(DEV) ## A soak under faults: make chaos JOBS=2000 SEED=7
-	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seed $(SEED)
+	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seed $(SEED)
 
 guards: $(DEV) ## Remove each guard in turn: which test notices?
 	$(BIN)/python -m tests.chaos.guards
