@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Claim, Ended, Held
-from app.job import Destination, Job, RowKey, S3Address
 from app.errors import LeaseLostError
+from app.job import Destination, Job, RowKey, S3Address
 from app.local.platform import Platform
 from tests.workers import Jobs
 
