@@ -1,19 +1,17 @@
-"""The process that the engine starts: prints its port and serves ResourceProvider on loopback."""
+"""The process that the engine starts: serves ResourceProvider."""
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
-from concurrent import futures
 from importlib.metadata import version
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
+from tests.e2e import plugin
 from tests.e2e.standin import docker_build
 from tests.e2e.standin.aws import Aws, Properties
 from tests.e2e.standin.data_sources import look_up
@@ -144,14 +142,7 @@ def _is_login(key: str, old: Properties, new: Properties) -> bool:
 
 def serve() -> None:
     """Serve until the engine ends this process."""
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    server.stop(grace=1)
+    plugin.serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))
 
 
 if __name__ == "__main__":
