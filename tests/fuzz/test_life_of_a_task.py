@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -188,6 +188,8 @@ def test_the_table_lives_as_the_model_says(machine: type[LifeOfATask]) -> None:
             max_examples=40,
             stateful_step_count=25,
             deadline=None,
+            # To find fewer steps would take minutes.
+            phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
