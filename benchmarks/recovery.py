@@ -16,7 +16,6 @@ from random import Random
 from app.local.emulator import emulator
 from app.local.platform import create_platform
 from tests.chaos.calls import PUTS, Boundary
-from tests.chaos.checker import End
 from tests.chaos.faults import Fault, Kind, Plan, Side
 from tests.chaos.journal import Journal
 from tests.chaos.soak import Run, Story
@@ -56,17 +55,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     kills = parser.parse_args().kills
     stories = [
-        Story(
-            number,
-            End.COMPLETED,
-            {
-                "text": f"Story number {number}.\n\nIt was killed.",
-                "parent_id": f"chaos-{number}",
-                "tts_task_id": "tts",
-                "srt_task_id": "srt",
-            },
-        )
-        for number in range(kills)
+        Story(number, fields={"text": f"Story number {number}.\n\nIt was killed."}) for number in range(kills)
     ]
     with emulator() as address:
         platform = create_platform(address)

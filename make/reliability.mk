@@ -6,13 +6,13 @@ BODIES ?= 100000
 .PHONY: chaos guards fuzz bench-throughput bench-shutdown bench-recovery
 
 chaos: $(DEV) ## A soak under faults: make chaos JOBS=2000 SEED=7
-	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seed $(SEED)
+	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seed $(SEED)
 
 guards: $(DEV) ## Remove each guard in turn: which test notices?
 	$(BIN)/python -m tests.chaos.guards
 
 fuzz: $(DEV) ## Message bodies that nobody would send: make fuzz BODIES=100000 SEED=7
-	$(BIN)/python -m tests.fuzz --bodies $(BODIES) --seed $(SEED)
+	BODIES=$(BODIES) $(BIN)/python -m pytest -q --timeout 0 --hypothesis-seed $(SEED) tests/fuzz/test_bodies.py
 
 bench-throughput: $(DEV) ## 1,000 jobs in one worker: jobs a second, and nothing lost, doubled or leaked
 	$(BIN)/python -m benchmarks.throughput

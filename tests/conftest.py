@@ -9,7 +9,6 @@ import pytest
 from app.local.emulator import EVERY_SERVICE, emulator
 from app.local.platform import Platform, create_platform, emulators_session
 from tests import logs
-from tests.e2e.summaries import show
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +20,12 @@ def no_log_tells_a_story() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the Pulumi engine said, which pytest captures, at the end of the log."""
-    show(terminalreporter)
+    """Show what the Pulumi engine did, in the order of the tests' ends; reports travel between processes."""
+    ended = [report for reports in terminalreporter.stats.values() for report in reports]
+    ended = [report for report in ended if getattr(report, "when", "") == "teardown"]
+    if lines := [line for report in ended for name, line in report.user_properties if name == "pulumi"]:
+        terminalreporter.section("what the Pulumi engine did")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""What an HTTP request to AWS is in the life of a job: the boundaries at which faults strike."""
+"""What an HTTP request to AWS means in the life of a job: the boundaries at which faults strike."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -33,35 +33,19 @@ class Boundary(StrEnum):
     OTHER = "other"
 
 
-PUTS = {
-    ".wav": Boundary.PUT_AUDIO,
-    ".srt": Boundary.PUT_SRT,
-    ".vtt": Boundary.PUT_VTT,
-    ".words.json": Boundary.PUT_WORDS,
-}
-ROW_WRITES = frozenset(
-    {
-        Boundary.CLAIM,
-        Boundary.MARK,
-        Boundary.RENEW,
-        Boundary.COMMIT,
-        Boundary.RELEASE,
-        Boundary.FAIL,
-        Boundary.REFUSE,
-    }
-)
-_SQS = {
-    "ReceiveMessage": Boundary.RECEIVE,
-    "DeleteMessage": Boundary.DELETE,
-    "SendMessage": Boundary.DEAD_LETTER,
-}
-# Each update of a row is known by a part of its expression that no other has.
+B = Boundary
+PUTS = {".wav": B.PUT_AUDIO, ".srt": B.PUT_SRT, ".vtt": B.PUT_VTT, ".words.json": B.PUT_WORDS}
+PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.DELETE)
+"""What every job crosses, in this order."""
+ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE})
+_SQS = {"ReceiveMessage": B.RECEIVE, "DeleteMessage": B.DELETE, "SendMessage": B.DEAD_LETTER}
+# Each update of a row has a part of its expression that no other has.
 _UPDATES = {
-    "lease_epoch = if_not_exists(lease_epoch": Boundary.CLAIM,
-    "lease_epoch = :epoch": Boundary.MARK,
-    "lease_expires_at = :expires, progress": Boundary.RENEW,
-    "lease_expires_at = :zero": Boundary.RELEASE,
-    "#status = :failed": Boundary.REFUSE,
+    "lease_epoch = if_not_exists(lease_epoch": B.CLAIM,
+    "lease_epoch = :epoch": B.MARK,
+    "lease_expires_at = :expires, progress": B.RENEW,
+    "lease_expires_at = :zero": B.RELEASE,
+    "#status = :failed": B.REFUSE,
 }
 
 
@@ -73,68 +57,53 @@ class Call:
     """sqs, dynamodb or s3."""
     boundary: Boundary
     story: str | None = None
-    """The id of the rows or the first part of the object's key, where the request names one."""
+    """The id of the rows, or the first part of the object's key."""
     epoch: int | None = None
     receipt_handle: str | None = None
     key: str | None = None
-    """Of the object."""
     digest: str | None = None
-    """SHA-256 of the object's bytes."""
+    """SHA-256 of the object."""
     token: str | None = None
     """Of a transaction: the same in each of the SDK's repetitions."""
-    digests: Mapping[str, str] = field(default_factory=dict)
-    """What a commit says of its media: address -> SHA-256."""
 
 
 def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, lease_secs: float) -> Call:
-    """Return what a request is; `lease_secs` tells an extension of the visibility from a giving back."""
-    target = headers.get("X-Amz-Target", "")
-    if target.startswith("AmazonSQS"):
-        return _sqs(target.partition(".")[2], json.loads(body), lease_secs)
-    if target.startswith("DynamoDB"):
-        return _dynamodb(target.partition(".")[2], json.loads(body))
-    return _s3(method, path, body)
+    """Return what a request means; `lease_secs` tells a renewal of the visibility from giving back."""
+    service, _, operation = headers.get("X-Amz-Target", "").partition(".")
+    if service.startswith("AmazonSQS"):
+        return _sqs(operation, json.loads(body), lease_secs)
+    if service.startswith("DynamoDB"):
+        return _dynamodb(operation, json.loads(body))
+    _, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
+    story = key.partition("/")[0] or None
+    if method != "PUT":
+        return Call("s3", B.LOOK if method == "HEAD" else B.OTHER, story, key=key)
+    boundary = next((b for suffix, b in PUTS.items() if key.endswith(suffix)), B.OTHER)
+    return Call("s3", boundary, story, key=key, digest=sha256(body).hexdigest())
 
 
 def _sqs(operation: str, fields: dict[str, Any], lease_secs: float) -> Call:
-    boundary = _SQS.get(operation, Boundary.OTHER)
+    boundary = _SQS.get(operation, B.OTHER)
     if operation == "ChangeMessageVisibility":
-        is_renewal = fields["VisibilityTimeout"] == round(lease_secs)
-        boundary = Boundary.EXTEND if is_renewal else Boundary.GIVE_BACK
+        boundary = B.EXTEND if fields["VisibilityTimeout"] == round(lease_secs) else B.GIVE_BACK
     return Call("sqs", boundary, receipt_handle=fields.get("ReceiptHandle"))
 
 
 def _dynamodb(operation: str, fields: dict[str, Any]) -> Call:
+    updates = [item.get("Update", {}) for item in fields.get("TransactItems", [])] or [fields]
+    values = updates[0].get("ExpressionAttributeValues", {})
+    expression, status = updates[0].get("UpdateExpression", ""), values.get(":status", {}).get("S")
     if operation == "TransactWriteItems":
-        return _transaction(fields)
-    story = fields.get("Key", {}).get("id", {}).get("S")
-    if operation != "UpdateItem":
-        return Call("dynamodb", Boundary.READ if operation == "GetItem" else Boundary.OTHER, story)
-    expression = fields["UpdateExpression"]
-    boundary = next((b for part, b in _UPDATES.items() if part in expression), Boundary.OTHER)
-    epoch = fields["ExpressionAttributeValues"].get(":epoch", {}).get("N")
-    return Call("dynamodb", boundary, story, epoch=int(epoch) if epoch else None)
-
-
-def _transaction(fields: dict[str, Any]) -> Call:
-    updates = [item.get("Update", {}) for item in fields["TransactItems"]]
-    values = [update.get("ExpressionAttributeValues", {}) for update in updates]
-    status = values[0].get(":status", {}).get("S")
-    epoch = values[0].get(":epoch", {}).get("N")
+        boundary = {"COMPLETED": B.COMMIT, "FAILED": B.FAIL}.get(status, B.OTHER)
+    elif operation == "UpdateItem":
+        boundary = next((b for part, b in _UPDATES.items() if part in expression), B.OTHER)
+    else:
+        boundary = B.READ if operation == "GetItem" else B.OTHER
+    epoch = values.get(":epoch", {}).get("N")
     return Call(
         "dynamodb",
-        {"COMPLETED": Boundary.COMMIT, "FAILED": Boundary.FAIL}.get(status, Boundary.OTHER),
+        boundary,
         updates[0].get("Key", {}).get("id", {}).get("S"),
         epoch=int(epoch) if epoch else None,
         token=fields.get("ClientRequestToken"),
-        digests={v[":media_url"]["S"]: v[":media_sha256"]["S"] for v in values if ":media_sha256" in v},
     )
-
-
-def _s3(method: str, path: str, body: bytes) -> Call:
-    _, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
-    story = key.partition("/")[0] or None
-    if method != "PUT":
-        return Call("s3", Boundary.LOOK if method == "HEAD" else Boundary.OTHER, story, key=key)
-    boundary = next((b for suffix, b in PUTS.items() if key.endswith(suffix)), Boundary.OTHER)
-    return Call("s3", boundary, story, key=key, digest=sha256(body).hexdigest())

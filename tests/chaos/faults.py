@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from tests.chaos.calls import Boundary
+from tests.chaos.calls import PATH, PUTS, Boundary
 
 
 class Side(StrEnum):
@@ -23,14 +23,14 @@ class Kind(StrEnum):
     KILL = "SIGKILL"
     """Before: the request is lost with its sender, or arrives `secs` later. After: it took effect."""
     PAUSE = "SIGSTOP"
-    """The worker stands still for `secs`. Before: the request takes effect when it wakes."""
+    """The worker stops for `secs`. Before: the request takes effect when it continues."""
     TERM = "SIGTERM"
     HOLD = "hold"
     """The request, or its reply, takes `secs`; the worker lives and renews."""
     CUT = "cut"
     """The connection ends without a reply."""
     ANSWER = "answer"
-    """The worker is told `status` and `code`, whatever really happened."""
+    """The worker gets `status` and `code`, whatever really happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Fault:
 
     def __str__(self) -> str:
         """As a schedule is printed."""
-        told = f" {self.status} {self.code}" if self.kind is Kind.ANSWER else ""
+        answer = f" {self.status} {self.code}" if self.kind is Kind.ANSWER else ""
         lasts = f" {self.secs:.1f} s" if self.secs else ""
         times = f" x{self.times}" if self.times > 1 else ""
-        return f"{self.kind}{told}{lasts}{times} {self.side} {self.boundary}"
+        return f"{self.kind}{answer}{lasts}{times} {self.side} {self.boundary}"
 
 
 class Plan:
@@ -76,23 +76,8 @@ class Plan:
         return None
 
 
-_PATH = (
-    Boundary.RECEIVE,
-    Boundary.CLAIM,
-    Boundary.MARK,
-    Boundary.LOOK,
-    Boundary.PUT_AUDIO,
-    Boundary.PUT_SRT,
-    Boundary.PUT_VTT,
-    Boundary.PUT_WORDS,
-    Boundary.COMMIT,
-    Boundary.DELETE,
-)
-"""What every job crosses, in this order."""
-_S3 = frozenset({Boundary.LOOK, Boundary.PUT_AUDIO, Boundary.PUT_SRT, Boundary.PUT_VTT, Boundary.PUT_WORDS})
-_SQS = frozenset(
-    {Boundary.RECEIVE, Boundary.DELETE, Boundary.EXTEND, Boundary.GIVE_BACK, Boundary.DEAD_LETTER}
-)
+_SERVICES = {Boundary.RECEIVE: "sqs", Boundary.DELETE: "sqs", Boundary.LOOK: "s3"}
+_SERVICES |= dict.fromkeys(PUTS.values(), "s3 put")
 _ANSWERS = {
     "s3": ((503, "SlowDown"), (500, "InternalError"), (412, "PreconditionFailed"), (403, "ExpiredToken")),
     "s3 put": ((503, "SlowDown"), (412, "PreconditionFailed"), (409, "ConditionalRequestConflict")),
@@ -105,7 +90,9 @@ _ANSWERS = {
     ),
 }
 DELIVERIES_WITH_FAULTS = 3
-"""After so many a message is left in peace, so that every run has an end."""
+"""Later deliveries of a message meet no fault, so that every run ends."""
+_SHARES = ((Kind.KILL, 0.38), (Kind.PAUSE, 0.09), (Kind.TERM, 0.03), (Kind.ANSWER, 0.2))
+"""Of the first deliveries; the last is for all faults that leave the worker alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +100,11 @@ class Schedule:
     """
     Which faults strike where: a function of the seed, the job, the copy of its message and the delivery.
 
-    It is the same in every run, in whatever order the workers happen to take the jobs.
+    It is the same in every run, in whatever order the workers take the jobs.
     """
 
     seed: int
     lease_secs: float
-    kill_share: float = 0.38
-    pause_share: float = 0.09
-    term_share: float = 0.03
-    other_share: float = 0.2
 
     def plan(self, job: int, copy: int, delivery: int) -> Plan:
         """Return what the `delivery`-th receipt (from 1) of a copy of a job's message will meet."""
@@ -130,61 +113,40 @@ class Schedule:
         dice = Random(f"{self.seed}/{job}/{copy}/{delivery}")  # noqa: S311  # reproducible by intent
         # Each further delivery meets fewer faults than the one before.
         drawn = dice.random() * delivery
-        for share, make in (
-            (self.kill_share, self._kill),
-            (self.pause_share, self._pause),
-            (self.term_share, self._term),
-            (self.other_share, self._other),
-        ):
+        for kind, share in _SHARES:
             if drawn < share:
-                return Plan(make(dice))
+                return Plan(self._faults(kind, dice))
             drawn -= share
         return Plan()
 
-    def _kill(self, dice: Random) -> list[Fault]:
-        side, boundary = self._place(dice)
-        if side is Side.BEFORE and dice.random() < 1 / 4:
-            # Its last words are still on the wire, and arrive when another may have taken over.
-            return [Fault(boundary, side, Kind.KILL, secs=self.lease_secs * dice.uniform(0.5, 2))]
-        return [*self._slow_down(dice), Fault(boundary, side, Kind.KILL)]
+    def _faults(self, kind: Kind, dice: Random) -> list[Fault]:
+        boundary = dice.choice(PATH)
+        # Of a receipt that did not take place nobody knows which job it was for.
+        side = Side.AFTER if boundary is Boundary.RECEIVE else dice.choice(tuple(Side))
+        if kind is Kind.ANSWER:
+            return [self._harmless(boundary, side, dice)]
+        if kind is Kind.PAUSE:
+            return [Fault(boundary, side, kind, secs=self.lease_secs * dice.uniform(1.1, 2))]
+        if kind is Kind.KILL and side is Side.BEFORE and dice.random() < 1 / 4:
+            # The request is still on the wire, and arrives when another worker may have taken over.
+            return [Fault(boundary, side, kind, secs=self.lease_secs * dice.uniform(0.5, 2))]
+        slow = []
+        if dice.random() < 1 / 5:
+            # The job lasts into its renewals, and these fail too.
+            renewal = dice.choice((Boundary.RENEW, Boundary.EXTEND))
+            slow = [
+                Fault(Boundary.LOOK, Side.BEFORE, Kind.HOLD, secs=self.lease_secs * 0.8),
+                Fault(renewal, dice.choice(tuple(Side)), dice.choice((Kind.KILL, Kind.CUT))),
+            ]
+        return [*slow, Fault(boundary, side, kind)]
 
-    def _pause(self, dice: Random) -> list[Fault]:
-        side, boundary = self._place(dice)
-        return [Fault(boundary, side, Kind.PAUSE, secs=self.lease_secs * dice.uniform(1.1, 2))]
-
-    def _term(self, dice: Random) -> list[Fault]:
-        side, boundary = self._place(dice)
-        return [*self._slow_down(dice), Fault(boundary, side, Kind.TERM)]
-
-    def _other(self, dice: Random) -> list[Fault]:
-        side, boundary = self._place(dice)
+    def _harmless(self, boundary: Boundary, side: Side, dice: Random) -> Fault:
         kind = dice.choice((Kind.HOLD, Kind.CUT, Kind.CUT, Kind.ANSWER, Kind.ANSWER))
         if kind is Kind.HOLD:
-            return [Fault(boundary, side, kind, secs=self.lease_secs * dice.uniform(0.3, 1.6))]
+            return Fault(boundary, side, kind, secs=self.lease_secs * dice.uniform(0.3, 1.6))
         # The SDK tries three times: what strikes more often reaches the worker itself.
         times = dice.choice((1, 1, 3, 4))
         if kind is Kind.CUT:
-            return [Fault(boundary, side, kind, times=times)]
-        status, code = dice.choice(_ANSWERS[_kind_of(boundary)])
-        return [Fault(boundary, side, kind, status=status, code=code, times=times)]
-
-    def _place(self, dice: Random) -> tuple[Side, Boundary]:
-        side = dice.choice((Side.BEFORE, Side.AFTER))
-        # Of a receipt that did not take place nobody knows which job it was for.
-        return (Side.AFTER if (boundary := dice.choice(_PATH)) is Boundary.RECEIVE else side), boundary
-
-    def _slow_down(self, dice: Random) -> list[Fault]:
-        """Now and then let the job last into its renewals, and let these fail too."""
-        if dice.random() > 1 / 5:
-            return []
-        renewal = dice.choice((Boundary.RENEW, Boundary.EXTEND))
-        return [
-            Fault(Boundary.LOOK, Side.BEFORE, Kind.HOLD, secs=self.lease_secs * 0.8),
-            Fault(renewal, dice.choice(tuple(Side)), dice.choice((Kind.KILL, Kind.CUT)), times=1),
-        ]
-
-
-def _kind_of(boundary: Boundary) -> str:
-    if boundary in _S3:
-        return "s3" if boundary is Boundary.LOOK else "s3 put"
-    return "sqs" if boundary in _SQS else "dynamodb"
+            return Fault(boundary, side, kind, times=times)
+        status, code = dice.choice(_ANSWERS[_SERVICES.get(boundary, "dynamodb")])
+        return Fault(boundary, side, kind, status=status, code=code, times=times)

@@ -1,4 +1,4 @@
-"""What crossed the network during a run, and what was done to it: the evidence that the checker reads."""
+"""What crossed the network during a run, and which faults it met: the evidence that the checker reads."""
 
 import threading
 import time
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """A fault that was dealt to a worker that lived."""
+    """A signal that reached a living worker."""
 
     fault: Fault
     worker: str
@@ -60,12 +60,12 @@ class Blow:
 
 
 class Journal:
-    """Every request and every blow of a run. Safe between threads."""
+    """Every request and every blow of a run. Lists only grow, and appending is safe between threads."""
 
     def __init__(self) -> None:
+        self.blows: list[Blow] = []
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
-        self._blows: list[Blow] = []
         self._messages: dict[str, str] = {}
         self._deleted: set[str] = set()
 
@@ -74,18 +74,13 @@ class Journal:
         with self._lock:
             self._entries.append(entry)
 
-    def struck(self, blow: Blow) -> None:
-        """Add a blow that was dealt."""
-        with self._lock:
-            self._blows.append(blow)
-
     def delivered(self, delivery: Delivery) -> None:
-        """Learn which message a receipt handle stands for."""
+        """Note which message a receipt handle stands for."""
         with self._lock:
             self._messages[delivery.receipt_handle] = delivery.message_id
 
     def deleted(self, receipt_handle: str) -> None:
-        """Learn that a message was deleted."""
+        """Note that a message was deleted."""
         with self._lock:
             self._deleted.add(self._messages[receipt_handle])
 
@@ -101,16 +96,12 @@ class Journal:
         with self._lock:
             return tuple(self._entries)
 
-    @property
-    def blows(self) -> tuple[Blow, ...]:
-        """Every blow so far."""
-        with self._lock:
-            return tuple(self._blows)
-
-    def of(self, boundary: Boundary, *, story: str | None = None) -> list[Entry]:
-        """Return the requests of one kind, of one story where it is named."""
+    def of(self, boundary: Boundary, *, story: str | None = None, worker: str | None = None) -> list[Entry]:
+        """Return the requests of one kind, of one story and one worker where they are named."""
         return [
             entry
             for entry in self.entries
-            if entry.call.boundary is boundary and story in {None, entry.story}
+            if entry.call.boundary is boundary
+            and story in {None, entry.story}
+            and worker in {None, entry.worker}
         ]

@@ -1,11 +1,11 @@
-"""One worker and many jobs of a sentence each: how it works, and what it leaves behind."""
+"""One worker and many jobs of a sentence each, without faults: how it works, and what it leaves behind."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
-from app.aws.tasks import COMPLETED, Row
+from app.aws.tasks import COMPLETED
 from app.job import RowKey
 from app.local.platform import Platform
 from tests.workers import Jobs, WorkerProcess, until, worker
@@ -16,31 +16,32 @@ MOST_GROWTH = 0.05
 _MOST_WAITING = 60
 """Deep queues of the emulator are slow."""
 _TICK_SECS = 0.25
-"""Between two looks at the queue: the emulator has better things to do."""
-_PATIENCE_SECS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a worker and its speech child hold; the worker first."""
+    """What an idle worker and its speech child hold."""
 
     memory_kib: tuple[int, ...]
-    descriptors: tuple[int, ...]
-    threads: tuple[int, ...]
-    processes: int
-    files: int
+    """Of the worker, and of its child."""
+    counts: dict[str, int]
+    """Descriptors, threads, processes and files."""
 
     @classmethod
     def of(cls, process: WorkerProcess) -> "Footprint":
         """Look at a worker that is idle."""
-        pids = (process.process.pid, *process.children)
-        return cls(
-            memory_kib=tuple(_status(pid, "VmRSS") for pid in pids),
-            descriptors=tuple(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
-            threads=tuple(_status(pid, "Threads") for pid in pids),
-            processes=len(pids),
-            files=len([path for path in process.work_dir.rglob("*") if path.is_file()]),
-        )
+        folders = [Path(f"/proc/{pid}") for pid in (process.process.pid, *process.children)]
+        statuses = [
+            dict(line.split(":", maxsplit=1) for line in (folder / "status").read_text("ascii").splitlines())
+            for folder in folders
+        ]
+        counts = {
+            "descriptors": sum(len(list((folder / "fd").iterdir())) for folder in folders),
+            "threads": sum(int(status["Threads"]) for status in statuses),
+            "processes": len(folders),
+            "files": sum(path.is_file() for path in process.work_dir.rglob("*")),
+        }
+        return cls(tuple(int(status["VmRSS"].split()[0]) for status in statuses), counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,8 @@ class Life:
     @property
     def leaks(self) -> list[str]:
         """What there was more of at the end."""
-        pairs = {
-            "descriptors": (sum(self.first.descriptors), sum(self.last.descriptors)),
-            "threads": (sum(self.first.threads), sum(self.last.threads)),
-            "processes": (self.first.processes, self.last.processes),
-            "files": (self.first.files, self.last.files),
-        }
-        return [f"{name}: {then} -> {now}" for name, (then, now) in pairs.items() if now > then]
+        pairs = [(name, then, self.last.counts[name]) for name, then in self.first.counts.items()]
+        return [f"{name}: {then} -> {now}" for name, then, now in pairs if now > then]
 
 
 def live(platform: Platform, *, jobs: int, first: int) -> Life:
@@ -96,7 +92,7 @@ def live(platform: Platform, *, jobs: int, first: int) -> Life:
         lost=sum(row["status"] != COMPLETED for row in rows),
         doubled=len(done)
         - len({line["job"] for line in done})
-        + sum(not _was_claimed_once(row) for row in rows),
+        + sum(row.get("lease_epoch") != 1 for row in rows),
         exit_code=code,
         jobs_a_second=(jobs - first) / secs,
         job_secs=worked / len(done),
@@ -106,21 +102,10 @@ def live(platform: Platform, *, jobs: int, first: int) -> Life:
     )
 
 
-def _was_claimed_once(row: Row) -> bool:
-    return row.get("lease_epoch") == 1
-
-
 def _feed(producer: Jobs, keys: list[RowKey], count: int) -> None:
     """Send jobs until there are `count`, a few at a time, and wait until all are done."""
     while len(keys) < count:
         room = min(_MOST_WAITING - producer.depth(), count - len(keys))
         keys += [producer.story(SENTENCE) for _ in range(room)]
         time.sleep(_TICK_SECS)
-    until(lambda: producer.depth() == 0, secs=_PATIENCE_SECS, every_secs=_TICK_SECS)
-
-
-def _status(pid: int, name: str) -> int:
-    fields = dict(
-        line.split(":", maxsplit=1) for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    )
-    return int(fields[name].split()[0])
+    until(lambda: producer.depth() == 0, secs=300, every_secs=_TICK_SECS)

@@ -14,4 +14,4 @@ def test_many_jobs_leave_nothing_behind(platform: Platform) -> None:
     assert (life.lost, life.doubled, life.exit_code) == (0, 0, 0)
     assert life.leaks == []
     assert max(life.growth) < MOST_GROWTH
-    assert life.last.processes == 2
+    assert life.last.counts["processes"] == 2

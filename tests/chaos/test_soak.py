@@ -10,7 +10,7 @@ from tests.chaos.checker import End, Sent, violations
 from tests.chaos.faults import DELIVERIES_WITH_FAULTS, Kind, Schedule
 from tests.chaos.fleet import guarded_worker
 from tests.chaos.journal import Journal
-from tests.chaos.soak import soak, story_of
+from tests.chaos.soak import Story, soak, story_of
 from tests.workers import LEASE_SECS, Jobs, until
 
 STORY = RowKey("chaos-1", "tts")
@@ -58,32 +58,15 @@ class Ended:
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform
         self.jobs, self.journal = Jobs(platform), Journal()
-        body = story_of(1, 1)
-        body.body = {
-            "text": "Once. Twice.",
-            "parent_id": STORY.id,
-            "tts_task_id": "tts",
-            "srt_task_id": "srt",
-        }
+        body = Story(1).body()
         self.jobs.tasks.create(STORY, RowKey(STORY.id, "srt"), source_prompt="test")
-        message_id = self.jobs.send(body.spelled(0))
-        self.sent = Sent(STORY.id, body.spelled(0), End.COMPLETED, (message_id,))
+        self.sent = Sent(STORY.id, body, End.COMPLETED, (self.jobs.send(body),))
         with guarded_worker(platform, self.journal, folder):
             until(lambda: self.journal.deleted_messages)
 
     def broken(self) -> set[str]:
         """Return the invariants that the checker finds broken."""
         return {violation.invariant for violation in violations([self.sent], self.jobs, self.journal)}
-
-    def write(self, update: str, **values: str) -> None:
-        """Write to the audio's row, as no worker would."""
-        self.jobs.tasks._dynamodb.update_item(
-            TableName=self.platform.table,
-            Key={"id": {"S": STORY.id}, "task_id": {"S": STORY.task_id}},
-            UpdateExpression=update,
-            **({"ExpressionAttributeNames": {"#status": "status"}} if "#status" in update else {}),
-            ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
-        )
 
     def put(self, key: str) -> None:
         """Write to the bucket, as no worker would."""
@@ -96,18 +79,14 @@ def test_the_checker_sees_what_is_broken(platform: Platform, tmp_path: Path) -> 
     ended = Ended(platform, tmp_path)
     assert ended.broken() == set()
 
-    ended.write("SET sparse_gsi_hash_key = :key", key="x")
+    ended.jobs.write(STORY, "SET sparse_gsi_hash_key = :hash", hash="x")
     assert ended.broken() == {"I5"}
-    ended.jobs.tasks._dynamodb.update_item(
-        TableName=platform.table,
-        Key={"id": {"S": STORY.id}, "task_id": {"S": STORY.task_id}},
-        UpdateExpression="REMOVE sparse_gsi_hash_key",
-    )
+    ended.jobs.write(STORY, "REMOVE sparse_gsi_hash_key")
     ended.put("srt.vtt")
     assert ended.broken() == {"I3"}
     ended.put("tts.wav")
     assert ended.broken() == {"I3"}
-    ended.write("SET #status = :status, sparse_gsi_hash_key = :status", status="FAILED")
+    ended.jobs.write(STORY, "SET #status = :status, sparse_gsi_hash_key = :status", status="FAILED")
     assert ended.broken() == {"I1", "I2", "I4"}
     ended.jobs.send("a message that nobody sent")
     assert "I1" in ended.broken()

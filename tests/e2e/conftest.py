@@ -7,7 +7,6 @@ import pytest
 from app.local.emulator import EVERY_SERVICE, emulator
 from tests.e2e.engine import Engine, pulumi_cli
 from tests.e2e.platform import PlatformInAws, lay_platform
-from tests.e2e.summaries import PROPERTY
 from tests.stack.loops import closed_loops
 
 
@@ -26,13 +25,13 @@ def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(autouse=True)
 def summaries(engine: Engine, record_property: Callable[[str, object], None]) -> Iterator[None]:
-    """Pass on what the engine said during a test, for the end of the run's log."""
+    """Report what the engine did during a test; tests/conftest.py shows it at the end of the log."""
     yield
     # What a refused operation left behind hangs on the error that the test has just let go.
     with closed_loops():
         pass
-    while engine.told:
-        record_property(PROPERTY, engine.told.pop(0))
+    while engine.summaries:
+        record_property("pulumi", engine.summaries.pop(0))
 
 
 @pytest.fixture(scope="module")

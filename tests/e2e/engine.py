@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +15,16 @@ import yaml
 from pulumi import automation
 
 from app.local.emulator import CREDENTIALS, REGION
+from tests.e2e.plugin import install
 from tests.stack.loops import closed_loops
 from tests.stack.program import program
 from tests.tree import ROOT
 
 PROJECT = "story-tts"
-PLUGINS = ("pulumi-resource-aws", "pulumi-resource-docker-build")
 
 
 def pulumi_cli() -> automation.PulumiCommand:
-    """The CLI from PATH, or the one that `make tools` builds; without either the test fails and says so."""
+    """Return the CLI from PATH, or the one that `make tools` builds; without either the test fails."""
     if shutil.which("pulumi"):
         return automation.PulumiCommand()
     if not (ROOT / ".tools" / "bin" / "pulumi").exists():
@@ -35,40 +33,34 @@ def pulumi_cli() -> automation.PulumiCommand:
 
 
 def local_endpoints(cloud: str) -> list[dict[str, str]]:
-    """The endpoints of Pulumi.local.yaml, as it is committed, moved to the test's emulator."""
+    """Return the endpoints of Pulumi.local.yaml, as it is committed, moved to the test's emulator."""
     committed = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]["aws:endpoints"]
     return [dict.fromkeys(committed[0], cloud)]
 
 
-def described_settings() -> dict[str, Any]:
-    """What Pulumi.yaml, as it is committed, says of the settings."""
-    return dict(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
-
-
 @dataclass(frozen=True)
 class Summary:
-    """What an operation did: operation -> number of resources, as the engine counts them."""
+    """What an operation did."""
 
     changes: Mapping[str, int]
+    """Operation -> number of resources, as the engine counts them."""
     outputs: Mapping[str, Any]
 
     @property
-    def untouched(self) -> bool:
-        """Whether nothing but `same` was counted."""
-        return set(self.changes) <= {"same"}
+    def changed(self) -> dict[str, int]:
+        """What was counted beside what stays."""
+        return {kind: count for kind, count in self.changes.items() if kind != "same"}
 
 
-def summary_of(log: Sequence[str]) -> str:
-    """The engine's own summary: the lines under `Resources:` and the duration, on one line."""
+def _summary(log: Sequence[str]) -> str:
+    """Return the engine's own summary, the lines under `Resources:` and the duration, on one line."""
     lines = [line.strip() for line in log]
-    start = next(n for n, line in enumerate(lines) if line == "Resources:") + 1
-    counted = list(takewhile(bool, lines[start:]))
-    duration = [line for line in lines if line.startswith("Duration:")]
-    return ", ".join([*counted, *duration])
+    counted = takewhile(bool, lines[lines.index("Resources:") + 1 :])
+    return ", ".join([*counted, *(line for line in lines if line.startswith("Duration:"))])
 
 
-def errors_in(log: Sequence[str]) -> list[str]:
-    """Errors that an operation logged, which can succeed all the same.
+def _errors(log: Sequence[str]) -> list[str]:
+    """Return errors that an operation logged, which can succeed all the same.
 
     On a busy machine the engine stops waiting for a plugin's goodbye, and takes it for an early end.
     """
@@ -83,30 +75,19 @@ class Engine:
         self.cli = cli
         self.cloud = cloud
         self.home = home
-        self.told: list[str] = []
+        self.summaries: list[str] = []
         """The engine's summaries, in the order of the operations."""
-        self._plugins = self._install_plugins()
-        (home / "backend").mkdir()
-
-    def _install_plugins(self) -> Path:
-        folder = self.home / "plugins"
-        folder.mkdir()
-        for name in PLUGINS:
-            script = folder / name
-            script.write_text(
-                f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m tests.e2e.standin {name} "$@"\n'
-            )
-            script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        return folder
-
-    @property
-    def _calls(self) -> Path:
-        return self.home / "calls"
+        self._calls = home / "calls"
+        self._calls.touch()
+        for folder in ("backend", "plugins"):
+            (home / folder).mkdir()
+        for plugin in ("pulumi-resource-aws", "pulumi-resource-docker-build"):
+            install(home / "plugins", plugin, "tests.e2e.standin")
 
     @property
     def called(self) -> list[str]:
         """Every operation that the stand-in called so far: service:Operation."""
-        return self._calls.read_text().splitlines() if self._calls.exists() else []
+        return self._calls.read_text().splitlines()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -116,7 +97,7 @@ class Engine:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.cloud,
             "STANDIN_CALLS": str(self._calls),
-            "PATH": f"{self._plugins}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.home / 'plugins'}{os.pathsep}{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": f"file://{self.home / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -126,7 +107,7 @@ class Engine:
     def stack(
         self, name: str, settings: Mapping[str, Any], main: Callable[[], Any] | None = None
     ) -> "StackUnderTest":
-        """A stack with these settings in its YAML file, groups as YAML."""
+        """Return a stack with these settings in its YAML file, groups as YAML."""
         return StackUnderTest(self, name, settings, main or (lambda: pulumi.run(program)))
 
 
@@ -137,10 +118,13 @@ class StackUnderTest:
         self, engine: Engine, name: str, settings: Mapping[str, Any], main: Callable[[], Any]
     ) -> None:
         self.name = name
+        self.address = f"organization/{PROJECT}/{name}"
+        """What a stack reference to it has to say."""
         self._engine = engine
         self._folder = engine.home / name
         self._folder.mkdir()
         self.set(settings)
+        described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
         self._stack = automation.create_or_select_stack(
             name,
             project_name=PROJECT,
@@ -150,18 +134,9 @@ class StackUnderTest:
                 pulumi_home=str(engine.home),
                 pulumi_command=engine.cli,
                 env_vars=engine.environment,
-                project_settings=automation.ProjectSettings(
-                    name=PROJECT,
-                    runtime="python",
-                    config=described_settings(),  # type: ignore[arg-type]  # annotated as text, written as it is
-                ),
+                project_settings=automation.ProjectSettings(name=PROJECT, runtime="python", config=described),
             ),
         )
-
-    @property
-    def address(self) -> str:
-        """What a stack reference to it has to say."""
-        return f"organization/{PROJECT}/{self.name}"
 
     def set(self, settings: Mapping[str, Any]) -> None:
         """Write Pulumi.<stack>.yaml as an operator would, keeping the salt that Pulumi put there."""
@@ -184,48 +159,38 @@ class StackUnderTest:
                 patch.setenv(name, value)
             yield
 
-    def preview(self) -> Summary:
-        """`pulumi preview`."""
+    def _run(self, operation: str) -> Any:
         log: list[str] = []
         with self._operation():
-            done = self._stack.preview(on_output=log.append, color="never")
-        return self._told("preview", log, done.change_summary, {})
+            done = getattr(self._stack, operation)(on_output=log.append, color="never")
+        assert _errors(log) == []
+        self._engine.summaries.append(f"pulumi {operation} --stack {self.name}: {_summary(log)}")
+        return done
+
+    def preview(self) -> Summary:
+        """`pulumi preview`."""
+        changes = self._run("preview").change_summary
+        return Summary({str(kind): count for kind, count in changes.items()}, {})
 
     def up(self) -> Summary:
         """`pulumi up`."""
-        log: list[str] = []
-        with self._operation():
-            done = self._stack.up(on_output=log.append, color="never")
+        done = self._run("up")
         outputs = {name: output.value for name, output in done.outputs.items()}
-        return self._told("up", log, done.summary.resource_changes, outputs)
+        return Summary(dict(done.summary.resource_changes), outputs)
 
-    def destroy(self) -> Summary:
+    def destroy(self) -> None:
         """`pulumi destroy`."""
-        log: list[str] = []
-        with self._operation():
-            done = self._stack.destroy(on_output=log.append, color="never")
-        return self._told("destroy", log, done.summary.resource_changes, {})
-
-    def _told(
-        self,
-        operation: str,
-        log: Sequence[str],
-        changes: Mapping[Any, int] | None,
-        outputs: Mapping[str, Any],
-    ) -> Summary:
-        assert errors_in(log) == []
-        self._engine.told.append(f"pulumi {operation} --stack {self.name}: {summary_of(log)}")
-        return Summary({str(kind): count for kind, count in (changes or {}).items()}, outputs)
+        self._run("destroy")
 
     def preview_destroy(self) -> None:
-        """The preview that `pulumi destroy` shows before it asks."""
+        """Run the preview that `pulumi destroy` shows before it asks."""
         with self._operation():
             self._stack.preview_destroy(color="never")
 
     def state(self) -> dict[str, Any]:
-        """The stack's state as exported."""
+        """Return the stack's state as exported."""
         return dict(self._stack.export_stack().deployment or {})
 
     def stored(self) -> str:
-        """The state as it lies in the backend."""
+        """Return the state as it lies in the backend."""
         return (self._engine.home / "backend/.pulumi/stacks" / PROJECT / f"{self.name}.json").read_text()

@@ -13,7 +13,7 @@ import pytest
 from app.local.emulator import CREDENTIALS, REGION
 from tests import logs
 from tests.e2e.deployed import DeployedContainer, free_port
-from tests.e2e.engine import Engine, StackUnderTest
+from tests.e2e.engine import Engine
 from tests.e2e.gateway import Verdicts, gateway
 from tests.e2e.platform import PlatformInAws, client
 from tests.workers import until
@@ -86,11 +86,6 @@ def narrate(cloud: str, outputs: dict[str, Any], folder: Path) -> Verdicts:
     return verdicts
 
 
-def changed(stack: StackUnderTest) -> dict[str, int]:
-    """What an up counts beside what stays."""
-    return {key: count for key, count in stack.up().changes.items() if key != "same"}
-
-
 def test_a_story_goes_through_the_deployed_stack(
     engine: Engine, cloud: str, source: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -124,9 +119,9 @@ def test_a_story_goes_through_the_deployed_stack(
     }
     assert metric_names(tmp_path / "metrics") >= alarm_metrics(cloud)
 
-    assert changed(stack) == {}
+    assert stack.up().changed == {}
     stack.set({**settings, "app_image_tag": "v2"})
-    assert changed(stack) == {"update": 3, "replace": 1}
+    assert stack.up().changed == {"update": 3, "replace": 1}
     stack.set({**settings, "image": {"existing_digest": outputs["image_digest"]}})
     assert stack.up().outputs["image_digest"] == outputs["image_digest"]
     stack.destroy()

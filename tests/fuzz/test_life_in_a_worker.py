@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -174,7 +173,7 @@ class LifeInAWorker(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         """Whoever held the job was silent for longer than its lease."""
-        self._write("SET lease_expires_at = :value", {"N": "1"})
+        self.jobs.write(self.audio, "SET lease_expires_at = :past", past=1)
         self.is_held = False
 
     @precondition(lambda self: self.statuses[self.audio] in {PENDING, IN_PROGRESS, FAILED})
@@ -182,7 +181,7 @@ class LifeInAWorker(RuleBasedStateMachine):
     def cancel(self, chance: int) -> None:
         """Now and then the producer cancels the audio."""
         if chance == 0:
-            self._write("SET #status = :value", {"S": CANCELLED}, {"#status": "status"})
+            self.jobs.write(self.audio, "SET #status = :cancelled", cancelled=CANCELLED)
             self.statuses[self.audio], self.is_held = CANCELLED, False
 
     @invariant()
@@ -289,16 +288,6 @@ class LifeInAWorker(RuleBasedStateMachine):
             self.jobs.sqs.change_message_visibility(
                 QueueUrl=self.jobs.platform.queue_url, ReceiptHandle=handles[message_id], VisibilityTimeout=0
             )
-
-    def _write(self, update: str, value: dict[str, str], names: dict[str, str] | None = None) -> None:
-        named: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
-        self.jobs.tasks._dynamodb.update_item(
-            TableName=self.jobs.platform.table,
-            Key={"id": {"S": self.audio.id}, "task_id": {"S": self.audio.task_id}},
-            UpdateExpression=update,
-            ExpressionAttributeValues={":value": value},
-            **named,
-        )
 
 
 def _nothing() -> None:

@@ -246,6 +246,7 @@ def test_a_limit_below_one_is_refused() -> None:
         next(chunks("word", measure=len, limit=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["word ", "x", "* ", "Word. ", "\u4e16", "((", "e\u0301", "\N{EM DASH}", "a, ", '"', ".\n"]
 )

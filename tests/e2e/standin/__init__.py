@@ -1,9 +1,8 @@
-"""A test double of two Pulumi providers, over gRPC to the real engine and over HTTP to the embedded AWS.
+"""A stand-in for two Pulumi providers: gRPC to the real engine, HTTP to the embedded AWS.
 
-It stands in for pulumi-resource-aws and pulumi-resource-docker-build, which are downloads that a test must
-not need. What it shows: that the program, the engine and the SDK agree (previews, ups, replacements,
-destroys, references, secrets), that every property the program writes exists in the provider's schema, and
-that AWS's interfaces, as moto has them, take what the program asks for. What it does not show: the real
-provider's waiters, its own defaults, and what AWS checks and moto does not; an ECS service starts no task
-there, and is steady at once.
+It replaces pulumi-resource-aws and pulumi-resource-docker-build, which a test must not download. It shows
+that program, engine and SDK agree (preview, up, replacement, destroy, references, secrets), that every
+property the program sets exists in the provider's schema, and that the AWS APIs, as botocore and moto know
+them, accept the requests. It does not show the real provider's waiters and defaults, nor what AWS checks and
+moto does not. An ECS service starts no task and is steady at once.
 """

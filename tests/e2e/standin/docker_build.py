@@ -1,13 +1,12 @@
-"""Images of the double: nothing is built, a manifest made from the inputs is put into the embedded ECR."""
+"""Images of docker-build: nothing is built; a manifest made from the inputs goes into the embedded ECR."""
 
 import fnmatch
 import hashlib
 import json
 from pathlib import Path
 
-from typing_extensions import override
-
-from tests.e2e.standin.base import Aws, Properties, Resource, resource
+from tests.e2e.standin.aws import Aws, Properties
+from tests.e2e.standin.resources import PassThrough
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
@@ -19,83 +18,73 @@ def _split(reference: str) -> tuple[str, str]:
     return name, rest
 
 
-def put_image(aws: Aws, *, name: str, tag: str, manifest: str, digest: str) -> None:
-    """Push as a registry takes it: the same image under a tag that may move is no fault."""
+def _digest(content: str) -> str:
+    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def _push(aws: Aws, reference: str, manifest: str) -> str:
+    """Push as a registry takes it: a tag that may move is put on another image. Return the digest."""
     ecr = aws.client("ecr")
+    name, tag = _split(reference)
+    image = {
+        "imageManifest": manifest,
+        "imageManifestMediaType": MEDIA_TYPE,
+        "imageDigest": _digest(manifest),
+    }
     try:
-        ecr.put_image(
-            repositoryName=name,
-            imageManifest=manifest,
-            imageManifestMediaType=MEDIA_TYPE,
-            imageTag=tag,
-            imageDigest=digest,
-        )
+        ecr.put_image(repositoryName=name, imageTag=tag, **image)
     except ecr.exceptions.ImageAlreadyExistsException:
         (found,) = ecr.describe_repositories(repositoryNames=[name])["repositories"]
         movable = [item["filter"] for item in found["imageTagMutabilityExclusionFilters"]]
         if not any(fnmatch.fnmatchcase(tag, pattern) for pattern in movable):
             raise
+    return image["imageDigest"]
 
 
-@resource
-class Image(Resource):
+def _untag(aws: Aws, reference: str) -> None:
+    name, tag = _split(reference)
+    aws.client("ecr").batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+
+
+class Image(PassThrough):
     """An image, whose digest follows from Dockerfile, platform, arguments and tag."""
 
-    token = "docker-build:index:Image"
-
-    def _push(self, inputs: Properties) -> str:
+    def create(self, aws: Aws, inputs: Properties) -> Properties:
+        """Push the manifest under the first tag."""
         dockerfile = Path(inputs["dockerfile"]["location"])
         content = dockerfile.read_text() if dockerfile.exists() else ""
         recipe = json.dumps([content, inputs["platforms"], inputs["buildArgs"], inputs["tags"]])
-        manifest = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": MEDIA_TYPE,
-                "config": {"digest": "sha256:" + hashlib.sha256(recipe.encode()).hexdigest()},
-                "layers": [],
-            }
-        )
-        name, tag = _split(inputs["tags"][0])
-        digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
-        put_image(self.aws, name=name, tag=tag, manifest=manifest, digest=digest)
-        return digest
+        config = {"digest": _digest(recipe)}
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "config": config, "layers": []})
+        digest = _push(aws, inputs["tags"][0], manifest)
+        ref = f"{inputs['tags'][0]}@{digest}"
+        return {"id": digest, "digest": digest, "ref": ref, "contextHash": digest[7:19]}
 
-    @override
-    def create(self, inputs: Properties) -> tuple[str, Properties]:
-        digest = self._push(inputs)
-        return digest, {"digest": digest, "ref": f"{inputs['tags'][0]}@{digest}", "contextHash": digest[7:19]}
+    def update(self, aws: Aws, state: Properties) -> Properties:
+        """Push the new image."""
+        return self.create(aws, state)
 
-    @override
-    def update(self, id_: str, state: Properties, inputs: Properties) -> Properties:
-        return self.create(inputs)[1]
-
-    @override
-    def delete(self, id_: str, state: Properties) -> None:
-        name, tag = _split(state["tags"][0])
-        self.aws.client("ecr").batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+    def delete(self, aws: Aws, state: Properties) -> None:
+        """Remove the tag."""
+        _untag(aws, state["tags"][0])
 
 
-@resource
-class Index(Resource):
+class Index(PassThrough):
     """A tag that is moved onto an image."""
 
-    token = "docker-build:index:Index"
-    replaces = frozenset({"tag"})
+    replaced_by = "tag"
 
-    @override
-    def create(self, inputs: Properties) -> tuple[str, Properties]:
-        name, tag = _split(inputs["tag"])
-        _, digest = _split(inputs["sources"][0])
-        ecr = self.aws.client("ecr")
-        (found,) = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageDigest": digest}])["images"]
-        put_image(self.aws, name=name, tag=tag, manifest=found["imageManifest"], digest=digest)
-        return inputs["tag"], {"ref": f"{inputs['tag']}@{digest}"}
+    def create(self, aws: Aws, inputs: Properties) -> Properties:
+        """Put the image under the tag."""
+        name, digest = _split(inputs["sources"][0])
+        found = aws.client("ecr").batch_get_image(repositoryName=name, imageIds=[{"imageDigest": digest}])
+        _push(aws, inputs["tag"], found["images"][0]["imageManifest"])
+        return {"id": inputs["tag"], "ref": f"{inputs['tag']}@{digest}"}
 
-    @override
-    def update(self, id_: str, state: Properties, inputs: Properties) -> Properties:
-        return self.create(inputs)[1]
+    def update(self, aws: Aws, state: Properties) -> Properties:
+        """Move the tag."""
+        return self.create(aws, state)
 
-    @override
-    def delete(self, id_: str, state: Properties) -> None:
-        name, tag = _split(state["tag"])
-        self.aws.client("ecr").batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+    def delete(self, aws: Aws, state: Properties) -> None:
+        """Remove the tag."""
+        _untag(aws, state["tag"])
