@@ -1,8 +1,15 @@
-"""A worker's place on disk: locked while the worker lives, swept by the next one when it is not."""
+"""
+A process's private folder for temporary files, locked while the process lives.
+
+Every process makes its own folder below a root that processes share. The folder holds a marker file, and a
+lock (flock) that the kernel releases however the process ends. A process that starts removes the folders of
+processes that are gone: real folders (no links) of the same user, with the marker and a free lock.
+"""
 
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,25 +20,26 @@ from typing import Self
 from app.errors import ConfigurationError
 
 _PREFIX = "worker-"
-_FOREIGN_BITS = 0o022
+_MARKER_NAME = ".story-tts-work-folder"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class WorkFolder:
     """
-    A folder of this process under a root that workers share.
+    A folder of this process below `root`, removed when the process closes it.
 
-    The kernel drops its lock (flock) when the process ends, however it ends: whoever starts next removes
-    the folders whose lock is free, and nothing else. Raises ConfigurationError where the root cannot serve.
+    Raises ConfigurationError if `root` is a link, is not a folder, cannot be written to, belongs to another
+    user or can be written to by others.
     """
 
     def __init__(self, root: Path) -> None:
-        _prepare(root)
-        _sweep(root)
-        self.path, self._lock = _locked_folder(root)
+        _prepare_root(root)
+        _remove_abandoned_folders(root)
+        self.path, self._lock = _create_locked_folder(root)
 
     @contextmanager
     def job(self) -> Iterator[Path]:
-        """Lend a new, empty folder, and remove it with all it holds."""
+        """Yield a new, empty folder, and remove it with its contents afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.path))
         try:
             yield folder
@@ -39,9 +47,9 @@ class WorkFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the folder and let its lock go."""
+        """Remove the folder and release its lock. Closing it again does nothing."""
         if self._lock >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _remove(self.path)
             os.close(self._lock)
             self._lock = -1
 
@@ -54,43 +62,72 @@ class WorkFolder:
         self.close()
 
 
-def _prepare(root: Path) -> None:
+def _prepare_root(root: Path) -> None:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = root.stat()
+        status = root.lstat()
     except OSError as error:
         raise ConfigurationError(f"work folder {root}: {error.strerror}") from error
-    # In a place that all may write to, someone else may have been there first.
+    # In a folder that everyone may write to, such as /tmp, another user could have created it first.
+    if stat.S_ISLNK(status.st_mode):
+        raise ConfigurationError(f"work folder {root}: is a link; set WORK_DIR to the folder itself")
     if status.st_uid != os.geteuid():
-        raise ConfigurationError(f"work folder {root}: it belongs to another user; name one of your own")
-    if status.st_mode & _FOREIGN_BITS:
-        raise ConfigurationError(f"work folder {root}: others may write to it; chmod go-w it")
+        raise ConfigurationError(f"work folder {root}: belongs to another user; set WORK_DIR to your own")
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        raise ConfigurationError(f"work folder {root}: others may write to it; run chmod go-w {root}")
 
 
-def _sweep(root: Path) -> None:
+def _remove_abandoned_folders(root: Path) -> None:
     for folder in root.glob(f"{_PREFIX}*"):
+        if not _is_work_folder(folder):
+            continue
         lock = _try_lock(folder)
         if lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             os.close(lock)
 
 
-def _locked_folder(root: Path) -> tuple[Path, int]:
-    while True:
-        try:
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
-        except OSError as error:
-            raise ConfigurationError(f"work folder {root}: {error.strerror}") from error
+def _is_work_folder(folder: Path) -> bool:
+    """Return whether a process of this user made `folder`: its name alone does not prove that."""
+    try:
+        status, marker = folder.lstat(), (folder / _MARKER_NAME).lstat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and stat.S_ISREG(marker.st_mode)
+        and status.st_uid == marker.st_uid == os.geteuid()
+    )
+
+
+def _remove(folder: Path) -> None:
+    """Remove `folder`, its marker last, so that another process can finish an interrupted removal."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name == _MARKER_NAME:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _create_locked_folder(root: Path) -> tuple[Path, int]:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         lock = _try_lock(folder)
-        # Between its making and its locking, another worker's sweep may have taken it.
-        if lock is not None and folder.is_dir():
-            return folder, lock
-        if lock is not None:
-            os.close(lock)
+        # The marker comes after the lock: a folder with a marker and a free lock is always abandoned.
+        (folder / _MARKER_NAME).touch(mode=0o600)
+    except OSError as error:
+        raise ConfigurationError(f"work folder {root}: {error.strerror}") from error
+    if lock is None:
+        raise ConfigurationError(f"work folder {root}: its file system does not support locks (flock)")
+    return folder, lock
 
 
 def _try_lock(folder: Path) -> int | None:
-    """Return a descriptor that holds the folder's lock, or None where another process does."""
+    """Return a file descriptor that holds the folder's lock, or None if another process holds it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

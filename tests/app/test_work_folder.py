@@ -1,4 +1,4 @@
-"""The worker's folder: its own while it lives, swept by the next one when it is not."""
+"""The work folder: private while its process lives, removed by a later process if it was killed."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import ConfigurationError
+from app.work_folder import _MARKER_NAME as MARKER_NAME
 from app.work_folder import WorkFolder
 
 HOLD = """
@@ -24,7 +25,7 @@ HOLD = """
 
 
 def holder(root: Path) -> subprocess.Popen[str]:
-    """Start a process that holds a folder with half a job in it until its standard input ends."""
+    """Start a process that holds a folder with an unfinished job until its standard input ends."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOLD), str(root)],
         stdin=subprocess.PIPE,
@@ -34,7 +35,7 @@ def holder(root: Path) -> subprocess.Popen[str]:
 
 
 def test_a_jobs_folder_is_gone_after_it(tmp_path: Path) -> None:
-    """Whether a job ends well or with an error, its files are removed."""
+    """A job's files are removed when it ends, with or without an error."""
     with WorkFolder(tmp_path / "root") as folder:
         with folder.job() as job:
             (job / "a").write_text("a", encoding="ascii")
@@ -45,8 +46,8 @@ def test_a_jobs_folder_is_gone_after_it(tmp_path: Path) -> None:
     assert list((tmp_path / "root").iterdir()) == []
 
 
-def test_a_killed_workers_folder_is_swept(tmp_path: Path) -> None:
-    """What a worker that was killed left behind is removed by the next to start; a living one's is not."""
+def test_a_killed_workers_folder_is_removed(tmp_path: Path) -> None:
+    """The next worker to start removes the folder of a killed worker, and keeps that of a running one."""
     with holder(tmp_path) as killed, holder(tmp_path) as living:
         assert killed.stdout is not None
         assert living.stdout is not None
@@ -61,7 +62,7 @@ def test_a_killed_workers_folder_is_swept(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_not_inherited(tmp_path: Path) -> None:
-    """A child that outlives its parent does not keep the folder from being swept."""
+    """A child process that outlives its parent does not keep the folder locked."""
     code = textwrap.dedent(HOLD).replace(
         "sys.stdin.read()",
         "import subprocess; p = subprocess.Popen(['sleep', '60'], close_fds=False); "
@@ -83,23 +84,47 @@ def test_a_lock_is_not_inherited(tmp_path: Path) -> None:
 
 
 def test_a_root_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
-    """In a place where someone else can put links, no job is worked on."""
+    """A root in which other users could place links is refused."""
     tmp_path.chmod(0o777)
     with pytest.raises(ConfigurationError, match="chmod go-w"):
         WorkFolder(tmp_path)
 
 
 def test_a_root_that_is_no_folder_is_said_so(tmp_path: Path) -> None:
-    """A work folder that cannot be is an error of the settings, in one line."""
+    """A root that is a file is an error of the settings."""
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(ConfigurationError, match="file"):
         WorkFolder(tmp_path / "file")
 
 
+def test_a_linked_root_is_refused(tmp_path: Path) -> None:
+    """A link to a folder is not followed: its target may not be meant for temporary files."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(home)
+    with pytest.raises(ConfigurationError, match="is a link"):
+        WorkFolder(tmp_path / "link")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("marker", [None, "link"])
+def test_folders_of_the_user_are_kept(tmp_path: Path, marker: str | None) -> None:
+    """A folder that no worker made is kept, even if it is called `worker-...`."""
+    own = tmp_path / "worker-api"
+    own.mkdir()
+    (own / "precious.py").write_text("", encoding="ascii")
+    if marker:
+        (own / MARKER_NAME).symlink_to(own / "precious.py")
+    with WorkFolder(tmp_path):
+        pass
+    assert (own / "precious.py").exists()
+
+
 def test_a_link_in_the_root_is_not_followed(tmp_path: Path) -> None:
-    """A sweep removes nothing outside its root."""
+    """Nothing outside the root is removed, even if a link points to another worker's abandoned folder."""
     outside = tmp_path / "outside"
     outside.mkdir()
+    (outside / MARKER_NAME).touch()
     (outside / "precious").write_text("", encoding="ascii")
     root = tmp_path / "root"
     root.mkdir(mode=0o700)
