@@ -1,1 +1,1 @@
-"""When each word is heard: forced alignment, and word times from whatever marks there are."""
+"""Word times: forced alignment, and the times of words from the marks of an engine or aligner."""

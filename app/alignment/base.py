@@ -1,4 +1,4 @@
-"""The interface of an aligner: when each word of a chunk is heard."""
+"""The interface of an aligner, which finds the time of each word in the audio of a chunk."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,16 +8,17 @@ from app.text.spans import Span
 
 
 class Aligner(Protocol):
-    """Finds when each stretch of a chunk is heard, by listening to its samples."""
+    """Finds the time of each word of a chunk in its samples."""
 
     name: str
-    """As the rows name the method in `alignment`."""
+    """The value of `alignment` in the task rows."""
 
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
     ) -> Sequence[Mark | None]:
         """
-        Return a mark for each of `words` (spans in the chunk's `text`), None where it found no time.
+        Return a mark for each of `words`, spans of the chunk's `text`; None for a word that was not found.
 
-        Marks are in order and inside the utterance: 0 <= start_secs <= end_secs <= its duration.
+        Marks are in order and inside the utterance: 0 <= start_secs <= end_secs <= duration. `sample_rate` is
+        in hertz.
         """

@@ -1,8 +1,4 @@
-"""
-Words as an aligner's network can hear them.
-
-Digits and signs are spelled out, letters folded to those that it knows.
-"""
+"""Spells words in the letters of an aligner's network: digits and signs as words, accents folded."""
 
 import re
 import unicodedata
@@ -10,7 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 WILDCARD = "*"
-"""Stands for a character that is said but that the network has no letter for: matches any sound."""
+"""Stands for a spoken character that the network has no letter for; matches any sound."""
 
 _PARTS = re.compile(
     r"(?P<currency>[$£€])?(?P<number>\d+(?:[,\u202f\u00a0]\d{3})*(?:[.,]\d+)*)(?P<suffix>st|nd|rd|th)?|(?P<letters>[^\W\d_]+)|(?P<sign>\S)",
@@ -37,10 +33,10 @@ _CURRENCIES = {
 
 def spelled(word: str, *, language: str, letters: Collection[str]) -> list[str]:
     """
-    Return the spoken words of `word`, each of `letters` and WILDCARD alone; none where nothing of it is said.
+    Return the spoken words of `word` in `letters` and WILDCARD; an empty list if the word is silent.
 
-    `letters` are the lower-case characters that the network knows. A guess of how a number was read does: the
-    word's first and last sound count, and its neighbours hold it in place.
+    `letters` are the lower-case characters that the network knows. The reading of a number may be a guess,
+    because only its start and end are used.
     """
     said: list[str] = []
     for part in _PARTS.finditer(word.translate(_APOSTROPHES)):
@@ -59,17 +55,17 @@ def spelled(word: str, *, language: str, letters: Collection[str]) -> list[str]:
 
 
 def _joined(said: list[str], letters: str, word: str, start: int) -> list[str]:
-    """Go on with the word before an apostrophe ("don't"); begin a new one elsewhere ("well-known")."""
+    """Append letters to the last word after an apostrophe ("don't"); else start a new word ("well-known")."""
     if said and start and said[-1].endswith("'") and word[start - 1] in "'\u2018\u2019\u02bc\u0060\u00b4":
         return [*said[:-1], said[-1] + letters]
     return [*said, letters]
 
 
 def _number(digits: str, suffix: str | None, language: str) -> str:
-    from num2words import num2words  # of the speech extra
+    from num2words import num2words  # in the speech extra
 
     plain = re.sub(r"[,\u202f\u00a0](?=\d{3}(?:\D|$))", "", digits)
-    # scripts have digits of their own; int() reads them all, and past this length numbers are read out singly
+    # int() reads the digits of all scripts; longer numbers are read digit by digit
     with suppress(ValueError, NotImplementedError, OverflowError, TypeError):
         if len(plain) <= _LONGEST_NUMBER and plain.isdigit():
             kind = "ordinal" if suffix else "cardinal"
@@ -91,7 +87,7 @@ def _words(text: str) -> str:
 
 
 def _folded(word: str, letters: Collection[str]) -> str:
-    """Lower the word's case, and its accents where the network has no letter for them."""
+    """Lower the case, and fold accents for which the network has no letter."""
     return "".join(_letter(character, letters) for character in word.lower())
 
 

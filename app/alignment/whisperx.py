@@ -1,9 +1,7 @@
 """
-Forced alignment by WhisperX.
+Forced alignment by WhisperX: a network (wav2vec2) rates the letters of each frame, a search aligns the text.
 
-A network hears which letter is said when, and the known text finds its way through.
-
-Each chunk is aligned in a window of its own: WhisperX's memory grows with the square of a window's length.
+Each chunk is aligned in its own window, because WhisperX's memory grows with the square of the window.
 """
 
 import logging
@@ -21,12 +19,12 @@ from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.text.spans import Span
 
-_HEARING_RATE = 16_000
-"""Hertz, of every wav2vec2 (whisperx.audio.SAMPLE_RATE)."""
+_MODEL_RATE = 16_000
+"""Hertz; the input of every wav2vec2 (whisperx.audio.SAMPLE_RATE)."""
 _SENTENCES = Path(__file__).with_name("nltk_data")
 """
-Empty tables for nltk's sentence splitter, which WhisperX asks for and would download. Transcripts here are
-words without any punctuation, so there is nothing that its true tables would decide.
+Empty tables for nltk's sentence splitter, which WhisperX would otherwise download. The transcripts here have
+no punctuation, so the real tables would change nothing.
 """
 _LANGUAGES = {
     "a": "en",
@@ -40,32 +38,30 @@ _LANGUAGES = {
     "z": "zh",
 }
 _SPACED = "en"
-"""
-What WhisperX is told: a language with spaces between words, as the transcripts here have in any language.
-"""
+"""The language passed to WhisperX: one with spaces, because all transcripts here have them."""
 
 
 def language_of(voice: str) -> str:
-    """Return the language code of a Kokoro voice, as WhisperX names languages."""
+    """Return WhisperX's language code of a Kokoro voice."""
     return _LANGUAGES[voice[0]]
 
 
 def has_model(models: ModelStore, language: str) -> bool:
-    """Whether the models folder holds a network for `language`."""
+    """Whether the models folder has a network for `language`."""
     return models.has(f"align/{language}")
 
 
 class WhisperXAligner:
-    """whisperx.alignment, for one language."""
+    """Aligns with whisperx.alignment, for one language."""
 
     name = "whisperx"
 
     def __init__(self, *, models: ModelStore, language: str, device: str = "cpu", threads: int = 0) -> None:
         """
-        Load the language's network from `models`.
+        Load the network of `language` from `models`; `threads` 0 stands for the container's quota.
 
-        Raises MissingExtraError where the speech extra is not installed, ConfigurationError where there is no
-        network for the language or its files are changed.
+        Raises MissingExtraError if the speech extra is not installed, ConfigurationError if the network is
+        missing or damaged.
         """
         native.bound_caches()
         self._language, self._device = language, device
@@ -75,7 +71,7 @@ class WhisperXAligner:
         with _quiet():
             model, metadata = self._load(folder)
         self._letters: Mapping[str, int] = metadata["dictionary"]
-        self._model = _Listener(model.eval(), kind=metadata["type"], letters=self._letters)
+        self._model = _WildcardModel(model.eval(), kind=metadata["type"], letters=self._letters)
         self._metadata = {
             "language": _SPACED,
             "type": "torchaudio",
@@ -85,7 +81,7 @@ class WhisperXAligner:
         native.return_memory()
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
-        """Load a model repository's folder, or else the file of torchaudio's bundle for the language."""
+        """Load a model folder of Hugging Face, or the file of torchaudio's bundle for the language."""
         load = partial(self._whisperx.load_align_model, self._language, self._device, model_cache_only=True)
         try:
             if (folder / "config.json").exists():
@@ -99,9 +95,9 @@ class WhisperXAligner:
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
     ) -> Sequence[Mark | None]:
         """
-        Return a mark for each word that was heard, in order.
+        Return a mark for each of `words`, None for a word that was not found.
 
-        Raises EngineDiedError where WhisperX gives back other words than it was given.
+        Raises EngineDiedError if WhisperX returns other words than it was given.
         """
         spoken = [
             spelled(text[word.start : word.end], language=self._language, letters=self._letters)
@@ -111,22 +107,22 @@ class WhisperXAligner:
         if not transcript or not len(utterance.samples):
             return [None] * len(words)
         duration_secs = len(utterance.samples) / sample_rate
-        heard = iter(self._heard(utterance, transcript, duration_secs, sample_rate))
+        times = iter(self._word_times(utterance, transcript, duration_secs, sample_rate))
         marks = []
         for word, parts in zip(words, spoken, strict=True):
-            times = [next(heard) for _ in parts]
-            marks.append(_mark(word, [time for time in times if time], duration_secs))
+            found = [next(times) for _ in parts]
+            marks.append(_mark(word, [time for time in found if time], duration_secs))
         return marks
 
-    def _heard(
+    def _word_times(
         self, utterance: Utterance, transcript: str, duration_secs: float, sample_rate: int
     ) -> list[tuple[float, float] | None]:
-        """Return the start and end in seconds of each word of the transcript, None for those not found."""
-        import torch  # loaded by now
+        """Return (start, end) in seconds of each word of the transcript; None for those not found."""
+        import torch  # already loaded
         from torchaudio.functional import resample
 
         with _quiet(), torch.inference_mode():
-            audio = resample(torch.from_numpy(utterance.samples), sample_rate, _HEARING_RATE)
+            audio = resample(torch.from_numpy(utterance.samples), sample_rate, _MODEL_RATE)
             result = self._whisperx.align(
                 [{"text": transcript, "start": 0.0, "end": duration_secs}],
                 self._model,
@@ -134,26 +130,27 @@ class WhisperXAligner:
                 audio,
                 self._device,
             )
-        # before the engine takes as much again: what the window took, and weights, which the file still has
+        # before the engine allocates as much again; the weights can be read from the file again
         native.return_memory()
         native.unload(self._mapped)
         found = result["word_segments"]
         expected = transcript.split(" ")
-        if not found:  # it gave up on the window as a whole
+        if not found:  # WhisperX could not align the window
             return [None] * len(expected)
         if [entry["word"] for entry in found] != expected:
-            raise EngineDiedError(f"WhisperX gave back {len(found)} words for {len(expected)}")
+            raise EngineDiedError(f"WhisperX returned {len(found)} words for {len(expected)}")
         return [
             (float(entry["start"]), float(entry["end"])) if {"start", "end"} <= entry.keys() else None
             for entry in found
         ]
 
 
-class _Listener:
+class _WildcardModel:
     """
-    A network with one more letter, the wildcard: as likely at any time as the likeliest of the others.
+    Adds a letter to a network, the wildcard, with the logit of the likeliest other letter in each frame.
 
-    The wildcard weakens each of the others by the same share in every frame, and so favours no way through.
+    In every frame the wildcard lowers the probabilities of all other letters by the same factor, so it does
+    not favour any alignment.
     """
 
     def __init__(self, model: Any, *, kind: str, letters: Mapping[str, int]) -> None:
@@ -164,13 +161,13 @@ class _Listener:
         self._width = len(letters)
 
     def __call__(self, audio: Any, lengths: Any = None) -> tuple[Any, None]:
-        import torch  # loaded by now
+        import torch  # already loaded
 
         if self._is_bundle:
             logits, _ = self._model(audio, lengths=lengths)
         else:
             logits = self._model(audio).logits
-        # a dictionary that folds case may have fewer codes than the network
+        # a dictionary without upper case may have fewer codes than the network
         logits = logits[..., : max(self._width, max(self._sounding) + 1)]
         wildcard = logits[..., self._sounding].amax(-1, keepdim=True)
         return torch.cat([logits[..., : self._width], wildcard], dim=-1), None
@@ -186,10 +183,10 @@ def _mark(word: Span, times: list[tuple[float, float]], duration_secs: float) ->
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep WhisperX from logging sentences that it cannot align: the text belongs into no log."""
+    """Stop WhisperX from logging sentences that it cannot align: the text must not reach a log."""
     logging.getLogger("whisperx").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pandas and torch, by the way they are called
+        warnings.simplefilter("ignore")  # WhisperX makes deprecated calls of pandas and torch
         yield
 
 

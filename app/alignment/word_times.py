@@ -1,4 +1,4 @@
-"""When each word of a chunk is heard: from the marks of an engine or an aligner, whatever they cover."""
+"""Computes the time of each word of a chunk from the marks of an engine or an aligner."""
 
 import math
 from bisect import bisect_right
@@ -8,36 +8,36 @@ from dataclasses import dataclass
 from app.speech.base import Mark
 from app.text.spans import Span
 
-_LEAST_SECS = 0.02
-"""The least time a character takes in fast speech: a stretch with less has no room for a word of its own."""
+_MIN_CHARACTER_SECS = 0.02
+"""Seconds per character of fast speech. A gap with less time than this has no room for its words."""
 
 _Times = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class WordTimes:
-    """The times of a chunk's words, and how far they were observed."""
+    """The times of the words of a chunk, and how many were interpolated."""
 
     times: tuple[_Times, ...]
-    """(start, end) of each word in seconds from the chunk's start: in order, none overlapping the next."""
+    """(start, end) of each word in seconds from the start of the chunk, in order, without overlap."""
     interpolated: int
-    """Words without a mark of their own, placed between their neighbours by their length."""
+    """Words without a mark, placed between their neighbours by length."""
     proportional: bool
-    """No word had a mark: all were placed by length. The last resort."""
+    """Whether no word had a mark, so that all were placed by length."""
 
 
 def time_words(
     words: Sequence[Span], marks: Sequence[Mark | None], *, text: str, duration_secs: float
 ) -> WordTimes:
     """
-    Give each of `words` (spans of `text`, in order) a start and an end within 0 and `duration_secs`.
+    Return a start and an end from 0 to `duration_secs` for each of `words`, ordered spans of `text`.
 
-    Marks may cover parts of words or several words, be missing (None), not finite, out of order or out of
-    bounds: a word takes the times of the characters it shares with them, shares of a mark go by
-    characters, and marks that contradict the order of the rest are left out.
+    A mark may cover part of a word or several words; a word gets the times of the characters that it shares
+    with marks, and the time within a mark is proportional to characters. Marks that are None, not finite or
+    out of order are dropped, times out of bounds are clamped.
     """
     duration = max(0.0, duration_secs) if math.isfinite(duration_secs) else 0.0
-    usable = _in_order([m for m in marks if m is not None and _is_sound(m)])
+    usable = _in_order([m for m in marks if m is not None and _is_valid(m)])
     observed = _observed(words, usable, duration)
     lengths = [_length(text, word) for word in words]
     missing = sum(times is None for times in observed)
@@ -46,12 +46,12 @@ def time_words(
     return WordTimes(tuple(_separated(_filled(observed, lengths, duration))), missing, proportional=False)
 
 
-def _is_sound(mark: Mark) -> bool:
+def _is_valid(mark: Mark) -> bool:
     return mark.start < mark.end and math.isfinite(mark.start_secs) and math.isfinite(mark.end_secs)
 
 
 def _in_order(marks: list[Mark]) -> list[Mark]:
-    """Return the longest selection of marks, by position in the text, whose starts do not run backwards."""
+    """Return the longest subsequence of marks, sorted by position, whose start times do not decrease."""
     marks = sorted(marks, key=lambda mark: (mark.start, mark.end))
     tails: list[float] = []
     ends: list[int] = []
@@ -70,7 +70,7 @@ def _in_order(marks: list[Mark]) -> list[Mark]:
 
 
 def _observed(words: Sequence[Span], marks: list[Mark], duration: float) -> list[_Times | None]:
-    """Map marks to words by the characters they share; both are in order, so one pass does."""
+    """Return the times of each word from the marks that share characters with it, in one pass."""
     result: list[_Times | None] = []
     first = 0
     for word in words:
@@ -100,10 +100,10 @@ def _time_at(mark: Mark, position: int) -> float:
 
 def _filled(observed: list[_Times | None], lengths: list[int], duration: float) -> list[_Times]:
     """
-    Place each run of words without times in the room between its neighbours.
+    Place each run of words without times between its neighbours.
 
-    Where the neighbours leave no room, as an engine does that swallowed a word's mark, the run shares the
-    time of the word before it, or at the start of the chunk of the word after it.
+    If there is no room between them, because the engine reported no mark for a word, the run shares the time
+    of the word before it, or of the word after it at the start of the chunk.
     """
     result: list[_Times] = []
     index = 0
@@ -119,7 +119,7 @@ def _filled(observed: list[_Times | None], lengths: list[int], duration: float) 
         following = observed[last] if last < len(observed) else None
         low = result[-1][1] if result else 0.0
         high = following[0] if following else duration
-        if high - low < _LEAST_SECS * sum(lengths[first:last]):
+        if high - low < _MIN_CHARACTER_SECS * sum(lengths[first:last]):
             if result:
                 first -= 1
                 low = result.pop()[0]
@@ -132,7 +132,7 @@ def _filled(observed: list[_Times | None], lengths: list[int], duration: float) 
 
 
 def _separated(times: list[_Times]) -> list[_Times]:
-    """Trim what overlaps: a word starts no earlier than the one before it and ends before the next starts."""
+    """Remove overlaps: a word starts no earlier than the previous one and ends before the next one starts."""
     result: list[_Times] = []
     low = 0.0
     for index, (start, end) in enumerate(times):
@@ -145,7 +145,7 @@ def _separated(times: list[_Times]) -> list[_Times]:
 
 
 def _share(start: float, end: float, lengths: list[int]) -> list[_Times]:
-    """Divide a stretch of time by lengths, without gaps."""
+    """Divide the time from `start` to `end` in proportion to `lengths`, without gaps."""
     total = sum(lengths)
     result: list[_Times] = []
     passed = 0
@@ -159,7 +159,7 @@ def _share(start: float, end: float, lengths: list[int]) -> list[_Times]:
 
 
 def _length(text: str, word: Span) -> int:
-    """Characters to say, at least one: those that are not white space."""
+    """Return the number of characters that are not white space, at least 1."""
     return max(1, sum(not c.isspace() for c in text[word.start : word.end]))
 
 

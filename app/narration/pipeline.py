@@ -140,7 +140,7 @@ class _Telling:
             text,
             measure=measure,
             limit=round(self._engine.max_chunk * share),
-            opening=round(self._engine.opening * share),
+            first_limit=round(self._engine.max_first_chunk * share),
         )
         for index, chunk in enumerate(cut, start=1):
             yield from self._tell(chunk)

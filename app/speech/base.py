@@ -1,4 +1,4 @@
-"""What an engine is: text of one chunk in, samples and the times of what was said out."""
+"""The interface of a speech engine: the text of a chunk in, samples and word times out."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One stretch of a chunk's text and when it is heard, both relative to the chunk."""
+    """
+    A span of a chunk's text and its time in the chunk's audio.
+
+    The same as the word-type "speech mark" of Amazon Polly.
+    """
 
     start: int
     """First character in the chunk's text."""
@@ -22,44 +26,44 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A chunk as spoken."""
+    """The audio of one chunk."""
 
     samples: NDArray[np.float32]
     """Mono, shape (n,), full scale at 1.0, at the engine's sample rate."""
     marks: tuple[Mark, ...]
-    """The engine's own timings, in order; empty where it has none."""
+    """The engine's own word times, in order; empty if it has none."""
 
 
 class SpeechEngine(Protocol):
     """
-    Speaks chunks of text, one at a time, in one process.
+    Synthesizes chunks of text, one at a time.
 
-    An engine may hold global native state: it is built once a process, inside the speech child.
+    An engine may hold global native state, so a process has one engine at a time. The speech child owns it.
     """
 
     name: str
-    """As SPEECH_ENGINE and the rows name it."""
+    """The name in SPEECH_ENGINE and in the task rows."""
     sample_rate: int
-    """Hertz, of every utterance."""
+    """Hertz; the same for every utterance."""
     max_chunk: int
-    """The longest chunk the engine speaks well, in the units of `measure`."""
-    opening: int
+    """The largest chunk, in the units of `measure`."""
+    max_first_chunk: int
     """
-    The longest first chunk of a story that is cut short to be heard soon, in the units of `measure`; 0 where
-    speaking takes no time to speak of.
+    The largest first chunk of a story, in the units of `measure`, so that audio starts early; 0 for an engine
+    that is fast enough without.
     """
     voices: Collection[str]
-    """The closed set: no other name reaches a path, a download or native code."""
+    """All valid names. No other name reaches a path, a download or native code."""
 
     def close(self) -> None:
-        """Release native state; the engine speaks no more."""
+        """Release native state. The engine must not be used afterwards."""
 
     def measure(self, text: str, *, voice: str) -> int:
-        """Return the size of `text`, as `voice` speaks it, in the engine's units (characters, phonemes)."""
+        """Return the size of `text` for `voice` in the engine's units, such as phonemes."""
 
     def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
         """
-        Speak one chunk that measures `max_chunk` at most; `speed` is a factor, 0.5 to 2.0.
+        Synthesize one chunk of at most `max_chunk` units; `speed` is a factor from 0.5 to 2.0.
 
-        Raises UnknownVoiceError for a voice outside the set, RefusedTextError for a text it cannot say.
+        Raises UnknownVoiceError for a voice outside the set, RefusedTextError for text that it cannot speak.
         """

@@ -1,8 +1,8 @@
 """
-The embedded engine: espeak-ng, called by ctypes, whose word times are known to the sample.
+The built-in engine: espeak-ng through ctypes, with word times exact to the sample.
 
-Library and data come from the package espeakng-loader: no system package, no download. The native interface
-is that of speak_lib.h, version 1.52: https://github.com/espeak-ng/espeak-ng/blob/1.52/src/include/espeak-ng/
+The package espeakng-loader brings the library and its data: no system package, no download. The native
+interface is speak_lib.h of version 1.52: https://github.com/espeak-ng/espeak-ng/blob/1.52/src/include/espeak-ng/
 """
 
 import ctypes
@@ -28,18 +28,18 @@ _EVENT_WORD = 1
 _EVENT_PHONEME = 7
 
 _BUFFER_MS = 2000
-"""Of audio a callback brings: large, for each one crosses from C into Python and back."""
+"""Milliseconds of audio per callback; large, because each callback crosses from C into Python."""
 _WORDS_A_MINUTE = 155
-"""At speed 1: what recorded books are read at, 150 to 160 a minute; espeak's own 175 outruns subtitles."""
+"""At speed 1. Audiobooks have 150 to 160 words a minute; espeak's default of 175 is too fast for readers."""
 _SLOWEST, _FASTEST = 80, 450
-"""What espeak speaks; factors of 0.5 to 2.0 lie within, but for a hair."""
+"""Limits of espeak's rate; factors of 0.5 to 2.0 lie within, but for one word a minute."""
 _SEED = 1
 _PAUSE = b"_"
-"""With this begin the names of phonemes that are silence."""
+"""Names of phonemes that are silence begin with this."""
 
-# Within text, espeak takes control characters as commands (0x01 changes the voice) or as its end (0x00).
-# A blank in the place of each keeps the positions of all others.
-_BLANKED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
+# espeak reads control characters in the text as commands (0x01 changes the voice) or as its end (0x00).
+# A space in place of each keeps all positions.
+_CONTROL_TO_SPACE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 _INSIDE_WORDS = frozenset("'\N{RIGHT SINGLE QUOTATION MARK}.,:-")
 
 
@@ -64,8 +64,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 @dataclass(slots=True)
-class _Sounding:
-    """A word as it is being gathered from events; in characters of the text and samples of the audio."""
+class _WordEvent:
+    """A word collected from events: its position in characters of the text, its times in samples."""
 
     position: int
     start: int
@@ -74,22 +74,23 @@ class _Sounding:
 
 class EspeakEngine:
     """
-    espeak-ng in this process; one at a time, for its state is global: RuntimeError where one is open.
+    espeak-ng in this process.
 
-    The same calls in the same order on a new engine give the same samples: what it keeps between calls (the
-    phase of its oscillators, its noise) is loaded afresh with it, which takes about a millisecond.
+    Its state is global: a second open engine raises RuntimeError. espeak keeps state between calls (the phase
+    of its oscillators, its noise), so only a new engine repeats the same samples for the same calls. Loading
+    one takes about a millisecond.
     """
 
     name = "espeak"
     max_chunk = 300
-    """Characters. It speaks any length alike; this bounds what a chunk takes in memory and in alignment."""
-    opening = 0
+    """Characters."""
+    max_first_chunk = 0
     voices: Collection[str] = ESPEAK_VOICES.keys()
     _is_open: ClassVar[bool] = False
 
     def __init__(self) -> None:
         if EspeakEngine._is_open:
-            raise RuntimeError("espeak-ng's state is global: close the engine that this process has")
+            raise RuntimeError("espeak-ng has global state: close the engine that is open in this process")
         import espeakng_loader  # type: ignore[import-untyped]
 
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -105,28 +106,28 @@ class EspeakEngine:
             _INITIALIZE_PHONEME_EVENTS | _INITIALIZE_DONT_EXIT,
         )
         if self.sample_rate <= 0:
-            raise EngineDiedError(f"espeak-ng did not start (code {self.sample_rate})")
+            raise EngineDiedError(f"espeak-ng failed to start (code {self.sample_rate})")
         EspeakEngine._is_open = True
         self._library.espeak_ng_SetRandSeed(_SEED)
         self._audio = bytearray()
-        self._words: list[_Sounding] = []
-        # Kept here, for the library holds no reference that Python would count.
+        self._words: list[_WordEvent] = []
+        # The library holds no reference that Python counts, so the engine must.
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
         self._set: tuple[str, int] = ("", 0)
 
     def close(self) -> None:
-        """Give the library back, and its state with it; the engine speaks no more."""
+        """Unload the library and its state."""
         self._library.espeak_Terminate()
         _unload(self._library)
         EspeakEngine._is_open = False
 
-    def measure(self, text: str, *, voice: str) -> int:  # noqa: ARG002 - all voices measure alike
+    def measure(self, text: str, *, voice: str) -> int:  # noqa: ARG002 - the same for all voices
         """Return the number of characters."""
         return len(text)
 
     def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-        """Speak one chunk; a mark for each word as espeak divides them, its end where its last sound ends."""
+        """Synthesize one chunk, with a mark for each word as espeak divides the text, pauses excluded."""
         self._prepare(voice, speed)
         self._audio.clear()
         self._words.clear()
@@ -135,7 +136,7 @@ class EspeakEngine:
             data, len(data) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None
         )
         if status != 0:
-            raise EngineDiedError(f"espeak-ng could not speak (code {status})")
+            raise EngineDiedError(f"espeak-ng failed to synthesize (code {status})")
         samples = np.frombuffer(self._audio, dtype=np.int16).astype(np.float32)
         samples /= 32768
         return Utterance(samples=samples, marks=tuple(self._marks(text, len(samples))))
@@ -146,19 +147,21 @@ class EspeakEngine:
         if (native, rate) == self._set:
             return
         if self._library.espeak_SetVoiceByName(native.encode()) != 0:
-            raise EngineDiedError(f"espeak-ng could not load its voice {native}")
+            raise EngineDiedError(f"espeak-ng failed to load the voice {native}")
         self._library.espeak_SetParameter(_RATE, rate, 0)
         self._set = (native, rate)
 
     @staticmethod
     def _encoded(text: str) -> bytes:
         try:
-            return text.translate(_BLANKED).encode()
+            return text.translate(_CONTROL_TO_SPACE).encode()
         except UnicodeEncodeError:
-            raise RefusedTextError("the text holds half a surrogate pair, which is no character") from None
+            raise RefusedTextError(
+                "the text holds half of a surrogate pair, which is not a character"
+            ) from None
 
     def _receive(self, wave: int | None, count: int, events: Any) -> int:
-        """What espeak calls with each buffer: keep its samples, and fold its events into words."""
+        """Callback of espeak for each buffer: append its samples and collect words from its events."""
         if wave and count:
             self._audio += ctypes.string_at(wave, 2 * count)
         words, index = self._words, 0
@@ -167,9 +170,9 @@ class EspeakEngine:
             index += 1
             if kind == _EVENT_WORD:
                 _close(words, event.sample)
-                words.append(_Sounding(position=event.text_position - 1, start=event.sample, end=-1))
+                words.append(_WordEvent(position=event.text_position - 1, start=event.sample, end=-1))
             elif kind == _EVENT_PHONEME and words:
-                # The end of a word is the start of the silence after it; sound after silence reopens it.
+                # A word ends where the silence after it starts; sound after silence reopens it.
                 if event.id.string.startswith(_PAUSE):
                     _close(words, event.sample)
                 else:
@@ -179,9 +182,9 @@ class EspeakEngine:
     def _marks(self, text: str, total: int) -> Iterator[Mark]:
         _close(self._words, total)
         starts = [word for word in self._words if 0 <= word.position < len(text)]
-        gathered = list(_gathered(text, starts))
-        for index, word in enumerate(gathered):
-            following = gathered[index + 1].position if index + 1 < len(gathered) else len(text)
+        merged = list(_merged(text, starts))
+        for index, word in enumerate(merged):
+            following = merged[index + 1].position if index + 1 < len(merged) else len(text)
             yield Mark(
                 start=word.position,
                 end=_end_of_word(text, word.position, following),
@@ -190,15 +193,15 @@ class EspeakEngine:
             )
 
 
-def _close(words: list[_Sounding], sample: int) -> None:
-    """End the last word at `sample`, unless silence has ended it before."""
+def _close(words: list[_WordEvent], sample: int) -> None:
+    """Set the end of the last word to `sample`, unless a silence has ended it before."""
     if words and words[-1].end < 0:
         words[-1].end = sample
 
 
-def _gathered(text: str, words: Sequence[_Sounding]) -> Iterator[_Sounding]:
-    """Join what espeak speaks as several words but the text writes as one: "1234", "e.g."."""
-    last: _Sounding | None = None
+def _merged(text: str, words: Sequence[_WordEvent]) -> Iterator[_WordEvent]:
+    """Merge words that espeak speaks separately but the text writes as one: "1234", "e.g."."""
+    last: _WordEvent | None = None
     for word in words:
         if last is not None and _same_word(text, last, word):
             last.end = max(last.end, word.end)
@@ -210,7 +213,7 @@ def _gathered(text: str, words: Sequence[_Sounding]) -> Iterator[_Sounding]:
         yield last
 
 
-def _same_word(text: str, last: _Sounding, word: _Sounding) -> bool:
+def _same_word(text: str, last: _WordEvent, word: _WordEvent) -> bool:
     if word.position <= last.position or text[word.position].isspace():
         return True
     between = text[last.position : word.position]
@@ -218,7 +221,7 @@ def _same_word(text: str, last: _Sounding, word: _Sounding) -> bool:
 
 
 def _end_of_word(text: str, start: int, limit: int) -> int:
-    """The character after the last of the word that begins at `start`: before white space, or the next."""
+    """Return the end of the word that starts at `start`: the next white space, or `limit`."""
     end = start
     while end < limit and not text[end].isspace():
         end += 1
@@ -228,4 +231,4 @@ def _end_of_word(text: str, start: int, limit: int) -> int:
 def _unload(library: ctypes.CDLL) -> None:
     from _ctypes import dlclose
 
-    dlclose(library._handle)  # noqa: SLF001 - nor to learn its handle
+    dlclose(library._handle)  # noqa: SLF001 - there is no public handle

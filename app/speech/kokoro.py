@@ -1,4 +1,4 @@
-"""Kokoro-82M through its own package, in the memory and time of a small container."""
+"""The Kokoro-82M engine: runs the network of the `kokoro` package within a small container's memory."""
 
 import threading
 import warnings
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
 _REPOSITORY = "hexgrad/Kokoro-82M"
 _FRAMES_A_SECOND = 40
-"""Of pred_dur: 600 samples each at 24 kHz (kokoro.pipeline.KPipeline.join_timestamps)."""
+"""Frames of pred_dur: 600 samples each at 24 kHz (kokoro.pipeline.KPipeline.join_timestamps)."""
 _SAMPLES_A_FRAME = 600
 _MODEL_LIMIT = 510
-"""Phonemes; the network's context is 512, its first and last are the ends."""
+"""Phonemes. The network's context is 512 tokens, of which two mark start and end."""
 _SEED = 20251124
 _SILENCE_SECS = 0.3
-_REMEMBERED = 256
+_CACHE_SIZE = 256
 
 
 class KokoroEngine:
     """
     Kokoro in this process.
 
-    The same chunk, voice and speed always give the same samples on the same machine: the noise in its source
-    is seeded anew with each chunk. Times of words are sums of the durations that the model itself predicted
-    for their phonemes, and so as exact as its frames of 25 ms.
+    The same chunk, voice and speed give the same samples on the same machine, because the noise of the
+    vocoder's source is seeded for each chunk. Word times are sums of the phoneme durations that the model
+    predicts, in frames of 25 ms.
     """
 
     name = "kokoro"
     sample_rate = 24_000
     max_chunk = 200
-    """Phonemes. Peak memory and the share of rushed speech grow beyond; the cost below is in more joints."""
-    opening = 80
-    """Some five seconds of speech, where 200 are thirteen."""
+    """Phonemes. Longer chunks take more memory and sound rushed; shorter ones add joints."""
+    max_first_chunk = 80
+    """About five seconds of speech; 200 phonemes are thirteen."""
     voices: Collection[str] = KOKORO_VOICES.keys()
 
     def __init__(
@@ -56,13 +56,14 @@ class KokoroEngine:
         device: str | None = None,
     ) -> None:
         """
-        Load the network from `models`; `threads` 0 takes the container's quota, `device` None a GPU if any.
+        Load the network from `models`.
 
-        `precision` is that of the vocoder's convolutions on a CPU; auto takes bfloat16 where the processor
-        computes in it, which puts a noise some 45 dB below the speech.
+        `threads` 0 stands for the container's quota, `device` None for a GPU if there is one. `precision` is
+        that of the vocoder's convolutions on a CPU; "auto" selects bfloat16 on processors that support it,
+        which adds noise about 45 dB below the speech.
 
-        Raises MissingExtraError where the speech extra is not installed, ConfigurationError where files are
-        missing or changed.
+        Raises MissingExtraError if the speech extra is not installed, ConfigurationError if model files are
+        missing or damaged.
         """
         native.bound_caches()
         weights = _Verified(models, "kokoro/kokoro-v1_0.pth")
@@ -72,45 +73,49 @@ class KokoroEngine:
         self._models = models
         self._model = self._loaded(weights, precision)
         self._pronouncers: dict[str, Pronouncer] = {}
-        self._remembered: OrderedDict[tuple[str, str], Pronunciation] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], Pronunciation] = OrderedDict()
         self._styles: dict[str, Tensor] = {}
         native.return_memory()
 
     def close(self) -> None:
-        """Do nothing: there is no state outside of this object."""
+        """Do nothing: the engine has no state outside this object."""
 
     def measure(self, text: str, *, voice: str) -> int:
-        """Return the number of phonemes, pauses and stresses included."""
-        return len(self._said(text, voice).symbols)
+        """Return the number of phonemes, including pauses and stress marks."""
+        return len(self._pronounce(text, voice).phonemes)
 
     def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-        """Speak one chunk; a mark for each word that is heard, as misaki divides them."""
+        """
+        Synthesize one chunk, with a mark for each word that has phonemes, as misaki divides the text.
+
+        Raises RefusedTextError for more than 510 phonemes, UnknownVoiceError for a voice outside the set.
+        """
         style = self._style(voice)
-        said = self._said(text, voice)
-        if not said.symbols:
+        pronunciation = self._pronounce(text, voice)
+        if not pronunciation.phonemes:
             silence = np.zeros(int(_SILENCE_SECS * self.sample_rate), dtype=np.float32)
             return Utterance(samples=silence, marks=())
-        if len(said.symbols) > _MODEL_LIMIT:
+        if len(pronunciation.phonemes) > _MODEL_LIMIT:
             raise RefusedTextError(
-                f"a chunk of {len(said.symbols)} phonemes is more than the {_MODEL_LIMIT} of Kokoro"
+                f"the chunk has {len(pronunciation.phonemes)} phonemes; Kokoro accepts at most {_MODEL_LIMIT}"
             )
-        row = min(len(said.symbols), len(style)) - 1
+        row = min(len(pronunciation.phonemes), len(style)) - 1
         with self._torch.inference_mode():
             self._torch.manual_seed(_SEED)
-            output = self._model(said.symbols, style[row], speed, return_output=True)
+            output = self._model(pronunciation.phonemes, style[row], speed, return_output=True)
         samples = np.ascontiguousarray(output.audio.float().numpy())
-        marks = tuple(_marks(said, output.pred_dur.tolist(), len(samples) / self.sample_rate))
-        native.return_memory()  # of this chunk, before the aligner or the next one takes as much again
+        marks = tuple(_marks(pronunciation, output.pred_dur.tolist(), len(samples) / self.sample_rate))
+        native.return_memory()  # before the aligner or the next chunk allocates as much again
         return Utterance(samples=samples, marks=marks)
 
     def _loaded(self, weights: "_Verified", precision: Precision) -> Any:
-        from kokoro import KModel  # seconds, and only here
+        from kokoro import KModel  # takes seconds to import
 
         from app.speech import vocoder  # imports torch
 
         config, path = self._models.file("kokoro/config.json"), weights.path()
         with warnings.catch_warnings(), loading.without_copies(path), loading.gc_disabled():
-            warnings.simplefilter("ignore")  # of the package's own use of torch
+            warnings.simplefilter("ignore")  # the package uses deprecated parts of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if precision == "auto":
             precision = "bfloat16" if native.has_bfloat16() else "float32"
@@ -118,25 +123,25 @@ class KokoroEngine:
             vocoder.optimize(model, dtype=getattr(self._torch, precision))
         else:
             vocoder.fold_weight_norm(model)
-        native.unload(native.mappings(path.parent))  # what was folded is not read again
+        native.unload(native.mappings(path.parent))  # the folded weights are not read again
         return model.requires_grad_(requires_grad=False).to(self._device)
 
-    def _said(self, text: str, voice: str) -> Pronunciation:
-        """Return the pronunciation, remembered for a while: text is measured before it is spoken."""
+    def _pronounce(self, text: str, voice: str) -> Pronunciation:
+        """Return the pronunciation; cached, because each chunk is measured before it is spoken."""
         language = voice_parts(self.name, voice)[0][0][0]
         key = (language, text)
-        if key in self._remembered:
-            self._remembered.move_to_end(key)
-            return self._remembered[key]
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise RefusedTextError("the text holds half a surrogate pair, which is no character")
+            raise RefusedTextError("the text holds half of a surrogate pair, which is not a character")
         if language not in self._pronouncers:
             self._pronouncers[language] = self._pronouncer(language)
-        said = self._pronouncers[language](text)
-        self._remembered[key] = said
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
-        return said
+        pronunciation = self._pronouncers[language](text)
+        self._cache[key] = pronunciation
+        if len(self._cache) > _CACHE_SIZE:
+            self._cache.popitem(last=False)
+        return pronunciation
 
     def _pronouncer(self, language: str) -> Pronouncer:
         if language in {"a", "b"}:
@@ -145,19 +150,19 @@ class KokoroEngine:
             with loading.gc_disabled():
                 return pronouncer(language, vocabulary=self._model.vocab)
         except MissingExtraError as error:
-            # for a job, a voice that this installation cannot speak is one that it does not have
+            # for a job, a voice without its packages is an unknown voice
             raise UnknownVoiceError(error.message) from error
 
     def _style(self, voice: str) -> "Tensor":
         """
-        Return the voice's styles, shape (510, 1, 256), of a blend the weighted mean.
+        Return the style vectors of a voice, float32 of shape (510, 1, 256); of a blend, the weighted mean.
 
-        Row n is for n + 1 phonemes.
+        Row n is for a chunk of n + 1 phonemes.
         """
         if voice not in self._styles:
             parts = voice_parts(self.name, voice)
             total = sum(weight for _, weight in parts)
-            # one voice a story: packs of others need not stay
+            # a story has one voice: keep only the latest
             self._styles = {voice: sum(self._pack(name) * (weight / total) for name, weight in parts)}
         return self._styles[voice]
 
@@ -166,25 +171,25 @@ class KokoroEngine:
         return self._torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _marks(said: Pronunciation, durations: list[int], duration_secs: float) -> Iterator[Mark]:
-    """Yield when each sound is heard; `durations` are frames, of the start, each phoneme, and the end."""
+def _marks(pronunciation: Pronunciation, durations: list[int], duration_secs: float) -> Iterator[Mark]:
+    """Yield a mark for each span; `durations` are frames of the start token, each phoneme, the end token."""
     ends = np.cumsum(durations) / _FRAMES_A_SECOND
-    for sound in said.sounds:
-        # before phoneme n are n of them and the start
+    for span in pronunciation.spans:
+        # phoneme n is preceded by the start token and n phonemes
         yield Mark(
-            start=sound.start,
-            end=sound.end,
-            start_secs=min(float(ends[sound.first]), duration_secs),
-            end_secs=min(float(ends[sound.last]), duration_secs),
+            start=span.start,
+            end=span.end,
+            start_secs=min(float(ends[span.first_phoneme]), duration_secs),
+            end_secs=min(float(ends[span.end_phoneme]), duration_secs),
         )
 
 
 class _Verified:
-    """A model file whose digest is computed while other things load."""
+    """A model file whose digest is verified in a thread while other things load."""
 
     def __init__(self, models: ModelStore, name: str) -> None:
         self._models, self._name = models, name
-        _ = models.lock  # a folder without models is told at once
+        _ = models.lock  # raises at once for a folder without models
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._verify, name="verify-models", daemon=True)
         self._thread.start()
@@ -192,11 +197,11 @@ class _Verified:
     def _verify(self) -> None:
         try:
             self._models.file(self._name)
-        except BaseException as error:  # noqa: BLE001  # raised where the file is asked for
+        except BaseException as error:  # noqa: BLE001  # raised by path()
             self._error = error
 
     def path(self) -> Any:
-        """Return the path once it is verified; raise what was wrong."""
+        """Wait for the verification; return the path or raise its error."""
         self._thread.join()
         if self._error:
             raise self._error
@@ -204,7 +209,7 @@ class _Verified:
 
 
 def _install_english(models: ModelStore) -> None:
-    """Let spaCy find the English pipeline among the models; misaki would try to download it if not found."""
+    """Let spaCy find the English pipeline in the models folder; otherwise misaki tries to download it."""
     import sys
 
     folder = str(models.below("packages"))
@@ -215,7 +220,7 @@ def _install_english(models: ModelStore) -> None:
 def _imported_torch() -> Any:
     try:
         with warnings.catch_warnings(), loading.lean_imports():
-            warnings.simplefilter("ignore")  # of what the package imports
+            warnings.simplefilter("ignore")  # the package imports deprecated modules
             import kokoro  # noqa: F401
             import torch
     except ImportError as error:

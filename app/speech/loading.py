@@ -1,4 +1,4 @@
-"""How networks get into memory: without imports that nobody calls, and with no copy of their weights."""
+"""Loads networks with little memory: without unused imports and without copies of the weights."""
 
 import gc
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 
 _UNUSED = ("scipy", "sklearn", "triton")
 """
-Packages that transformers and torch import where they find them, for training, assisted generation and CUDA.
+Packages that transformers and torch import if installed, for training, assisted generation and CUDA.
 """
 
 
@@ -23,7 +23,7 @@ _SEGMENTS = "segments"
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
-    """Search for no garbage in the block: what is loaded stays, and the search is a tenth of the time."""
+    """Disable garbage collection in the block: what is loaded stays, so it only costs time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -36,12 +36,11 @@ def gc_disabled() -> Iterator[None]:
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """
-    Keep imports in the block from loading what nobody calls here: 250 MiB, and seconds.
+    Prevent imports in the block from loading unused modules, which saves 250 MiB and seconds.
 
-    That is SciPy, scikit-learn and Triton, which the image leaves out anyway, torch's compiler, which
-    transformers loads to mark functions for it, spaCy's commands, and the tables of phonemizer's backend for
-    texts that are phonemes already. What is loaded already stays. Raises ImportError where transformers is
-    not installed.
+    These are SciPy, scikit-learn and Triton (the image leaves them out), torch's compiler (transformers only
+    decorates functions for it), spaCy's commands, and phonemizer's backend for text that is phonemes already.
+    Modules that are loaded already stay. Raises ImportError if transformers is not installed.
     """
     with gc_disabled(), _without_unused():
         from transformers import utils
@@ -57,7 +56,7 @@ def lean_imports() -> Iterator[None]:
 
 @contextmanager
 def _without_unused() -> Iterator[None]:
-    # None: as if it were not installed
+    # None in sys.modules makes an import fail as if the package were not installed
     stand_ins = dict.fromkeys(_UNUSED) | _no_compiler() | _no_commands() | _no_segments()
     hidden = {name: module for name, module in stand_ins.items() if name not in sys.modules}
     sys.modules.update(hidden)  # type: ignore[arg-type]
@@ -69,10 +68,10 @@ def _without_unused() -> Iterator[None]:
 
 
 def _no_compiler() -> dict[str, ModuleType]:
-    """Return what transformers imports of torch's compiler: marks that mark nothing, and a lazy class."""
+    """Return stand-ins for what transformers takes of torch's compiler: no-op decorators and a lazy class."""
     inner_name = f"{_COMPILER}._trace_wrapped_higher_order_op"
     compiler, inner = ModuleType(_COMPILER), ModuleType(inner_name)
-    compiler.__dict__.update(allow_in_graph=_unmarked, disable=_unmarked)
+    compiler.__dict__.update(allow_in_graph=_no_op_decorator, disable=_no_op_decorator)
     inner.__dict__.update(
         TransformGetItemToIndex=lambda: importlib.import_module(inner_name).TransformGetItemToIndex()
     )
@@ -80,7 +79,7 @@ def _no_compiler() -> dict[str, ModuleType]:
 
 
 def _no_commands() -> dict[str, ModuleType]:
-    """Return what spaCy imports of its commands to offer one of them as a function of its own."""
+    """Return stand-ins for what spaCy imports of its command line: one function that it re-exports."""
     commands, information = ModuleType(_COMMANDS), ModuleType(f"{_COMMANDS}.info")
     commands.__path__ = []
     information.__dict__.update(info=None)
@@ -88,25 +87,24 @@ def _no_commands() -> dict[str, ModuleType]:
 
 
 def _no_segments() -> dict[str, ModuleType]:
-    """Return what phonemizer names of the package in annotations."""
+    """Return a stand-in for the package whose names phonemizer uses in annotations."""
     segments = ModuleType(_SEGMENTS)
     segments.__dict__.update(Profile=None, Tokenizer=None)
     return {_SEGMENTS: segments}
 
 
-def _unmarked(function: Any = None, *_: object, **__: object) -> Any:
-    return _unmarked if function is None else function
+def _no_op_decorator(function: Any = None, *_: object, **__: object) -> Any:
+    return _no_op_decorator if function is None else function
 
 
 @contextmanager
 def without_copies(*files: Path) -> Iterator[None]:
     """
-    Let networks that are built in the block take their weights from the pages of `files` themselves.
+    Let networks that are built in the block use the memory-mapped weights of `files`.
 
-    Left alone, a network is filled with random weights first, and then with those of the file, which is read
-    as a whole: that takes time, and two of each. Here the file is mapped into memory, where pages that nobody
-    asks for take none; torch can map the archives that it writes since 1.6, and reads what is older. For one
-    thread at a time.
+    By default, torch fills a network with random weights, reads the whole file and copies its weights: twice
+    the memory, and time. A mapped file takes memory only for the pages in use. torch maps archives of its
+    version 1.6 and later and reads older ones. Not thread-safe.
     """
     from torch import nn
     from torch.utils.serialization import config
@@ -114,7 +112,7 @@ def without_copies(*files: Path) -> Iterator[None]:
 
     load, mapped = nn.Module.load_state_dict, config.load.mmap
 
-    def load_without_copy(self: Any, state_dict: Any, strict: bool = True, assign: bool = True) -> Any:  # noqa: FBT001, FBT002  # as torch has it
+    def load_without_copy(self: Any, state_dict: Any, strict: bool = True, assign: bool = True) -> Any:  # noqa: FBT001, FBT002  # the signature of torch
         return load(self, state_dict, strict=strict, assign=assign)
 
     nn.Module.load_state_dict = load_without_copy

@@ -1,4 +1,4 @@
-"""What the process's native code may take: threads from the container's quota, and caches with an end."""
+"""Limits for native code: threads by the container's quota, bounded caches, memory given back."""
 
 import ctypes
 import os
@@ -8,20 +8,21 @@ from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-"""As Linux names them: of x86 processors, and of ARM's."""
+"""CPU flags of Linux, on x86 and on ARM."""
 _MADV_DONTNEED = 4
 _PRIMITIVES = 64
 """
-Compiled kernels that oneDNN keeps: it keeps 1,024 by default, one a shape, about 1 MB each for convolutions.
+Compiled kernels that oneDNN caches. The default is 1,024, one per shape, about 1 MB each for convolutions.
 """
 
 
 def processors(*, cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> int:
     """
-    Return how many processors this process may use, at least 1, rounded up.
+    Return how many processors this process may use, rounded up, at least 1.
 
-    The least of the processor affinity and the quotas of the control group and those around it; a container's
-    quota does not show in the number of processors. Reads version 2 (cpu.max) and 1 (cpu.cfs_quota_us).
+    That is the minimum of the processor affinity and the quotas of the control group and its parents; the
+    number of processors does not show a container's quota. Reads cgroup version 2 (cpu.max) and 1
+    (cpu.cfs_quota_us).
     """
     counts = [float(len(os.sched_getaffinity(0)))]
     for folder in _groups(cgroups, membership):
@@ -36,7 +37,7 @@ def processors(*, cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/
 
 
 def _groups(cgroups: Path, membership: Path) -> list[Path]:
-    """Return the folders of the process's control groups, and of all around them."""
+    """Return the folders of the process's control groups and their parents."""
     folders = [cgroups, cgroups / "cpu"]
     with suppress(OSError):
         for line in membership.read_text("utf-8").splitlines():
@@ -49,7 +50,7 @@ def _groups(cgroups: Path, membership: Path) -> list[Path]:
 
 
 def has_bfloat16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions for bfloat16; where it has none, it is slower than float32."""
+    """Whether the processor has bfloat16 instructions; without them bfloat16 is slower than float32."""
     with suppress(OSError):
         for line in cpuinfo.read_text("utf-8").splitlines():
             name, _, flags = line.partition(":")
@@ -60,18 +61,18 @@ def has_bfloat16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 def bound_caches() -> None:
     """
-    Bound oneDNN's cache of compiled kernels, and let threads that wait sleep.
+    Bound oneDNN's cache of compiled kernels, and let waiting threads sleep.
 
-    Of use only before torch is imported: its libraries read this once. By default OpenMP's threads spin while
-    they wait, which in a container takes the quota from those that work.
+    Effective only before torch is imported, because its libraries read these variables once. By default,
+    waiting OpenMP threads spin, which in a container uses up the quota of the working ones.
     """
-    # putenv and not a change of Python's own copy: native code alone reads it
+    # putenv, not os.environ: only native code reads these
     os.putenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_PRIMITIVES))
     os.putenv("OMP_WAIT_POLICY", "passive")
 
 
 def mappings(folder: Path, *, maps: Path = Path("/proc/self/maps")) -> list[tuple[int, int]]:
-    """Return (address, bytes) of each stretch of this process's memory that is a file in `folder`."""
+    """Return (address, size in bytes) of each memory mapping of a file in `folder`."""
     found = []
     with suppress(OSError):
         for line in maps.read_text("utf-8").splitlines():
@@ -82,19 +83,19 @@ def mappings(folder: Path, *, maps: Path = Path("/proc/self/maps")) -> list[tupl
     return found
 
 
-def unload(stretches: Iterable[tuple[int, int]]) -> None:
+def unload(regions: Iterable[tuple[int, int]]) -> None:
     """
-    Let go of the pages of mapped files; whoever reads them next gets them from the file again.
+    Release the pages of mapped files; the next access reads them from the file again.
 
-    Only for mappings that nobody writes to: what was written would be lost. Linux alone.
+    Only for mappings that are never written to: changes would be lost. Linux only.
     """
     with suppress(AttributeError, OSError):
         madvise = ctypes.CDLL(None).madvise
-        for address, length in stretches:
+        for address, length in regions:
             madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), _MADV_DONTNEED)
 
 
 def return_memory() -> None:
-    """Give free memory back to the system, where the C library can (glibc)."""
+    """Return free memory to the system, if the C library supports it (glibc)."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

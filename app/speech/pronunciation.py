@@ -1,8 +1,8 @@
 """
-From text to Kokoro's phonemes, and from each phoneme back to the characters that it speaks.
+Converts text to Kokoro's phonemes (G2P) and maps each phoneme back to the characters that it speaks.
 
-Kokoro's own pipeline loses that way back: it counts phonemes that the model does not know, so that every word
-after one is timed too late, and for languages other than English it gives no times at all.
+Kokoro's own pipeline does not keep that mapping: it counts phonemes that the model does not know, which
+delays the times of all following words, and it gives no times for languages other than English.
 """
 
 import logging
@@ -18,56 +18,57 @@ from typing import Any, Protocol
 from app.errors import MissingExtraError, UnknownVoiceError
 
 _SILENT = frozenset(';:,.!?—…"()“” ')
-"""Phonemes that are pauses: a word's time ends before them."""
+"""Phonemes that are pauses; the time of a word does not include them."""
 _WHITE = re.compile(r"\s")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]")
 _IDEOGRAPHIC = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_IDEOGRAPHIC}]|[^\s{_IDEOGRAPHIC}]+")
 _HALVING_ENDS = 2
 
-# kokoro.pipeline.LANG_CODES: what espeak-ng calls the languages that Kokoro has no dictionary for
+# espeak-ng names of the languages without a dictionary of their own (kokoro.pipeline.LANG_CODES)
 _ESPEAK_LANGUAGES = {"e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
 _EXTRAS = {"j": ("Japanese", "ja"), "z": ("Mandarin", "zh")}
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """Where some characters of the text are in the phonemes: `text[start:end]` is `symbols[first:last]`."""
+class PhonemeSpan:
+    """Maps characters to phonemes: `text[start:end]` is spoken as `phonemes[first_phoneme:end_phoneme]`."""
 
     start: int
     end: int
-    first: int
-    last: int
+    first_phoneme: int
+    end_phoneme: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """A text as it is said."""
+    """The phonemes of a text."""
 
-    symbols: str
-    """Phonemes, every one of which the model knows."""
-    sounds: tuple[Sound, ...]
-    """In order, none overlapping; without those characters that are not heard."""
+    phonemes: str
+    """One character each; all are in the model's vocabulary."""
+    spans: tuple[PhonemeSpan, ...]
+    """In order, without overlap. Silent characters are in no span."""
 
 
 class Pronouncer(Protocol):
-    """Knows one language."""
+    """Converts text of one language to phonemes."""
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return how `text` is said; the same length of text may give any number of phonemes, or none."""
+        """Return the phonemes of `text`; there may be none."""
 
 
 def pronouncer(language: str, *, vocabulary: Iterable[str]) -> Pronouncer:
     """
-    Return the pronouncer of `language`, by Kokoro's letter for it; `vocabulary` is what the model knows.
+    Return the pronouncer of `language`, one of Kokoro's language letters.
 
-    Raises MissingExtraError where the language needs a package that is not installed.
+    `vocabulary` is the set of phonemes that the model knows. Raises MissingExtraError if the language needs a
+    package that is not installed, UnknownVoiceError for an unknown letter.
     """
     known = frozenset(vocabulary)
-    # phonemizer's warnings tell of its own count of words, which nothing here relies on
+    # phonemizer warns about its own word counts, which are not used here
     logging.getLogger("phonemizer").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what the packages themselves call
+        warnings.simplefilter("ignore")  # the packages call deprecated functions
         if language in {"a", "b"}:
             return _English(british=language == "b", vocabulary=known)
         if language in _ESPEAK_LANGUAGES:
@@ -91,17 +92,17 @@ def _asian(language: str) -> Callable[[str], Any]:
         return ZHG2P()  # type: ignore[no-any-return]
     except ImportError:
         raise MissingExtraError(
-            f"voices of {name} need packages that are not installed: pip install 'misaki[{extra}]'"
+            f"{name} voices need packages that are not installed: pip install 'misaki[{extra}]'"
         ) from None
 
 
 def _legible(text: str) -> str:
-    """Blank what is no character to say, position by position."""
+    """Replace control and invisible characters by spaces, keeping every position."""
     return _CONTROL.sub(" ", _WHITE.sub(" ", text))
 
 
 class _English:
-    """misaki's dictionary, its rules for numbers and names, and espeak-ng for words that it does not know."""
+    """English: misaki's dictionary and rules; espeak-ng for the words that it does not know."""
 
     def __init__(self, *, british: bool, vocabulary: frozenset[str]) -> None:
         from misaki import en, espeak
@@ -113,33 +114,33 @@ class _English:
     def __call__(self, text: str) -> Pronunciation:
         builder = _Builder(self._vocabulary)
         for start, token, phonemes, spaced in self._tokens(_legible(text), 0):
-            builder.say(phonemes, token, start)
+            builder.add(phonemes, token, start)
             if spaced:
-                builder.pause()
+                builder.add_space()
         return builder.result()
 
     def _tokens(self, text: str, offset: int) -> Iterator[tuple[int, str, str, bool]]:
         """Yield (start, text, phonemes, whether a space follows) of each token."""
         try:
-            # without misaki's own markup: a story's brackets are a story's brackets; and what it prints of
-            # numbers that it cannot read is the story's text, which belongs into no log
+            # preprocess=False: brackets are text, not misaki's markup. misaki prints numbers that it cannot
+            # read; they are the story's text, which must not reach a log.
             with redirect_stdout(StringIO()):
                 _, tokens = self._g2p(text, preprocess=False)
-        except Exception:  # noqa: BLE001  # rules that meet a number too large raise whatever they will
+        except Exception:  # noqa: BLE001  # the rules raise various errors for numbers that are too large
             yield from self._pieces(text, offset)
             return
         cursor = 0
         for token in tokens:
-            start, end = _found(token.text, text, cursor)
+            start, end = _locate(token.text, text, cursor)
             cursor = end
             word = text[start:end]
             phonemes = token.phonemes or ""
-            if not _is_heard(phonemes) and any(character.isalnum() for character in word):
+            if not _is_audible(phonemes) and any(character.isalnum() for character in word):
                 phonemes, _ = self._fallback(_Token(word))
             yield offset + start, word, phonemes or "", bool(token.whitespace)
 
     def _pieces(self, text: str, offset: int) -> Iterator[tuple[int, str, str, bool]]:
-        """Say a text that the rules choke on by halves, and what is left of it as espeak-ng would."""
+        """Convert a text that the rules fail on by halves, and a single failing word by espeak-ng."""
         words = [(match.start(), match.end()) for match in _PIECE.finditer(text)]
         if len(words) >= _HALVING_ENDS:
             middle = words[len(words) // 2][0]
@@ -153,17 +154,17 @@ class _English:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """What EspeakFallback looks at of a token."""
+    """The attribute that EspeakFallback reads of a token."""
 
     text: str
 
 
-def _is_heard(phonemes: str) -> bool:
+def _is_audible(phonemes: str) -> bool:
     return not _SILENT.issuperset(phonemes)
 
 
-def _found(token: str, text: str, cursor: int) -> tuple[int, int]:
-    """Return where `token` is in `text` from `cursor` on; misaki may have dropped an apostrophe in it."""
+def _locate(token: str, text: str, cursor: int) -> tuple[int, int]:
+    """Return the span of `token` in `text` from `cursor` on; misaki may have dropped an apostrophe."""
     start = text.find(token, cursor)
     if start >= 0 and not text[cursor:start].strip(" '‘’"):
         return start, start + len(token)
@@ -180,11 +181,11 @@ def _found(token: str, text: str, cursor: int) -> tuple[int, int]:
 
 class _WholeTextG2P:
     """
-    A language whose pronunciation comes as one string for the whole text.
+    A language whose G2P returns one string for the whole text.
 
-    Words are found in it by saying each alone as well: spaces where they agree in number, else the likest
-    course of phonemes. The whole is said in one go all the same, for liaison and rhythm need their
-    neighbours.
+    The text is converted as a whole, because liaison and rhythm depend on neighbouring words. To find the
+    words in the result, it is split at spaces; if the number of words differs, each word is also converted
+    alone, and the results are matched with the whole.
     """
 
     def __init__(self, g2p: Callable[[str], Any], *, vocabulary: frozenset[str]) -> None:
@@ -193,33 +194,33 @@ class _WholeTextG2P:
 
     def __call__(self, text: str) -> Pronunciation:
         text = _legible(text)
-        whole = self._said(text)
+        whole = self._phonemes(text)
         pieces = [(match.start(), match.end()) for match in _PIECE.finditer(text)]
-        heard = [(match.start(), match.end()) for match in re.finditer(r"\S+", whole)]
-        if len(pieces) == len(heard):
-            bounds = heard
+        found = [(match.start(), match.end()) for match in re.finditer(r"\S+", whole)]
+        if len(pieces) == len(found):
+            bounds = found
         else:
-            bounds = _best_alignment(whole, [self._said(text[start:end]) for start, end in pieces])
-        sounds = (
-            _sound(whole, start, end, first, last)
+            bounds = _best_alignment(whole, [self._phonemes(text[start:end]) for start, end in pieces])
+        spans = (
+            _span(whole, start, end, first, last)
             for (start, end), (first, last) in zip(pieces, bounds, strict=True)
         )
-        return Pronunciation(symbols=whole, sounds=tuple(sound for sound in sounds if sound))
+        return Pronunciation(phonemes=whole, spans=tuple(span for span in spans if span))
 
-    def _said(self, text: str) -> str:
+    def _phonemes(self, text: str) -> str:
         phonemes, *_ = self._g2p(text)
         known = "".join(symbol for symbol in phonemes or "" if symbol in self._vocabulary)
         return " ".join(known.split())
 
 
 def _best_alignment(whole: str, alone: list[str]) -> list[tuple[int, int]]:
-    """Return where in `whole` each of the words lies that, said `alone`, sound as given."""
+    """Return (first, end) in `whole` of each word, given the phonemes of each word converted `alone`."""
     joined = "".join(alone)
     target = [0] * (len(joined) + 1)
     blocks = SequenceMatcher(None, joined, whole, autojunk=False).get_matching_blocks()
     before = (0, 0)
     for block in blocks:
-        # between two stretches that agree, positions go over in proportion
+        # between two matching blocks, positions are interpolated
         gap, room = block.a - before[0], block.b - before[1]
         for step in range(gap):
             target[before[0] + step] = before[1] + (room * step) // gap
@@ -235,34 +236,38 @@ def _best_alignment(whole: str, alone: list[str]) -> list[tuple[int, int]]:
 
 
 class _Builder:
-    """Joins the phonemes of tokens, and keeps those that the model knows."""
+    """Joins the phonemes of tokens, keeping those in the model's vocabulary."""
 
     def __init__(self, vocabulary: frozenset[str]) -> None:
         self._vocabulary = vocabulary
-        self._symbols = ""
-        self._sounds: list[Sound] = []
+        self._phonemes = ""
+        self._spans: list[PhonemeSpan] = []
 
-    def say(self, phonemes: str, text: str, start: int) -> None:
-        """Add the phonemes of `text`, which begins at character `start`."""
+    def add(self, phonemes: str, text: str, start: int) -> None:
+        """Add the phonemes of `text`, which starts at character `start`."""
         end = start + len(text.rstrip())
         start += len(text) - len(text.lstrip())
-        first = len(self._symbols)
-        self._symbols += "".join(symbol for symbol in phonemes if symbol in self._vocabulary)
-        if sound := _sound(self._symbols, start, end, first, len(self._symbols)):
-            self._sounds.append(sound)
+        first = len(self._phonemes)
+        self._phonemes += "".join(symbol for symbol in phonemes if symbol in self._vocabulary)
+        if span := _span(self._phonemes, start, end, first, len(self._phonemes)):
+            self._spans.append(span)
 
-    def pause(self) -> None:
-        if self._symbols and self._symbols[-1] != " ":
-            self._symbols += " "
+    def add_space(self) -> None:
+        if self._phonemes and self._phonemes[-1] != " ":
+            self._phonemes += " "
 
     def result(self) -> Pronunciation:
-        return Pronunciation(symbols=self._symbols.rstrip(), sounds=tuple(self._sounds))
+        return Pronunciation(phonemes=self._phonemes.rstrip(), spans=tuple(self._spans))
 
 
-def _sound(symbols: str, start: int, end: int, first: int, last: int) -> Sound | None:
-    """Return the sound without the pauses at its ends; None where nothing is left, or no text."""
-    while first < last and symbols[first] in _SILENT:
+def _span(phonemes: str, start: int, end: int, first: int, last: int) -> PhonemeSpan | None:
+    """Return the span without pauses at its ends; None if no phoneme or no text is left."""
+    while first < last and phonemes[first] in _SILENT:
         first += 1
-    while last > first and symbols[last - 1] in _SILENT:
+    while last > first and phonemes[last - 1] in _SILENT:
         last -= 1
-    return Sound(start=start, end=end, first=first, last=last) if first < last and start < end else None
+    return (
+        PhonemeSpan(start=start, end=end, first_phoneme=first, end_phoneme=last)
+        if first < last and start < end
+        else None
+    )

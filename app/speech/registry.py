@@ -36,7 +36,7 @@ class EngineLoader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What is known of an engine before it is loaded."""
+    """What is known about an engine before it is loaded."""
 
     name: str
     about: str

@@ -1,11 +1,11 @@
 """
-Kokoro's vocoder made faster and smaller: the same sums as its own residual blocks, done tile by tile.
+Optimizes Kokoro's vocoder: the same arithmetic as its own residual blocks, computed tile by tile.
 
-Nine tenths of Kokoro's work is in residual blocks of its generator, each a chain of normalise, bend (Snake)
-and convolve over tensors of tens of megabytes. Run one operation after the other, as the package does, half
-the time goes into carrying those tensors between memory and the core. Here a stretch of time that fits the
-core's cache passes through the whole chain before the next one begins. Every tile but the last has the same
-shape, so that oneDNN's cache of compiled kernels stays small whatever the length of the speech.
+Nine tenths of Kokoro's work is in the residual blocks of its generator: chains of normalization, activation
+(Snake) and convolution over tensors of tens of megabytes. The package runs one operation after the other, and
+half of the time goes into moving those tensors between memory and the core. Here, a tile that fits the core's
+cache passes through the whole step before the next tile begins. All tiles but the last have the same shape,
+which keeps oneDNN's cache of compiled kernels small for any length of speech.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
 
 _TILE_ELEMENTS = 524_288
 """
-Channels by samples: 2 MiB of float32, measured best of 0.25 to 8 MiB on cores with 1 MiB of second-level
-cache.
+Channels times samples: 2 MiB of float32, the fastest of 0.25 to 8 MiB on cores with 1 MiB of L2 cache.
 """
 
 
 def optimize(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
     """
-    Change `model`, in evaluation mode, in place: weights folded, residual blocks tiled.
+    Fold the weight norms of `model` and tile its residual blocks, in place. It must be in evaluation mode.
 
-    `dtype` is what convolutions compute in; bfloat16 halves their time where the processor has AVX512-BF16
-    and costs precision; everything between them stays float32. Samples differ from the package's own by
-    rounding.
+    `dtype` is that of the convolutions; everything between them stays float32. bfloat16 halves their time on
+    processors with AVX512-BF16, at a loss of precision. Samples differ from the package's own by rounding.
     """
     fold_weight_norm(model)
     generator = cast("Any", model.decoder).generator
@@ -41,7 +39,7 @@ def optimize(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
 
 
 def fold_weight_norm(model: nn.Module) -> int:
-    """Compute every weight from its norm and direction once, instead of at each call; return how many."""
+    """Compute each weight from its norm and direction once, not at each call; return how many were folded."""
     folded = 0
     for module in model.modules():
         if hasattr(module, "weight_g"):
@@ -50,8 +48,8 @@ def fold_weight_norm(model: nn.Module) -> int:
     return folded
 
 
-class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # of torch, which counts as Any
-    """Kokoro's AdaINResBlock1, `x + conv(snake(norm(conv(snake(norm(x))))))` three times over, in tiles."""
+class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # torch counts as Any
+    """Kokoro's AdaINResBlock1 in tiles: `x + conv(snake(norm(conv(snake(norm(x))))))`, three times."""
 
     def __init__(self, block: nn.Module, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -68,7 +66,7 @@ class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # of torch, which co
         self.second = nn.ModuleList(ordered[half:])
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Map `x`, float32 (1, channels, time), under `style` (1, style width), to the same shape."""
+        """Map float32 `x` of shape (1, channels, time) and `style` (1, style width) to the shape of `x`."""
         moments = _Moments(x.shape[1])
         signal = x[0]
         for tile in _tiles(signal):
@@ -85,7 +83,7 @@ class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # of torch, which co
 
 
 class _Step(nn.Module):  # type: ignore[misc]
-    """One link of the chain: adaptive instance norm, Snake, convolution."""
+    """One step of the chain: adaptive instance norm, Snake, convolution."""
 
     def __init__(self, norm: Any, alpha: Tensor, conv: nn.Conv1d, *, dtype: torch.dtype) -> None:
         super().__init__()
@@ -107,17 +105,17 @@ class _Step(nn.Module):  # type: ignore[misc]
         moments_out: "_Moments",
         residual: Tensor | None = None,
     ) -> None:
-        """Write the link's result, plus `residual`, to `into`, all (channels, time); may alias `residual`."""
+        """Write the result plus `residual` to `into`, all (channels, time); `into` may be `residual`."""
         scale, shift = self._affine(style, moments)
         for tile in _tiles(signal):
             bent = self._snake(signal, tile, scale, shift)
             out = functional.conv1d(bent[None].to(self.weight.dtype), self.weight, dilation=self.dilation)[0]
-            # before the write, for `into` may be `residual` itself
+            # computed before the write, because `into` may be `residual`
             summand = self.bias if residual is None else residual[:, tile] + self.bias
             moments_out.add(torch.add(out, summand, out=into[:, tile]))
 
     def _affine(self, style: Tensor, moments: "_Moments") -> tuple[Tensor, Tensor]:
-        """Both norms, the instance's and the style's, as one factor and one summand a channel."""
+        """Return instance norm and style as one scale and one shift per channel, both (channels, 1)."""
         gamma, beta = self.style(style)[0].chunk(2)
         mean, deviation = moments.normalise(self.norm.eps)
         inner = self.norm.weight / deviation
@@ -126,7 +124,10 @@ class _Step(nn.Module):  # type: ignore[misc]
         return scale[:, None], shift[:, None]
 
     def _snake(self, signal: Tensor, tile: slice, scale: Tensor, shift: Tensor) -> Tensor:
-        """Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the ends."""
+        """Return Snake, `y + sin(alpha y)^2 / alpha`, of the tile and its halo; zeros beyond the ends.
+
+        Source: Ziyin, Hartwig, Ueda, "Neural Networks Fail to Learn Periodic Functions and How to Fix It".
+        """
         start, stop = tile.start - self.halo, tile.stop + self.halo
         length = signal.shape[1]
         part = signal[:, max(start, 0) : min(stop, length)]
@@ -140,7 +141,7 @@ class _Step(nn.Module):  # type: ignore[misc]
 
 
 class _Moments:
-    """Mean and variance of each channel, gathered while its samples are at hand; float64: sums are long."""
+    """Mean and variance per channel, accumulated tile by tile in float64."""
 
     def __init__(self, channels: int) -> None:
         self._sum = torch.zeros(channels, dtype=torch.float64)
@@ -153,7 +154,7 @@ class _Moments:
         self._count += tile.shape[1]
 
     def normalise(self, epsilon: float) -> tuple[Tensor, Tensor]:
-        """Return mean and deviation, float32 of shape (channels,), as torch's instance norm defines them."""
+        """Return mean and standard deviation, float32 of shape (channels,), as in torch's instance norm."""
         mean = self._sum / self._count
         variance = (self._squares / self._count - mean.square()).clamp_(min=0)
         return mean.float(), (variance + epsilon).sqrt_().float()

@@ -1,7 +1,7 @@
 """
-The closed set of voices of every engine: checked before a name reaches a path, a download or native code.
+The voices of every engine. A name is checked against them before it reaches a path or native code.
 
-Imports nothing heavy, so that the worker's parent process and the command line may ask it.
+Imports nothing heavy: the worker's parent process and the command line use it.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice as users name it."""
+    """A voice that a job may ask for."""
 
     name: str
     language: str
-    """For people: "English (American)"."""
+    """Its display name, such as "English (American)"."""
     sex: str
-    """"female", "male", or empty where the voice does not say."""
+    """"female", "male", or empty if unknown."""
     native: str
-    """What the engine's own interface calls it."""
+    """The name in the engine's own interface."""
 
 
 # Kokoro's published set, version 1.0: https://huggingface.co/hexgrad/Kokoro-82M/blob/main/VOICES.md
@@ -51,8 +51,8 @@ pf_dora pm_alex pm_santa
 zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang
 """
 
-# espeak-ng has no such voices: each is played by one of its variants, of the same language and sex, so that
-# a job which names it runs on the embedded engine too. Those chosen sound like people, and apart.
+# espeak-ng has no such voices. Each name stands for a variant of the same language and sex, so that a job
+# that names it runs on the built-in engine too. The variants were chosen to sound human and distinct.
 _ESPEAK_LANGUAGES = {
     "a": "en-us",
     "b": "en",
@@ -68,7 +68,7 @@ _ESPEAK_VARIANTS = {
     "f": ("f3", "f2", "f4", "f1", "f5", "Annie", "Alicia", "linda", "belinda", "steph", "aunty"),
     "m": ("m3", "m2", "m4", "m5", "m6", "m7", "m1", "Alex", "adam"),
 }
-# espeak-ng 1.52's own voices, one a language: its list less those that bring no dictionary or say no digits.
+# espeak-ng 1.52's own voices, one per language, without those that have no dictionary or speak no digits.
 _ESPEAK_OWN = """
 af                Afrikaans
 am                Amharic

@@ -1,1 +1,1 @@
-"""A story as text: words, sentences, and the chunks that an engine speaks in one go."""
+"""A story as text: words, sentences, and the chunks that an engine synthesizes in one call."""

@@ -1,4 +1,4 @@
-"""How wide text is on a screen, and which characters are one to the eye: the measure of cue lines."""
+"""Display width of text, and which characters form one glyph; used to lay out cues and to cut words."""
 
 import unicodedata
 from functools import lru_cache
@@ -6,10 +6,10 @@ from functools import lru_cache
 
 def width(text: str) -> int:
     """
-    Return the width of `text` in columns, 1 at least.
+    Return the width of `text` in columns, at least 1.
 
-    East Asian wide and full-width characters take two columns (Unicode Annex 11), marks that combine
-    with the character before them and invisible format characters none, all others one.
+    East Asian wide and full-width characters take two columns (Unicode Standard Annex 11), combining marks
+    and invisible format characters none, all others one.
     """
     return max(1, len(text) if text.isascii() else sum(map(_columns, text)))
 
@@ -22,7 +22,7 @@ def _columns(character: str) -> int:
 
 
 def joins(before: str, after: str) -> bool:
-    """Whether two neighbouring characters are one to the eye: combining marks, joiners, variants, tones."""
+    """Whether two adjacent characters form one glyph: combining marks, joiners, variants, skin tones."""
     return (
         unicodedata.category(after) in ("Mn", "Mc", "Me")
         or "\u200d" in (before, after)

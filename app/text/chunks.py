@@ -1,65 +1,27 @@
 """
-The first stage of narration: a story's text cut lazily into paragraphs, sentences, words and chunks.
+Packs the words of a story into chunks, the units that an engine synthesizes in one call.
 
-A chunk is what an engine speaks in one breath: whole sentences of one paragraph wherever they fit. The
-stages are generators over character positions; beside the source itself they hold a window of a few
-thousand characters, whatever the story looks like, and their time is linear in its length.
+A chunk holds whole sentences of one paragraph wherever they fit. The stages are generators over character
+positions: they hold a window of a few thousand characters beside the source, and take linear time.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import islice
 
-from app.text.characters import joins
 from app.text.sentences import continues, ends_clause, starts_list_item
 from app.text.spans import Boundary, Span
+from app.text.words import SPEAKABLE, ends_line, is_word_break, keeps_lines, paragraphs, split_word, words
 
 TINY_WORDS = 5
 """A chunk of this many words or fewer sounds wrong on its own: it is joined to a neighbour."""
 
-_LONGEST_WORD = 400
-"""A run longer than this, in characters, is no word: it is cut, so that no stage ever holds it whole."""
+_MAX_PIECE = 1_000
+"""Characters. A sentence is measured in pieces of about this length, because it may never end."""
 
-_LONGEST_PIECE = 1_000
-"""A sentence is weighed in pieces of about this many characters, so that one without an end is no burden."""
-
-_LIGHTEST = 0.1
-"""The least that a character weighs, in the engine's units: what it deems silent still fills a chunk."""
-
-_JUDGED_LINES = 100
-"""Of a paragraph, the lines that tell whether it is wrapped."""
-
-_NEWLINE = r"(?:\r\n|\r(?!\n)|[\n\v\f\x1c-\x1e\x85\u2028])"
-_PARAGRAPH_END = re.compile(
-    rf"(?:\u2029|{_NEWLINE}[^\S\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*(?:{_NEWLINE}|\u2029))\s*"
-)
-_ENDS_LINE = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028]")
-_LINE = re.compile(rf"{_NEWLINE}\s*")
-_RUN = re.compile(r"\S+")
-_SPEAKABLE = re.compile(r"[^\W_]")
-
-# Scripts written without spaces: a character is a word; marks that may not begin a line stay with it.
-_IDEOGRAPHS = (
-    "\u3006\u3007\u3021-\u3029\u3042\u3044\u3046\u3048\u304a-\u3062\u3064-\u3082\u3084\u3086\u3088-\u308d"
-    "\u308f-\u3094\u309f\u30a2\u30a4\u30a6\u30a8\u30aa-\u30c2\u30c4-\u30e2\u30e4\u30e6\u30e8-\u30ed"
-    "\u30ef-\u30f4\u30f7-\u30fa\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66\uff71-\uff9d"
-    "\U00020000-\U0003fffd"
-)
-_OPENERS = (
-    "([{\u00a1\u00ab\u00bf\u2018\u201a\u201b\u201c\u201e\u201f\u2039"
-    "\u3008\u300a\u300c\u300e\u3010\u3014\uff08\uff3b\uff5b\uff62"
-)
-_BREAK_IN_RUN = re.compile(
-    # after a dash that joins two words, before the quotes that open the second
-    rf"(?:(?<=[\u2014\u2015\u2e3a\u2e3b])|(?<=--))(?=[{re.escape(_OPENERS)}\"']{{0,4}}\w)"
-    # before an ideograph with the brackets that open before it
-    rf"|(?<![{re.escape(_OPENERS)}])(?=[{re.escape(_OPENERS)}]{{0,4}}[{_IDEOGRAPHS}])"
-    # after an ideograph or what closes behind it, before a word of another script
-    rf"|(?<=[{_IDEOGRAPHS}\u3001\u3002\u300d\u300f\u3011\uff09\uff01\uff0c\uff1f])(?=[A-Za-z0-9\u00c0-\u024f])"
-)
+_MIN_CHARACTER_WEIGHT = 0.1
+"""In the engine's units. Characters that the engine measures as silent still fill a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,134 +31,58 @@ class ChunkWord:
     span: Span
     """In the chunk's text."""
     boundary: Boundary
-    """What ends with this word."""
+    """What ends after this word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of one paragraph, to be spoken in one go."""
+    """A stretch of one paragraph that an engine synthesizes in one call."""
 
     text: str
-    """Exactly `source[start : start + len(text)]`, line breaks of the source included."""
+    """Exactly `source[start : start + len(text)]`, line breaks included."""
     start: int
     """First character in the source."""
     words: tuple[ChunkWord, ...]
-    """At least one; in order they cover every character of the text that is not white space."""
+    """One or more; in order, they cover every character of the text that is not white space."""
 
     @property
     def boundary(self) -> Boundary:
-        """What ends with the chunk."""
+        """What ends after the last word."""
         return self.words[-1].boundary
 
     @property
     def speakable(self) -> bool:
-        """Whether there is a letter or digit to say; a chunk without any is heard as a silence."""
-        return _SPEAKABLE.search(self.text) is not None
+        """Whether there is a letter or digit; a chunk without one becomes a silence."""
+        return SPEAKABLE.search(self.text) is not None
 
 
-def chunks(source: str, *, measure: Callable[[str], int], limit: int, opening: int = 0) -> Iterator[Chunk]:
+def chunks(
+    source: str, *, measure: Callable[[str], int], limit: int, first_limit: int = 0
+) -> Iterator[Chunk]:
     """
-    Cut `source` into chunks of at most `limit` units, lazily and in order, losing no word.
+    Cut `source` into chunks of at most `limit` units, lazily, in order, without losing a word.
 
-    `measure` gives the size of a text in the engine's units. It is called about twice a character in all
-    and need not be additive. Sentences of a paragraph share a chunk where they fit; one that does not fit
-    is cut at a clause, else between words, else within a word. A chunk exceeds the limit only where a
-    single character does. A text without any character but white space has no chunks.
+    `measure` returns the size of a text in the engine's units. In total it sees each character about twice;
+    it need not be additive. Sentences of a paragraph share a chunk where they fit. A sentence that does not
+    fit is cut at a clause, else between words, else within a word. Only a single character may exceed the
+    limit. A text of white space has no chunks.
 
-    The first chunk that is spoken ends with the first clause or sentence that is not tiny, where that is
-    within `opening` units: who waits for the first sound waits for that much alone.
+    The first speakable chunk ends after the first clause or sentence of more than `TINY_WORDS` words, if that
+    measures `first_limit` or less, so that the first sound comes early. Raises ValueError if `limit` is below
+    1.
     """
     if limit < 1:
         raise ValueError(f"the limit of a chunk must be 1 or more, not {limit}")
-    for start, end in _paragraphs(source):
-        packer = _Packer(source, _sentences(source, start, end), measure, limit)
-        for chunk in packer.chunks(opening=min(opening, limit)):
+    for paragraph in paragraphs(source):
+        packer = _Packer(source, _sentences(source, paragraph), measure, limit)
+        for chunk in packer.chunks(first_limit=min(first_limit, limit)):
             yield chunk
-            if opening and chunk.speakable:
-                opening = 0
-
-
-def _paragraphs(source: str) -> Iterator[tuple[int, int]]:
-    """Yield the stretches between blank lines."""
-    start = 0
-    for gap in _PARAGRAPH_END.finditer(source):
-        yield start, gap.start()
-        start = gap.end()
-    yield start, len(source)
-
-
-def _pieces(source: str, start: int, end: int) -> Iterator[Span]:
-    """Yield the runs between white space, cut where words meet without any."""
-    for run in _RUN.finditer(source, start, end):
-        begin = run.start()
-        for cut in _BREAK_IN_RUN.finditer(source, run.start(), run.end()):
-            if cut.start() > begin:
-                yield Span(begin, cut.start())
-                begin = cut.start()
-        yield Span(begin, run.end())
-
-
-def _words(source: str, start: int, end: int) -> Iterator[Span]:
-    """Yield one paragraph's words: each piece with a letter or digit, and the marks that belong to it."""
-    word: Span | None = None
-    held: Span | None = None
-    for piece in _pieces(source, start, end):
-        if _SPEAKABLE.search(source, piece.start, piece.end):
-            if word:
-                yield word
-            word = Span(held.start if held else piece.start, piece.end)
-            held = None
-        elif held:
-            held = Span(held.start, piece.end)
-        elif word and not _leans_forward(source, piece, end):
-            word = Span(word.start, piece.end)
-        else:
-            held = piece
-    if held:
-        word = Span(word.start if word else held.start, held.end)
-    if word:
-        yield word
-
-
-def _leans_forward(source: str, marks: Span, end: int) -> bool:
-    """Whether marks without a letter belong to the word after them: glued to it, opening, or a bullet."""
-    if marks.end < end and not source[marks.end].isspace():
-        return True
-    if source[marks.end - 1] in _OPENERS:
-        return True
-    before = marks.start
-    while before > 0 and source[before - 1].isspace():
-        before -= 1
-    return bool(_ENDS_LINE.search(source, before, marks.start))
-
-
-def _bounded_words(source: str, start: int, end: int) -> Iterator[Span]:
-    """Yield the words of a paragraph, those longer than any word is in parts."""
-    for word in _words(source, start, end):
-        rest = word
-        while rest.end - rest.start > _LONGEST_WORD:
-            head, rest = _split(source, rest, rest.start + _LONGEST_WORD)
-            yield head
-        yield rest
-
-
-def _split(source: str, word: Span, at: int) -> tuple[Span, Span]:
-    """Cut a word of two characters or more near `at`, not between a letter and the marks it carries."""
-    cut = at
-    while cut > word.start + 1 and joins(source[cut - 1], source[cut]):
-        cut -= 1
-    if joins(source[cut - 1], source[cut]):
-        cut = at
-    left, right = cut, cut
-    while source[left - 1].isspace():
-        left -= 1
-    while source[right].isspace():
-        right += 1
-    return Span(word.start, left), Span(right, word.end)
+            if first_limit and chunk.speakable:
+                first_limit = 0
 
 
 class _Break(IntEnum):
-    """How good it is to end a chunk after a word; the lower the better."""
+    """Cost of ending a chunk after a word."""
 
     SENTENCE = 0
     CLAUSE = 1
@@ -205,8 +91,8 @@ class _Break(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """A word as the packer sees it."""
+class _Token:
+    """A word with what the packer needs to know of it."""
 
     span: Span
     boundary: Boundary
@@ -214,98 +100,69 @@ class _Item:
     weight: float = 0.0
 
 
-def _sentences(source: str, start: int, end: int) -> Iterator[list[_Item]]:
-    """Yield one paragraph's sentences, those longer than a piece in parts, between words."""
-    keeps_lines = _keeps_lines(source, start, end)
-    piece: list[_Item] = []
-    sentence_start = start
+def _sentences(source: str, paragraph: Span) -> Iterator[list[_Token]]:
+    """Yield the sentences of a paragraph; those longer than a piece in parts, cut between words."""
+    keeps = keeps_lines(source, paragraph)
+    piece: list[_Token] = []
+    sentence_start = paragraph.start
     word: Span | None = None
-    for following in _bounded_words(source, start, end):
+    for following in words(source, paragraph):
         if word:
-            item = _item(source, word, following, sentence_start, keeps_lines=keeps_lines)
-            piece.append(item)
-            if item.boundary is Boundary.SENTENCE:
+            token = _token(source, word, following, sentence_start, keeps_lines=keeps)
+            piece.append(token)
+            if token.boundary is Boundary.SENTENCE:
                 sentence_start = following.start
-            if item.boundary is Boundary.SENTENCE or word.end - piece[0].span.start >= _LONGEST_PIECE:
+            if token.boundary is Boundary.SENTENCE or word.end - piece[0].span.start >= _MAX_PIECE:
                 yield piece
                 piece = []
         word = following
     if word:
-        piece.append(_Item(word, Boundary.PARAGRAPH, _Break.SENTENCE))
+        piece.append(_Token(word, Boundary.PARAGRAPH, _Break.SENTENCE))
         yield piece
 
 
-def _keeps_lines(source: str, start: int, end: int) -> bool:
-    """
-    Whether the lines of a paragraph are set as they are (a list, a verse), not wrapped to a width.
-
-    Wrapped text breaks a line where the next word found no room. Where a third of the lines end with room
-    for it, measured by the longest, somebody broke them on purpose. A long paragraph is judged by its start.
-    """
-    lines: list[tuple[int, int]] = []
-    begin = start
-    for newline in islice(_LINE.finditer(source, start, end), _JUDGED_LINES):
-        lines.append((newline.start() - begin, newline.end()))
-        begin = newline.end()
-    if not lines:
-        return False
-    longest = max(length for length, _ in lines)
-    if len(lines) < _JUDGED_LINES:
-        longest = max(longest, end - begin)
-    deliberate = 0
-    for length, following in lines:
-        word = _RUN.match(source, following, min(end, following + longest))
-        deliberate += word is not None and length + 1 + word.end() - following <= longest
-    return deliberate >= len(lines) / 3
-
-
-def _item(source: str, word: Span, following: Span, sentence_start: int, *, keeps_lines: bool) -> _Item:
-    """Judge what ends between a word and the one that follows it in the paragraph."""
+def _token(source: str, word: Span, following: Span, sentence_start: int, *, keeps_lines: bool) -> _Token:
+    """Decide what ends between `word` and `following`, the next word of the paragraph."""
     text = source[word.start : word.end]
     gap = source[word.end : following.start]
-    if not gap and not _is_seam(source, word.end):
-        return _Item(word, Boundary.NONE, _Break.INSIDE)
+    if not gap and not is_word_break(source, word.end):
+        return _Token(word, Boundary.NONE, _Break.INSIDE)
     first = source[following.start : following.end]
-    ends_line = _ENDS_LINE.search(gap) is not None and (keeps_lines or starts_list_item(first))
-    if ends_line or not continues(text, first, opens_sentence=word.start == sentence_start):
-        return _Item(word, Boundary.SENTENCE, _Break.SENTENCE)
-    return _Item(word, Boundary.NONE, _Break.CLAUSE if ends_clause(text) else _Break.WORD)
-
-
-def _is_seam(source: str, at: int) -> bool:
-    """Whether words meet here without a space by the rules of their script, not by a cut within a word."""
-    return _BREAK_IN_RUN.match(source, at) is not None
+    is_line_end = ends_line(gap) and (keeps_lines or starts_list_item(first))
+    if is_line_end or not continues(text, first, opens_sentence=word.start == sentence_start):
+        return _Token(word, Boundary.SENTENCE, _Break.SENTENCE)
+    return _Token(word, Boundary.NONE, _Break.CLAUSE if ends_clause(text) else _Break.WORD)
 
 
 class _Packer:
     """Packs the sentences of one paragraph into chunks, looking ahead by two chunks at most."""
 
     def __init__(
-        self, source: str, sentences: Iterator[list[_Item]], measure: Callable[[str], int], limit: int
+        self, source: str, sentences: Iterator[list[_Token]], measure: Callable[[str], int], limit: int
     ) -> None:
         self._source = source
         self._sentences = sentences
         self._measure = measure
         self._limit = limit
-        self._window: deque[_Item] = deque()
+        self._window: deque[_Token] = deque()
         self._weight = 0.0
         self._is_whole = False
 
-    def chunks(self, *, opening: int) -> Iterator[Chunk]:
+    def chunks(self, *, first_limit: int) -> Iterator[Chunk]:
         self._fill()
-        if count := self._opening(opening):
+        if count := self._first_count(first_limit):
             yield self._take(count)
             self._fill()
         while self._window:
-            yield self._take(self._fitting())
+            yield self._take(self._next_count())
             self._fill()
 
-    def _opening(self, allowed: int) -> int:
-        """Return how many words the first chunk of a story takes, 0 where it is as any other."""
+    def _first_count(self, allowed: int) -> int:
+        """Return how many words the first chunk of a story takes; 0 if it is an ordinary chunk."""
         taken = 0.0
-        for count, item in enumerate(self._window, start=1):
-            taken += item.weight
-            if item.break_after <= _Break.CLAUSE and not self._tiny_cost(count):
+        for count, token in enumerate(self._window, start=1):
+            taken += token.weight
+            if token.break_after <= _Break.CLAUSE and not self._tiny_cost(count):
                 fits = taken <= allowed and self._measure(self._text(count)) <= allowed
                 return count if fits else 0
         return 0
@@ -318,24 +175,24 @@ class _Packer:
                 return
             self._window.extend(self._weighed(sentence))
 
-    def _weighed(self, sentence: list[_Item]) -> Iterator[_Item]:
-        """Share the weight of a sentence among its words by their length: one call of `measure`, not many."""
+    def _weighed(self, sentence: list[_Token]) -> Iterator[_Token]:
+        """Divide the measured size of a sentence among its words by length, with one call of `measure`."""
         start, end = sentence[0].span.start, sentence[-1].span.end
         text = self._source[start:end]
-        measured = self._measure(text) if _SPEAKABLE.search(text) else 0
-        a_character = measured / sum(item.span.end - item.span.start for item in sentence)
-        for item in sentence:
-            weight = max(_LIGHTEST, a_character) * (item.span.end - item.span.start)
+        measured = self._measure(text) if SPEAKABLE.search(text) else 0
+        per_character = measured / sum(token.span.end - token.span.start for token in sentence)
+        for token in sentence:
+            weight = max(_MIN_CHARACTER_WEIGHT, per_character) * (token.span.end - token.span.start)
             self._weight += weight
-            yield _Item(item.span, item.boundary, item.break_after, weight)
+            yield _Token(token.span, token.boundary, token.break_after, weight)
 
-    def _fitting(self) -> int:
-        """Return how many words the next chunk takes, as measured; shrink or cut words until they fit."""
+    def _next_count(self) -> int:
+        """Return how many words the next chunk takes; cut the first word if it alone exceeds the limit."""
         allowed = float(self._limit)
         while True:
             count = self._best_cut(allowed)
             text = self._text(count)
-            if not _SPEAKABLE.search(text):
+            if not SPEAKABLE.search(text):
                 return count
             measured = self._measure(text)
             if measured <= self._limit:
@@ -347,7 +204,7 @@ class _Packer:
                 return 1
 
     def _best_cut(self, allowed: float) -> int:
-        """Return how many words to take: the best place to end, of chunks alike in size, none tiny."""
+        """Return how many words to take: cheap to end after, chunks of similar size, none tiny."""
         if self._is_whole and self._weight <= allowed:
             return len(self._window)
         ideal = allowed
@@ -355,11 +212,11 @@ class _Packer:
             ideal = self._weight / -(-self._weight // allowed)
         best, best_cost = 1, float("inf")
         taken = 0.0
-        for count, item in enumerate(self._window, start=1):
-            taken += item.weight
+        for count, token in enumerate(self._window, start=1):
+            taken += token.weight
             if taken > allowed:
                 break
-            cost = item.break_after + abs(taken - ideal) / allowed + self._tiny_cost(count)
+            cost = token.break_after + abs(taken - ideal) / allowed + self._tiny_cost(count)
             if cost <= best_cost:
                 best, best_cost = count, cost
         return best
@@ -370,16 +227,16 @@ class _Packer:
         return 1.5 if count <= TINY_WORDS or leaves_tiny else 0.0
 
     def _halve_first(self) -> bool:
-        """Cut the first word in two; False where it is a single character."""
-        item = self._window[0]
-        length = item.span.end - item.span.start
+        """Cut the first word in two; return False if it is a single character."""
+        token = self._window[0]
+        length = token.span.end - token.span.start
         if length == 1:
             return False
-        head, tail = _split(self._source, item.span, item.span.start + length // 2)
+        head, tail = split_word(self._source, token.span, token.span.start + length // 2)
         self._window.popleft()
-        half = item.weight / 2
-        self._window.appendleft(_Item(tail, item.boundary, item.break_after, half))
-        self._window.appendleft(_Item(head, Boundary.NONE, _Break.INSIDE, half))
+        half = token.weight / 2
+        self._window.appendleft(_Token(tail, token.boundary, token.break_after, half))
+        self._window.appendleft(_Token(head, Boundary.NONE, _Break.INSIDE, half))
         return True
 
     def _text(self, count: int) -> str:
@@ -388,7 +245,7 @@ class _Packer:
     def _take(self, count: int) -> Chunk:
         text = self._text(count)
         taken = [self._window.popleft() for _ in range(count)]
-        self._weight -= sum(item.weight for item in taken)
+        self._weight -= sum(token.weight for token in taken)
         start = taken[0].span.start
         return Chunk(
             text,

@@ -1,4 +1,4 @@
-"""Story files as text: what `speak` and `submit` read, from disk or from standard input."""
+"""Reads story files, from disk or standard input, for `speak` and `submit`."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,27 +8,27 @@ from pathlib import Path
 from app.errors import ConfigurationError, RefusedTextError
 
 STDIN = "-"
-"""The name that stands for standard input."""
+"""The file name that stands for standard input."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoryFile:
-    """A story on disk, or on standard input where `path` is None."""
+    """A story on disk, or on standard input if `path` is None."""
 
     path: Path | None
 
     @property
     def name(self) -> str:
-        """The name to show to people."""
+        """The name for messages."""
         return str(self.path) if self.path else "standard input"
 
     @property
     def stem(self) -> str:
-        """The name of its media files, without their suffixes."""
+        """The name of the media files, without suffix."""
         return self.path.stem if self.path else "story"
 
     def text(self) -> str:
-        """Read the story. Raises RefusedTextError where it cannot be read or is not UTF-8."""
+        """Return the content. Raises RefusedTextError if the file cannot be read or is not UTF-8."""
         try:
             data = self.path.read_bytes() if self.path else sys.stdin.buffer.read()
             return data.decode("utf-8-sig")
@@ -39,7 +39,7 @@ class StoryFile:
 
 
 def story_files(names: Iterable[str]) -> Sequence[StoryFile]:
-    """Return the stories that arguments name; ConfigurationError where two would write the same media."""
+    """Return the stories that `names` list. Raises ConfigurationError if two would write the same files."""
     stories = [StoryFile(None if name == STDIN else Path(name)) for name in names]
     by_stem: dict[str, StoryFile] = {}
     for story in stories:

@@ -1,13 +1,13 @@
-"""Where a sentence or a clause ends: small rules for prose, judged from one word and the next."""
+"""Rules that decide, from a word and the next one, whether a sentence or a clause ends between them."""
 
 import re
 
-# What may stand behind a stop without undoing it: quotes, brackets and the marks of emphasis.
+# May follow a full stop without cancelling it: quotes, brackets, marks of emphasis.
 _CLOSERS = "\"'*_~)]}\u00bb\u2019\u201d\u203a\u300b\u300d\u300f\u3009\u3011\u3015\uff09\uff3d\uff5d\uff63"
 _STRIP = _CLOSERS + " \t\n\r\v\f\u00a0\u2013\u2014"
 
 _FULL_STOPS = tuple("\u3002\uff61\uff0e\u0964\u0965\u1362\u0589\u06d4\u104b\u17d4")
-"""Stops of scripts that use them for nothing else: a sentence ends, whatever follows."""
+"""Full stops of scripts that use them for nothing else: they always end a sentence."""
 _CJK_EXCLAMATIONS = tuple("\uff01\uff1f")
 _EXCLAMATIONS = tuple("!?\u203c\u203d\u2047\u2048\u2049\u061f")
 _ELLIPSES = ("...", "\u2026", ". .")
@@ -23,14 +23,14 @@ _TITLES = _listed(
     "mr mrs ms messrs mme mlle mm dr prof rev hon st ste fr sr sra gen col capt cpt lt maj sgt cpl pvt adm "
     "cmdr gov pres sen rep supt insp det vs viz cf e.g i.e ca approx esp mt ft"
 )
-"""Always followed by what they belong to: a sentence never ends with them."""
+"""Abbreviations that a name or an example follows: they never end a sentence."""
 _BEFORE_NUMBERS = _listed(
     "no nos nr vol vols p pp ch chap fig figs sec art bk pt par "
     "jan feb mar apr jun jul aug sep sept oct nov dec"
 )
-"""Abbreviations before a number; before anything else the stop is a full stop (`No.`)."""
+"""Abbreviations only before a number; otherwise the dot is a full stop (`No.`)."""
 _MAY_END = _listed("etc jr sr inc ltd co corp bros esq a.m p.m u.s u.k u.n ph.d m.d b.a m.a d.c b.c a.d")
-"""Abbreviations that may end a sentence: they do before a word that commonly begins one."""
+"""Abbreviations that end a sentence only before a word that commonly begins one."""
 _STARTERS = _listed(
     "the a an he she it they we you i this that these those there then but and so yet if when while after "
     "before as in on at for from with what who why how where his her its their our my your no not one"
@@ -44,9 +44,9 @@ _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 
 def continues(word: str, following: str, *, opens_sentence: bool) -> bool:
     """
-    Whether the sentence goes on between `word` and `following`, its neighbour in the paragraph.
+    Whether the sentence continues between `word` and `following`, the next word of the paragraph.
 
-    `opens_sentence`: `word` is the first of its sentence, where `2.` numbers a list.
+    `opens_sentence`: `word` is the first of its sentence, where `2.` is the number of a list item.
     """
     core = word.rstrip(_STRIP)
     if core.endswith(_FULL_STOPS):
@@ -64,7 +64,7 @@ def continues(word: str, following: str, *, opens_sentence: bool) -> bool:
 
 
 def _is_abbreviation(core: str, following: str, *, opens_sentence: bool) -> bool:
-    """Whether the full stop that `core` ends with belongs to the word alone."""
+    """Whether the dot at the end of `core` marks an abbreviation and does not end the sentence."""
     if opens_sentence and _NUMBERING.fullmatch(core):
         return True
     letter = _FIRST_LETTER.search(core)
@@ -87,10 +87,10 @@ def _begins_sentence(word: str) -> bool:
 
 
 def ends_clause(word: str) -> bool:
-    """Whether a clause ends with `word`: a comma, semicolon, colon, dash, bracket or stop behind it."""
+    """Whether `word` ends with a comma, semicolon, colon, dash, closing bracket or full stop."""
     return word.rstrip(_CLOSERS.replace(")", "").replace("]", "") + " ").endswith(_CLAUSE_ENDS)
 
 
 def starts_list_item(line: str) -> bool:
-    """Whether a line that begins with the word `line` is an item of a list."""
+    """Whether `line`, the first word of a line, marks the item of a list."""
     return bool(_BULLET.match(line) or (_NUMBERING.fullmatch(line) and line.lower() not in ("i.", "a)")))

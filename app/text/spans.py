@@ -1,11 +1,11 @@
-"""Where things stand in a text: spans, words with their times, and what ends after a word."""
+"""Positions in a text: spans, words with their times, and the boundary after a word."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 
 class Boundary(IntEnum):
-    """What ends after a word, the strongest that applies."""
+    """What ends after a word; the strongest that applies."""
 
     NONE = 0
     SENTENCE = 1
@@ -23,9 +23,9 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Word:
     """
-    One word of the source with its punctuation, and when it is heard.
+    One word of the source with its punctuation, and its time in the audio.
 
-    The words of a story, in order, cover every character of it that is not white space.
+    In order, the words of a story cover every character that is not white space.
     """
 
     text: str
@@ -35,4 +35,4 @@ class Word:
     span: Span
     """In the source text of the story."""
     boundary: Boundary = Boundary.NONE
-    """What ends with this word."""
+    """What ends after this word."""

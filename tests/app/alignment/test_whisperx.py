@@ -56,9 +56,9 @@ class _Hearing:
     def marks(cls, text: str, frames: str) -> Sequence[Mark | None]:
         """Align `text` to audio of which each frame sounds like the character of `frames`."""
         letters = {label.lower(): code for code, label in enumerate(LABELS)}
-        from app.alignment.whisperx import _Listener
+        from app.alignment.whisperx import _WildcardModel
 
-        listener = _Listener(_Oracle(frames), kind="torchaudio", letters=letters)
+        listener = _WildcardModel(_Oracle(frames), kind="torchaudio", letters=letters)
         cls.monkeypatch.setattr(cls.aligner, "_letters", letters)
         cls.monkeypatch.setattr(cls.aligner, "_model", listener)
         cls.monkeypatch.setitem(cls.aligner._metadata, "dictionary", {**letters, "*": len(letters)})

@@ -187,7 +187,7 @@ class Humming:
     name = "hum"
     sample_rate = 8000
     max_chunk = 60
-    opening = 0
+    max_first_chunk = 0
     voices: Collection[str] = ("af_heart",)
     has_marks = False
 
@@ -211,8 +211,8 @@ class Humming:
 class Noting(Humming):
     """Hums, and notes each chunk in `spoken`."""
 
-    def __init__(self, *, opening: int = 0) -> None:
-        self.opening = opening
+    def __init__(self, *, max_first_chunk: int = 0) -> None:
+        self.max_first_chunk = max_first_chunk
         self.spoken: list[str] = []
 
     def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
@@ -233,7 +233,7 @@ def test_slow_speech_is_cut_shorter(tell: Tell) -> None:
 
 def test_a_story_is_heard_soon(tell: Tell) -> None:
     """Where an engine takes its time the first chunk is a clause, half as long at half the speed."""
-    engine, slow = Noting(opening=40), Noting(opening=40)
+    engine, slow = Noting(max_first_chunk=40), Noting(max_first_chunk=40)
     text = "The old keeper climbed up to the lamp, and with it he lit the sea."
     narration = tell(text, by=engine)
     assert ["The old keeper climbed up to the lamp,", "and with it he lit the sea."] == engine.spoken

@@ -24,18 +24,18 @@ def say(models: ModelStore) -> Say:
     return pronouncer("a", vocabulary=VOCABULARY)
 
 
-def _heard(said: Pronunciation, text: str) -> list[str]:
-    return [text[sound.start : sound.end] for sound in said.sounds]
+def _spoken(said: Pronunciation, text: str) -> list[str]:
+    return [text[span.start : span.end] for span in said.spans]
 
 
 def _check(said: Pronunciation, text: str) -> None:
     """Sounds are in order, inside text and phonemes, and the phonemes are the model's."""
-    assert set(said.symbols) <= set(VOCABULARY)
-    end = last = 0
-    for sound in said.sounds:
-        assert end <= sound.start < sound.end <= len(text)
-        assert last <= sound.first < sound.last <= len(said.symbols)
-        end, last = sound.end, sound.last
+    assert set(said.phonemes) <= set(VOCABULARY)
+    end = end_phoneme = 0
+    for span in said.spans:
+        assert end <= span.start < span.end <= len(text)
+        assert end_phoneme <= span.first_phoneme < span.end_phoneme <= len(said.phonemes)
+        end, end_phoneme = span.end, span.end_phoneme
 
 
 TEXTS = {
@@ -61,7 +61,7 @@ def test_every_word_that_can_be_said_is_said_once(say: Say, text: str) -> None:
     """Each stretch of letters or digits has phonemes of its own, in the order of the text."""
     said = say(text)
     _check(said, text)
-    covered = {index for sound in said.sounds for index in range(sound.start, sound.end)}
+    covered = {index for span in said.spans for index in range(span.start, span.end)}
     words = list(re.finditer(r"[^\W_]+(?:['’][^\W_]+)*", text))
     assert [word[0] for word in words if not covered & set(range(word.start(), word.end()))] == []
 
@@ -69,29 +69,29 @@ def test_every_word_that_can_be_said_is_said_once(say: Say, text: str) -> None:
 def test_a_number_is_one_sound(say: Say) -> None:
     """What takes several spoken words is timed as the one word that is written."""
     text = "They paid 1,234,567 in 1987."
-    assert _heard(say(text), text) == ["They", "paid", "1,234,567", "in", "1987"]
+    assert _spoken(say(text), text) == ["They", "paid", "1,234,567", "in", "1987"]
 
 
 def test_a_contraction_is_one_sound(say: Say) -> None:
     """Both kinds of apostrophe are read alike."""
-    assert say("don't").symbols == say("don’t").symbols
-    assert _heard(say("don’t"), "don’t") == ["don’t"]
+    assert say("don't").phonemes == say("don’t").phonemes
+    assert _spoken(say("don’t"), "don’t") == ["don’t"]
 
 
 def test_pauses_belong_to_no_word(say: Say) -> None:
-    """Punctuation is said as a pause, and no word's sound includes one."""
+    """Punctuation is said as a pause, and no word's span includes one."""
     said = say('"Yes," she said; "no!"')
     pauses = set(';:,.!?—…"()“” ')
-    assert pauses & set(said.symbols)
-    for sound in said.sounds:
-        assert said.symbols[sound.first] not in pauses
-        assert said.symbols[sound.last - 1] not in pauses
+    assert pauses & set(said.phonemes)
+    for span in said.spans:
+        assert said.phonemes[span.first_phoneme] not in pauses
+        assert said.phonemes[span.end_phoneme - 1] not in pauses
 
 
 @pytest.mark.parametrize("text", ["", " ", "—", "...", "'", "\n"])
 def test_what_is_not_said_has_no_sounds(say: Say, text: str) -> None:
     """Marks and blanks alone are no error, and no word."""
-    assert say(text).sounds == ()
+    assert say(text).spans == ()
 
 
 def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +105,7 @@ def test_british_english_differs(models: ModelStore) -> None:
     """Language b has its own dictionary."""
     _install_english(models)
     american, british = (pronouncer(code, vocabulary=VOCABULARY) for code in "ab")
-    assert american("lot, bath").symbols != british("lot, bath").symbols
+    assert american("lot, bath").phonemes != british("lot, bath").phonemes
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_other_languages_time_every_word(language: str, text: str) -> None:
     """Words are found in what espeak-ng makes of the whole, where it joins or splits them too."""
     said = pronouncer(language, vocabulary=VOCABULARY)(text)
     _check(said, text)
-    assert [word for word in text.split() if word != ":"] == _heard(said, text)
+    assert [word for word in text.split() if word != ":"] == _spoken(said, text)
 
 
 def test_a_language_without_its_package_is_told() -> None:

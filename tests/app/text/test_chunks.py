@@ -18,9 +18,9 @@ texts = st.text(
 )
 
 
-def cut(source: str, limit: int = 300, *, opening: int = 0) -> list[Chunk]:
+def cut(source: str, limit: int = 300, *, first_limit: int = 0) -> list[Chunk]:
     """All chunks of a text measured in characters."""
-    return [*chunks(source, measure=len, limit=limit, opening=opening)]
+    return [*chunks(source, measure=len, limit=limit, first_limit=first_limit)]
 
 
 def words(source: str) -> list[str]:
@@ -44,10 +44,10 @@ def sentences(source: str) -> list[str]:
 @given(texts, st.integers(1, 80), st.integers(0, 80))
 @example("a" * 500, 7, 0)
 @example("\N{EM DASH}\N{EM DASH}a", 1, 0)
-def test_every_character_is_in_exactly_one_word(source: str, limit: int, opening: int) -> None:
+def test_every_character_is_in_exactly_one_word(source: str, limit: int, first_limit: int) -> None:
     """Whatever the text, its words in order cover each character that is not white space once."""
     covered: list[int] = []
-    for chunk in cut(source, limit, opening=opening):
+    for chunk in cut(source, limit, first_limit=first_limit):
         assert source[chunk.start : chunk.start + len(chunk.text)] == chunk.text
         for word in chunk.words:
             text = chunk.text[word.span.start : word.span.end]
@@ -70,7 +70,7 @@ SPOKEN_SOON = (
 
 
 @pytest.mark.parametrize(
-    ("source", "opening", "first"),
+    ("source", "first_limit", "first"),
     [
         (SPOKEN_SOON, 40, "They had walked along the river,"),
         (SPOKEN_SOON, 20, SPOKEN_SOON),  # no end within reach: never between any two words
@@ -82,29 +82,29 @@ SPOKEN_SOON = (
         (f"\n\n{SPOKEN_SOON}", 40, "They had walked along the river,"),
     ],
 )
-def test_a_story_opens_with_a_short_chunk(source: str, opening: int, first: str) -> None:
+def test_a_story_opens_with_a_short_chunk(source: str, first_limit: int, first: str) -> None:
     """Its first chunk ends with the first clause or sentence within reach, so that it is soon heard."""
-    found = [chunk.text for chunk in cut(source, opening=opening)]
+    found = [chunk.text for chunk in cut(source, first_limit=first_limit)]
     assert found[0] == first
     assert len(found) <= 2
 
 
 def test_a_story_opens_with_a_short_chunk_after_an_ornament() -> None:
     """A silence is nothing that anybody waits for: the first chunk that is spoken is the short one."""
-    assert [chunk.text for chunk in cut(f"* * *\n\n{SPOKEN_SOON}", opening=40)][:2] == [
+    assert [chunk.text for chunk in cut(f"* * *\n\n{SPOKEN_SOON}", first_limit=40)][:2] == [
         "* * *",
         "They had walked along the river,",
     ]
 
 
 @given(texts, st.integers(20, 80), st.integers(0, 80))
-def test_a_measure_need_not_be_additive(source: str, limit: int, opening: int) -> None:
+def test_a_measure_need_not_be_additive(source: str, limit: int, first_limit: int) -> None:
     """The limit holds for a measure that grows faster than the text, as phonemes of numbers do."""
 
     def phonemes(text: str) -> int:
         return len(text) + len(text) ** 2 // 40 + 6 * sum(c.isdigit() for c in text)
 
-    for chunk in chunks(source, measure=phonemes, limit=limit, opening=opening):
+    for chunk in chunks(source, measure=phonemes, limit=limit, first_limit=first_limit):
         assert phonemes(chunk.text) <= limit or len(chunk.text) == 1 or not chunk.speakable
 
 
