@@ -72,9 +72,5 @@ push: need-pulumi need-aws need-docker ## Push story-tts:local to the stack's re
 	@test -n "$(TAG)" || { echo "under which tag? make push TAG=v1.4.0" >&2; exit 1; }
 	@$(BIN)/python -m stack.operations push "$(STACK)" "$(TAG)"
 
-.PHONY: mutations
-mutations: $(DEV) ## Change one number of the stack at a time: which test notices?
-	$(BIN)/python -m tests.stack.mutations
-
 # The tests run the real engine.
 test coverage: | tools

@@ -1,19 +1,18 @@
-"""The queue of jobs that cannot succeed, kept for people to look at and send back."""
+"""The dead-letter queue: jobs that failed for good, kept for inspection and redrive."""
 
 import pulumi
 import pulumi_aws as aws
 
-from stack.iam import Role, Statement
 from stack.naming import Naming
 
 SUFFIX = "-dead-letter"
 RETENTION_SECONDS = 14 * 24 * 3600
-# The worker ends a job itself at its fifth receive; this catches a message that kills every worker first.
+# The worker fails a job at its fifth receive; the redrive covers messages that crash every worker earlier.
 RECEIVES_BEFORE_REDRIVE = 8
 
 
 class DeadLetters(pulumi.ComponentResource):
-    """An encrypted queue that keeps letters for 14 days, as long as SQS can."""
+    """An encrypted queue that keeps messages for 14 days, the longest that SQS offers."""
 
     def __init__(self, *, naming: Naming, protect: bool, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("story-tts:stack:DeadLetters", "dead-letters", None, opts)
@@ -31,14 +30,8 @@ class DeadLetters(pulumi.ComponentResource):
         self.name = self.queue.name
         self.register_outputs({"url": self.url})
 
-    def grant_send(self, role: Role) -> None:
-        """Add letters."""
-        role.receive(
-            "send-dead-letters", [Statement(actions=["sqs:SendMessage"], resources=[self.queue.arn])]
-        )
-
-    def catch(self, source_url: pulumi.Input[str]) -> None:
-        """Take what another queue of this stack could not get rid of."""
+    def redrive_from(self, source_url: pulumi.Input[str]) -> None:
+        """Let SQS move messages here from a queue of this stack after too many receives."""
         aws.sqs.RedrivePolicy(
             "dead-letters-redrive",
             queue_url=source_url,

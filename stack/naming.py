@@ -1,11 +1,11 @@
-"""The one rule that names and tags every resource: all of it follows from the application's name."""
+"""Names and tags of all resources, derived from the application's name."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
-    """Physical names are the application's name and a suffix, so that the stack can be found without it."""
+    """Physical names start with the application's name, so they can be found without Pulumi's state."""
 
     app: str
     environment: str
@@ -28,15 +28,15 @@ class Naming:
 
     @property
     def running_tag(self) -> str:
-        """The image tag that follows what this stack runs, and shields it from the registry's clean-up."""
+        """The image tag of the running image; ECR's lifecycle policy keeps images with such a tag."""
         return f"running-{self.app}"
 
-    def of(self, suffix: str) -> str:
-        """A name of the application's own: story-tts-dead-letter."""
+    def prefixed(self, suffix: str) -> str:
+        """The application's name and a suffix: story-tts-dead-letter."""
         return f"{self.app}-{suffix}"
 
     def tags(self, name: str) -> dict[str, str]:
-        """Tags of one resource: its name, and what cost reports and clean-ups group by."""
+        """The tags of a resource: its name, and the keys that cost reports group by."""
         return {
             "Name": name,
             "Application": self.app,

@@ -1,15 +1,16 @@
-"""What the stack sets on the output bucket where asked to, and what it reports of the table."""
+"""Optional settings of the output bucket, private buckets, and the recovery state of the table."""
 
 import pulumi
 import pulumi_aws as aws
 
 from stack.config import StorageSettings
-from stack.iam import Account, Role, Statement
+from stack.iam import Account, Role
 from stack.naming import Naming
+from stack.permissions import replicate
 
 
 class BucketOptions(pulumi.ComponentResource):
-    """Versioning, lifecycle and replication of a bucket that exists."""
+    """Versioning, lifecycle rules and replication of an existing bucket."""
 
     def __init__(
         self,
@@ -82,7 +83,10 @@ class BucketOptions(pulumi.ComponentResource):
             account_id=self._account.account_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self._grant_copy(role, replica)
+        role.attach_policy(
+            "copy-media",
+            replicate(source_arn=self._account.bucket_arn(self._bucket_name), replica_arn=replica.arn),
+        )
         rules = aws.s3
         aws.s3.BucketReplicationConfig(
             "bucket-replication",
@@ -93,7 +97,7 @@ class BucketOptions(pulumi.ComponentResource):
                     id="all-media",
                     status="Enabled",
                     filter=rules.BucketReplicationConfigRuleFilterArgs(prefix=""),
-                    # A deletion here must not reach the copy that is kept for the worst day.
+                    # The copy is a backup: deletions are not replicated.
                     delete_marker_replication=rules.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
                         status="Disabled"
                     ),
@@ -102,33 +106,12 @@ class BucketOptions(pulumi.ComponentResource):
                     ),
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.grants]),
-        )
-
-    def _grant_copy(self, role: Role, replica: "Replica") -> None:
-        source = self._account.bucket_arn(self._bucket_name)
-        role.receive(
-            "copy-media",
-            [
-                Statement(actions=["s3:GetReplicationConfiguration", "s3:ListBucket"], resources=[source]),
-                Statement(
-                    actions=[
-                        "s3:GetObjectVersionForReplication",
-                        "s3:GetObjectVersionAcl",
-                        "s3:GetObjectVersionTagging",
-                    ],
-                    resources=[pulumi.Output.concat(source, "/*")],
-                ),
-                Statement(
-                    actions=["s3:ReplicateObject", "s3:ReplicateTags"],
-                    resources=[pulumi.Output.concat(replica.arn, "/*")],
-                ),
-            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.policies]),
         )
 
 
 class Replica(pulumi.ComponentResource):
-    """The bucket in another region that copies go to."""
+    """The bucket in another region that receives the copies."""
 
     def __init__(
         self,
@@ -144,7 +127,7 @@ class Replica(pulumi.ComponentResource):
         bucket = private_bucket(
             "replica",
             name=name,
-            tags=naming.tags(naming.of("replica")),
+            tags=naming.tags(naming.prefixed("replica")),
             protect=protect,
             region=region,
             parent=self,
@@ -162,7 +145,7 @@ def private_bucket(
     parent: pulumi.Resource,
     region: str | None = None,
 ) -> aws.s3.Bucket:
-    """A versioned, encrypted bucket that can never be public; in the provider's region by default."""
+    """A versioned, encrypted bucket that cannot be made public; `region` defaults to the provider's."""
     bucket = aws.s3.Bucket(
         resource,
         bucket=name,
@@ -205,14 +188,14 @@ def private_bucket(
     return bucket
 
 
-def report_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:
-    """Whether a table that the stack does not own can be restored to a point in time; a warning where not."""
+def has_point_in_time_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Whether a table of another stack has point-in-time recovery; logs a warning if not."""
 
     def report(table: aws.dynamodb.GetTableResult) -> bool:
         if not table.point_in_time_recovery.enabled:
             pulumi.log.warn(
-                f"the table {table.name} has no point-in-time recovery:"
-                " switch it on in story-infra, which owns it"
+                f"the table {table.name} has no point-in-time recovery;"
+                " enable it in story-infra, which owns the table"
             )
         return bool(table.point_in_time_recovery.enabled)
 

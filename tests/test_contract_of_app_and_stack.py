@@ -9,7 +9,7 @@ from app import deployment, telemetry
 from app.cli.app import app
 from app.settings import HEALTH_PATH, HealthSettings, Settings, variables
 from stack import operations
-from stack import worker_contract as contract
+from stack import worker_interface as contract
 from stack.config import Settings as StackSettings
 from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
 from tests.stack.recording import record

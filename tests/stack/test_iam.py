@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from stack.iam import STARS
+from stack.permissions import WILDCARD_ACTIONS
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -109,7 +109,7 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
 def test_no_star_without_a_reason() -> None:
     """With every feature on, an action on `*` stands on the reasoned list; nothing there is unused."""
     starred = {action for action, resource in allowed(record(EVERYTHING)) if resource == "*"}
-    assert starred == set(STARS)
+    assert starred == set(WILDCARD_ACTIONS)
 
 
 def test_no_action_is_a_pattern() -> None:

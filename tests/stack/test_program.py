@@ -262,7 +262,7 @@ BESIDE: dict[str, str] = {
     "storage.replica_region": "storage.versioning",
     "features.service": "story_infra.source",
 }
-# These say where the foundation is: test_story_infra.py and test_foundation.py try them.
+# These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.
 WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if name != "source"}
 
 

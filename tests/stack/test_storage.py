@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from tests.stack.recording import Recording, record
+from tests.stack.recording import Recording, record, record_afresh
 
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
@@ -106,6 +106,6 @@ def test_the_copying_role_is_s3s() -> None:
 def test_a_table_without_recovery_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """The table is story-infra's: where it cannot be restored to a point in time, the operator is told."""
     with caplog.at_level(logging.WARNING):
-        run = record()
+        run = record_afresh()
     assert run.outputs["table_point_in_time_recovery"] is False
     assert "story-video-tasks has no point-in-time recovery" in caplog.text

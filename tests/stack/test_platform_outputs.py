@@ -10,7 +10,7 @@ from pulumi.runtime import mocks
 
 from app.local.emulator import CREDENTIALS
 from stack.config import StoryInfraSettings
-from stack.story_infra import StoryInfraError, TerraformState, read_story_infra
+from stack.platform_outputs import PlatformError, TerraformState, read_platform
 from tests.stack.recording import STORY_INFRA, Recording, record
 from tests.stack.terraform_state import terraform_state
 
@@ -50,7 +50,7 @@ class Sources:
 
     def refusal(self, outputs: Mapping[str, Any], **more: Any) -> str:
         """The message with which the outputs are refused."""
-        with pytest.raises(StoryInfraError) as refused:
+        with pytest.raises(PlatformError) as refused:
             self.record(outputs, **more)
         return str(refused.value)
 
@@ -96,18 +96,18 @@ def test_a_missing_output_is_named(source: Sources, name: str) -> None:
     """The error names the output, where it was looked for, what it should be, and how to mend it."""
     message = source.refusal(without(name))
     assert f"{name}: missing in " in message
-    assert "it should be " in message
+    assert "it must be " in message
     assert (
         "terraform apply" if source.kind == "s3" else "pulumi up --stack organization/story-infra/production"
     ) in message
 
 
 WRONG = [
-    ("vpc_id", True, "a string that is not empty"),
-    ("vpc_id", " ", "a string that is not empty"),
-    ("private_subnet_ids", "subnet-0a", "a list of strings that is not empty"),
-    ("private_subnet_ids", [], "a list of strings that is not empty"),
-    ("private_subnet_ids", ["subnet-0a", ""], "a list of strings that is not empty"),
+    ("vpc_id", True, "a non-empty string"),
+    ("vpc_id", " ", "a non-empty string"),
+    ("private_subnet_ids", "subnet-0a", "a non-empty list of non-empty strings"),
+    ("private_subnet_ids", [], "a non-empty list of non-empty strings"),
+    ("private_subnet_ids", ["subnet-0a", ""], "a non-empty list of non-empty strings"),
     ("task_queue_urls", {"TEXT": "https://queue"}, "a map with a string under TTS"),
     ("task_queue_arns", ["arn"], "a map with a string under TTS"),
 ]
@@ -117,7 +117,7 @@ WRONG = [
 def test_a_malformed_output_is_named(source: Sources, name: str, value: Any, expected: str) -> None:
     """What it is and what it should be stand side by side."""
     message = source.refusal({**STORY_INFRA, name: value})
-    assert f"it is {value!r}, and should be {expected}." in message
+    assert f"it is {value!r}; it must be {expected}." in message
     assert "Correct it in " in message
     assert message.count(name) == 1
 
@@ -131,7 +131,7 @@ def test_all_faults_at_once(source: Sources) -> None:
 def test_subnets_of_one_zone_are_refused(source: Sources) -> None:
     """A service in one zone goes with it; the error names the subnets and the zone."""
     message = source.refusal(STORY_INFRA, zones={"subnet-0a": "us-east-1c", "subnet-0b": "us-east-1c"})
-    assert "subnet-0a, subnet-0b lie in us-east-1c" in message
+    assert "subnet-0a, subnet-0b are in us-east-1c" in message
 
 
 def test_nothing_is_declared_before_the_outputs_are_good(
@@ -173,12 +173,12 @@ def test_sensitive_outputs_become_secrets(states: Callable[[bytes, str], dict[st
         return asyncio.run(_read(source))
 
     async def _read(source: TerraformState) -> tuple[bool, bool, str]:
-        infra = await read_story_infra(source, roles=True, zone_of=lambda subnet: subnet)
+        infra = await read_platform(source, roles=True, zone_of=lambda subnet: subnet)
         url: Any = infra.task_queue_url
         return await url.is_secret(), isinstance(infra.vpc_id, str), await url.future()
 
     assert read(STORY_INFRA, ["task_queue_urls"]) == (True, True, STORY_INFRA["task_queue_urls"]["TTS"])
-    with pytest.raises(StoryInfraError) as refused:
+    with pytest.raises(PlatformError) as refused:
         read({**STORY_INFRA, "s3_bucket_name": ["hush"]}, ["s3_bucket_name"])
     assert "hush" not in str(refused.value)
 
@@ -193,7 +193,7 @@ def test_a_workspaces_state_is_found(states: Callable[[bytes, str], dict[str, An
 def test_a_missing_state_says_where_it_was_looked_for(states: Callable[[bytes, str], dict[str, Any]]) -> None:
     """The address, the reason and the setting to check, in one message."""
     found = states(b"", "elsewhere.tfstate")
-    with pytest.raises(StoryInfraError) as refused:
+    with pytest.raises(PlatformError) as refused:
         record({"story_infra": found})
     message = str(refused.value)
     assert f"s3://{found['bucket']}/terraform.tfstate (us-east-1)" in message
@@ -203,7 +203,7 @@ def test_a_missing_state_says_where_it_was_looked_for(states: Callable[[bytes, s
 
 def test_an_unknown_profile_is_a_clear_error(states: Callable[[bytes, str], dict[str, Any]]) -> None:
     """No stack trace for a profile that the machine does not have."""
-    with pytest.raises(StoryInfraError, match="nobody"):
+    with pytest.raises(PlatformError, match="nobody"):
         record(
             {
                 "story_infra": {
@@ -219,5 +219,5 @@ def test_an_unknown_profile_is_a_clear_error(states: Callable[[bytes, str], dict
 )
 def test_what_is_no_state_is_refused(states: Callable[[bytes, str], dict[str, Any]], body: bytes) -> None:
     """Another file under the key, or the format of Terraform before 0.12, is named as such."""
-    with pytest.raises(StoryInfraError, match="is not a Terraform state"):
+    with pytest.raises(PlatformError, match="is not a Terraform state"):
         record({"story_infra": states(body, "terraform.tfstate")})
