@@ -17,13 +17,13 @@ NAMESPACE = "story-tts"
 
 
 class SettingsError(pulumi.RunError):
-    """The stack's settings are wrong; Pulumi shows the message without a stack trace."""
+    """The settings are invalid; Pulumi shows the message without a stack trace."""
 
 
 def read_settings(raw: Mapping[str, str], *, stack: str) -> Settings:
-    """Settings from Pulumi's raw configuration (`namespace:key` -> text, groups as JSON).
+    """Read the settings from Pulumi's raw configuration (`namespace:key` -> text, groups as JSON).
 
-    Keys of other namespaces are not looked at. Raises SettingsError with every fault at once.
+    Keys of other namespaces are ignored. Raises SettingsError that lists every fault.
     """
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -34,17 +34,13 @@ def read_settings(raw: Mapping[str, str], *, stack: str) -> Settings:
         try:
             values[key] = json.loads(text) if _is_group(key) else text
         except json.JSONDecodeError:
-            faults.append(
-                _explain([key], f"this is a group of settings, and not {text!r}", _group_example(key))
-            )
+            faults.append(_explain([key], f"this is a group of settings, not {text!r}", _group_example(key)))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as invalid:
         faults += [_translate(error) for error in invalid.errors()]
     if faults:
-        raise SettingsError(
-            f"Pulumi.{stack}.yaml has settings that cannot be used.\n\n" + "\n\n".join(faults)
-        )
+        raise SettingsError(f"Pulumi.{stack}.yaml has invalid settings.\n\n" + "\n\n".join(faults))
     return settings
 
 
@@ -65,14 +61,14 @@ def _translate(error: ErrorDetails) -> str:
 
 
 def _refuse_unknown(path: list[str], known: list[str], model: type[Group]) -> str:
-    """Say what is known there, with the YAML of what was probably meant."""
-    text = f"{NAMESPACE}:{'.'.join(path)}: no such setting"
+    """Name the known settings, and show the YAML of the closest one."""
+    text = f"{NAMESPACE}:{'.'.join(path)}: unknown setting"
     if path == ["region"]:
-        return f"{text}; the region is the provider's.\n{_write('aws:region', 'us-east-1')}"
-    text += f"; known here: {', '.join(known)}."
+        return f"{text}; the region is a setting of the provider.\n{_write('aws:region', 'us-east-1')}"
+    text += f"; known settings: {', '.join(known)}."
     meant = get_close_matches(path[-1], known, n=1)
     if not meant:
-        return f"{text}\nRemove it, or correct its name."
+        return f"{text}\nRemove it or correct its name."
     named = [*path[:-1], meant[0]]
     return f"{text}\n{_write_setting(named, _example(model, named))}"
 
@@ -80,7 +76,7 @@ def _refuse_unknown(path: list[str], known: list[str], model: type[Group]) -> st
 def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "stack" or "key" in error.get("ctx", {}):
         return error["msg"]
-    return f"{error['msg']}, and not {error['input']!r}"
+    return f"{error['msg']}, not {error['input']!r}"
 
 
 def _model_at(path: list[str]) -> tuple[type[Group], list[str]]:
@@ -88,13 +84,13 @@ def _model_at(path: list[str]) -> tuple[type[Group], list[str]]:
     model: type[Group] = Settings
     if path and _is_group(path[0]):
         annotation = Settings.model_fields[path[0]].annotation
-        assert isinstance(annotation, type)  # noqa: S101 - _is_group has looked
+        assert isinstance(annotation, type)  # noqa: S101 - _checked by _is_group
         model = annotation
     return model, sorted(model.model_fields)
 
 
 def _example(model: type[Group], path: list[str]) -> object:
-    """A value that would be right: the field's example, else its default."""
+    """A valid value: the field's example, or its default."""
     named = [part for part in path if part in model.model_fields]
     if not named:
         return "..."
@@ -110,7 +106,7 @@ def _group_example(key: str) -> dict[str, object]:
 
 
 def _explain(path: list[str], text: str, example: object) -> str:
-    # An index into a list ends the path: the whole list is shown.
+    # For an item of a list the whole list is shown.
     keys = [part for part in path if not part.isdigit()]
     return f"{NAMESPACE}:{'.'.join(keys)}: {text}.\n{_write_setting(keys, example)}"
 
@@ -122,6 +118,6 @@ def _write_setting(keys: list[str], value: object) -> str:
 
 
 def _write(key: str, value: object) -> str:
-    """The YAML that sets a key, as a part of a message."""
+    """The YAML that sets a key."""
     shown = yaml.safe_dump({"config": {key: value}}, sort_keys=False).rstrip()
     return "Write, for example:\n\n" + "\n".join(f"    {line}" for line in shown.splitlines())

@@ -37,20 +37,20 @@ FARGATE_SIZES: Mapping[int, tuple[int, ...]] = {
 
 
 class Settings(Group):
-    """All settings of a stack; README.md holds the same table for people."""
+    """All settings of a stack."""
 
     environment: Name = "production"
-    """tag of every resource"""
+    """value of the tag `Environment` on all resources"""
     app_name: Name = "story-tts"
-    """names every resource; another name gives a second deployment in the same account"""
+    """prefix of all resource names; a second deployment in the account needs another"""
     ecr_repository_name: RepositoryName = "story-tts"
-    """ECR repository of the image"""
+    """name of the ECR repository"""
     app_image_tag: ImageTag | None = Field(default=None, examples=["v1.4.0"])
-    """tag that the built image is pushed as; unset: `src-` and a hash of its sources"""
+    """tag of the built image; unset: `src-` and a hash of the sources"""
     app_count: int = Field(default=1, ge=0, le=500)
-    """tasks that always run"""
+    """minimum number of tasks; without scaling, the number of tasks"""
     cpu: int = 1024
-    """CPU units of a task (1024 is one vCPU)"""
+    """CPU units of a task; 1024 is one vCPU"""
     memory: int = 2048
     """memory of a task in MiB"""
     app_port: int = Field(default=8000, ge=1024, le=65535)
@@ -70,11 +70,11 @@ class Settings(Group):
     def _task_size(self) -> Self:
         if self.cpu not in FARGATE_SIZES:
             sizes = ", ".join(map(str, FARGATE_SIZES))
-            raise _fault("cpu", f"Fargate has tasks of {sizes} CPU units, not of {self.cpu}", 1024)
+            raise _fault("cpu", f"Fargate offers {sizes} CPU units, not {self.cpu}", 1024)
         if self.memory not in FARGATE_SIZES[self.cpu]:
             offered = FARGATE_SIZES[self.cpu]
             text = (
-                f"Fargate gives {self.cpu} CPU units {offered[0]} to {offered[-1]} MiB"
+                f"with {self.cpu} CPU units Fargate offers {offered[0]} to {offered[-1]} MiB"
                 f" (one of {', '.join(map(str, offered))}), not {self.memory}"
             )
             raise _fault("memory", text, offered[0])
@@ -83,44 +83,42 @@ class Settings(Group):
     @model_validator(mode="after")
     def _image_tag(self) -> Self:
         if self.app_image_tag == "latest":
-            text = "a tag that moves cannot be rolled back to: name a version, or leave it out"
+            text = "the tag `latest` moves, so a rollback to it is impossible; use a version, or remove this"
             raise _fault("app_image_tag", text, "v1.4.0")
         if self.app_image_tag and self.app_image_tag.startswith(("running-", "buildcache")):
-            raise _fault(
-                "app_image_tag", "running-* and buildcache* are tags that this stack moves itself", "v1.4.0"
-            )
+            text = "tags running-* and buildcache* are reserved for this stack; use another"
+            raise _fault("app_image_tag", text, "v1.4.0")
         if self.app_image_tag and not self.image.builds:
-            text = "nothing is built while image names an existing tag or digest: remove one of the two"
+            text = "no image is built while image.existing_tag or existing_digest is set; remove one of them"
             raise _fault("app_image_tag", text, "v1.4.0")
         return self
 
     @model_validator(mode="after")
     def _counts(self) -> Self:
         if self.scaling.enabled and self.app_count > self.scaling.max_tasks:
-            text = f"the maximum is below app_count ({self.app_count}), the tasks that always run"
+            text = f"the maximum is below app_count ({self.app_count}), the minimum number of tasks"
             raise _fault("scaling.max_tasks", text, self.app_count)
         return self
 
     @model_validator(mode="after")
-    def _foundation(self) -> Self:
+    def _platform(self) -> Self:
         own = self.story_infra.source == "own"
         if own and self.network.endpoints == "existing":
-            raise _fault(
-                "network.endpoints", "a VPC of this stack has no endpoints yet: create, or nat", "create"
-            )
+            text = "the VPC of an own platform has no endpoints; use create or nat"
+            raise _fault("network.endpoints", text, "create")
         if not own and not self.features.service:
-            text = "without a service there is only a foundation to make, and story_infra.source is not `own`"
+            text = "`false` creates only the platform, and requires story_infra.source `own`"
             raise _fault("features.service", text, True)
         return self
 
     @property
     def min_tasks(self) -> int:
-        """The autoscaler's floor."""
+        """The minimum number of tasks."""
         return 0 if self.scaling.to_zero else self.app_count
 
     @property
     def endpoints(self) -> Literal["create", "existing", "nat"]:
-        """How tasks reach AWS: as set, or what the foundation's source makes the safe choice."""
+        """The setting network.endpoints, or its default, which depends on the platform."""
         if self.network.endpoints:
             return self.network.endpoints
         return "create" if self.story_infra.source == "own" else "existing"
