@@ -1,4 +1,4 @@
-"""The settings: defaults, refusals, and errors that say what to write."""
+"""The settings: defaults, validation and error messages."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from stack.config import FARGATE_SIZES, Settings, SettingsError, read_settings
 
 
 def read(**settings: Any) -> Settings:
-    """Settings from values as Pulumi hands them over: text, groups as JSON."""
+    """Settings from values as Pulumi passes them: strings, with groups as JSON."""
     raw = {
         f"story-tts:{key}": json.dumps(value) if isinstance(value, dict) else str(value)
         for key, value in settings.items()
@@ -19,14 +19,14 @@ def read(**settings: Any) -> Settings:
 
 
 def refusal(**settings: Any) -> str:
-    """The message with which settings are refused."""
+    """The error message for invalid settings."""
     with pytest.raises(SettingsError) as refused:
         read(**settings)
     return str(refused.value)
 
 
 def test_defaults_are_those_of_the_earlier_service() -> None:
-    """Without settings the service has the size, count and port that it had before."""
+    """The defaults are the size, count and port of the earlier service."""
     settings = read()
     earlier = {
         "app_name": "story-tts",
@@ -41,7 +41,7 @@ def test_defaults_are_those_of_the_earlier_service() -> None:
 
 @pytest.mark.parametrize(("cpu", "sizes"), FARGATE_SIZES.items())
 def test_every_size_that_fargate_has_is_taken(cpu: int, sizes: tuple[int, ...]) -> None:
-    """Each pair of Fargate's table passes, and the sizes beside its ends do not."""
+    """Every size that Fargate offers is accepted, and sizes outside its range are not."""
     for memory in sizes:
         assert (cpu, memory) == (read(cpu=cpu, memory=memory).cpu, memory)
     assert f"story-tts:memory: with {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[0] - 1)
@@ -128,7 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 def test_a_bad_value_is_refused_with_the_yaml_to_write(
     settings: dict[str, Any], key: str, reason: str
 ) -> None:
-    """The message names the key and the reason, and shows YAML that parses and holds that key."""
+    """The error names the key and the reason, and shows valid YAML with that key."""
     message = refusal(**settings)
     assert f"{key}: " in message
     assert reason in message
@@ -156,14 +156,14 @@ def test_a_bad_value_is_refused_with_the_yaml_to_write(
 def test_an_unknown_key_is_an_error_with_the_yaml_to_write(
     settings: dict[str, Any], named: str, meant: dict[str, Any]
 ) -> None:
-    """A misspelt key is never passed over in silence, and the message shows what was probably meant."""
+    """A misspelt key is an error that shows the closest known key."""
     message = refusal(**settings)
     assert f"{named}: unknown setting; " in message
     assert yaml.safe_load(message.split("Write, for example:\n\n", 1)[1]) == {"config": meant}
 
 
 def test_a_key_like_no_other_is_an_error_that_lists_what_is_known() -> None:
-    """Where nothing comes near, the message says what there is."""
+    """If no known key is close, the error lists the known keys."""
     message = refusal(spot={"xyz": 1})
     assert (
         "story-tts:spot.xyz: unknown setting; known settings: fargate_base, fargate_weight, spot_weight."
@@ -173,23 +173,23 @@ def test_a_key_like_no_other_is_an_error_that_lists_what_is_known() -> None:
 
 
 def test_every_fault_is_listed_at_once() -> None:
-    """Three faults take one run to see, not three."""
+    """One error lists every fault."""
     message = refusal(app_port=1, memry=1, scaling={"max_tasks": "x"})
     assert [part in message for part in ("app_port", "memry", "scaling.max_tasks")] == [True] * 3
 
 
 def test_the_message_names_the_file() -> None:
-    """Whoever reads the error knows which file to open."""
+    """The error names the file to edit."""
     assert refusal(cpu=1).startswith("Pulumi.dev.yaml ")
 
 
 def test_other_namespaces_are_left_alone() -> None:
-    """aws:region and its like are the provider's business."""
+    """Settings of the provider, such as aws:region, are ignored."""
     assert read_settings({"aws:region": "us-east-1"}, stack="dev") == Settings()
 
 
 def test_settings_cannot_be_changed() -> None:
-    """What was validated stays what it was."""
+    """Settings are immutable."""
     with pytest.raises(ValueError, match="frozen"):
         Settings().cpu = 512
 
@@ -198,7 +198,7 @@ def test_settings_cannot_be_changed() -> None:
     ("settings", "floor"), [({}, 1), ({"app_count": 3}, 3), ({"scaling": {"to_zero": True}}, 0)]
 )
 def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> None:
-    """app_count tasks always run, unless the service may go to zero."""
+    """The minimum is app_count, or 0 with to_zero."""
     assert read(**settings).min_tasks == floor
 
 
@@ -212,5 +212,5 @@ def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> No
     ],
 )
 def test_how_tasks_reach_aws(settings: dict[str, Any], way: str) -> None:
-    """story-infra's VPC is taken to have endpoints, an own one gets them; a setting overrules both."""
+    """Endpoints are created for an own platform and expected of an existing one, unless set otherwise."""
     assert read(**settings).endpoints == way
