@@ -108,6 +108,8 @@ class Recorder(mocks.Mocks):
     def _computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
         physical = args.inputs.get("name") or args.inputs.get("bucket") or args.name
         computed = {"arn": f"arn:aws:{args.typ.split(':')[1].split('/')[0]}:{REGION}:{ACCOUNT}:{physical}"}
+        if args.typ == "aws:iam/role:Role":
+            computed["arn"] = f"arn:aws:iam::{ACCOUNT}:role/{physical}"
         if args.typ == "aws:sqs/queue:Queue":
             computed["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"
         if args.typ == "aws:ecr/repository:Repository":
