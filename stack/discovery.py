@@ -35,8 +35,9 @@ class Discovery(pulumi.ComponentResource):
                     aws.servicediscovery.ServiceDnsConfigDnsRecordArgs(type="A", ttl=RECORD_TTL_SECONDS)
                 ],
             ),
-            # ECS reports the container's health; the failure threshold is always one report.
-            health_check_custom_config=aws.servicediscovery.ServiceHealthCheckCustomConfigArgs(),
+            # ECS reports the container's health. The threshold is always 1 and deprecated; but the provider drops
+            # an empty block, and then plans a replacement at every update. The dict form does not warn.
+            health_check_custom_config={"failure_threshold": 1},
             # Instances of killed tasks would otherwise block the deletion of the service.
             force_destroy=True,
             tags=naming.tags(naming.app),

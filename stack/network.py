@@ -143,7 +143,7 @@ class Network(pulumi.ComponentResource):
                 ip_protocol=protocol,
                 from_port=DNS_PORT,
                 to_port=DNS_PORT,
-                description="the VPC's resolver",
+                description="DNS resolver of the VPC",
                 tags=self._naming.tags(self._naming.prefixed(name)),
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -74,6 +74,24 @@ def test_the_schemas_refuse_a_wrong_resource(declared: dict[str, Any]) -> None:
         assert [finding for finding in found if name in finding] != [], name
 
 
+def empty_blocks(value: object, path: str) -> Iterator[str]:
+    """The places of empty objects within a value."""
+    if isinstance(value, dict):
+        if not value:
+            yield path
+        for name, item in value.items():
+            yield from empty_blocks(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from empty_blocks(item, path)
+
+
+def test_no_block_is_empty(declared: dict[str, Any]) -> None:
+    """The provider drops an empty block, and plans the difference for ever."""
+    places = [place for name, item in declared["Resources"].items() for place in empty_blocks(item, name)]
+    assert places == []
+
+
 def test_no_read_only_property_is_set(declared: dict[str, Any]) -> None:
     """Nothing that AWS computes is declared; cfn-lint's own rule for this looks at nothing."""
     assert [

@@ -278,4 +278,4 @@ def test_discovery(plain: Recording) -> None:
         "routingPolicy": "MULTIVALUE",
         "dnsRecords": [{"type": "A", "ttl": 10}],
     }
-    assert service["healthCheckCustomConfig"] == {}
+    assert service["healthCheckCustomConfig"] == {"failureThreshold": 1}
