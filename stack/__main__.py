@@ -46,15 +46,17 @@ async def program() -> Outputs:
     settings = read_settings(raw, stack=pulumi.get_stack())
     naming = Naming(app=settings.app_name, environment=settings.environment, stack=pulumi.get_stack())
     account = current_account()
+    foundation = None
     if settings.story_infra.source == "own":
         foundation = create_foundation(settings, naming=naming, account=account)
-        platform, vpc, outputs = foundation.platform, foundation.vpc.network, foundation.outputs
-    else:
-        platform = await find_platform(settings)
-        vpc, outputs = find_vpc(settings, platform), {}
+    outputs = foundation.outputs if foundation else {}
     if not settings.features.service:
         return outputs
-    return outputs | Deployment(settings, naming=naming, account=account, platform=platform, vpc=vpc).run()
+    platform = foundation.platform if foundation else await find_platform(settings)
+    deployment = Deployment(
+        settings, naming=naming, account=account, platform=platform, foundation=foundation
+    )
+    return outputs | deployment.run()
 
 
 def create_foundation(settings: Settings, *, naming: Naming, account: Account) -> Foundation:
@@ -95,14 +97,20 @@ class Deployment:
     """The service on a platform, declared in the order of its dependencies."""
 
     def __init__(
-        self, settings: Settings, *, naming: Naming, account: Account, platform: Platform, vpc: VpcNetwork
+        self,
+        settings: Settings,
+        *,
+        naming: Naming,
+        account: Account,
+        platform: Platform,
+        foundation: Foundation | None,
     ) -> None:
         self.settings = settings
         self.naming = naming
         self.account = account
         self.platform = platform
-        self.vpc = vpc
-        self.own_platform = settings.story_infra.source == "own"
+        self.foundation = foundation
+        self.vpc = foundation.vpc.network if foundation else find_vpc(settings, platform)
         self.protect = settings.features.protect
 
     def run(self) -> Outputs:
@@ -114,7 +122,7 @@ class Deployment:
             retain=self.protect,
         )
         dead_letters = DeadLetters(naming=self.naming, protect=self.protect)
-        if self.own_platform:
+        if self.foundation:
             dead_letters.redrive_from(self.platform.task_queue_url)
         roles = self.make_roles(repository=repository, logs=logs, dead_letters=dead_letters)
         repository.allow_pull(roles.arns.execution)
@@ -315,6 +323,7 @@ class Deployment:
             naming=self.naming,
             settings=self.settings.storage,
             bucket_name=self.platform.s3_bucket_name,
+            versioning=self.foundation.media.versioning if self.foundation else None,
             account=self.account,
             protect=self.protect,
         )
@@ -323,7 +332,7 @@ class Deployment:
         """Whether the table has point-in-time recovery."""
         return (
             True
-            if self.own_platform
+            if self.foundation
             else has_point_in_time_recovery(self.platform.story_video_tasks_table_name)
         )
 

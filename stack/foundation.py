@@ -58,7 +58,7 @@ class Foundation(pulumi.ComponentResource):
         self.topic = self._topic()
         self.queue = self._queue()
         self.table = self._table()
-        self.bucket = private_bucket(
+        self.media = private_bucket(
             "media",
             name=f"{naming.app}-media-{account.account_id}-{account.region}",
             tags=naming.tags(naming.prefixed("media")),
@@ -205,7 +205,7 @@ class Foundation(pulumi.ComponentResource):
             *consume_queue(self.queue.arn),
             *send_messages(self._account.arn("sqs", f"*{DEAD_LETTER_SUFFIX}")),
             *write_task_rows(self.table.arn),
-            *write_media([self.bucket.arn]),
+            *write_media([self.media.bucket.arn]),
             *protect_tasks(self._account.tasks_arn(self.cluster.name)),
         ]
 
@@ -220,7 +220,7 @@ class Foundation(pulumi.ComponentResource):
             task_queue_url=self.queue.url,
             task_queue_arn=self.queue.arn,
             story_video_tasks_table_name=self.table.name,
-            s3_bucket_name=self.bucket.bucket,
+            s3_bucket_name=self.media.bucket.bucket,
             sns_topic_arn=self.topic.arn,
             ecs_task_execution_role_arn=self.execution_role.arn,
             ecs_task_role_arn=self.task_role.arn,
@@ -239,6 +239,6 @@ class Foundation(pulumi.ComponentResource):
             "task_queue_urls": {TTS: self.queue.url},
             "task_queue_arns": {TTS: self.queue.arn},
             "story_video_tasks_table_name": self.table.name,
-            "s3_bucket_name": self.bucket.bucket,
+            "s3_bucket_name": self.media.bucket.bucket,
             "sns_topic_arn": self.topic.arn,
         }

@@ -1,5 +1,7 @@
 """Optional settings of the output bucket, private buckets, and the recovery state of the table."""
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
@@ -9,8 +11,20 @@ from stack.naming import Naming
 from stack.permissions import replicate
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrivateBucket:
+    """A bucket of this stack, and the resource that versions it."""
+
+    bucket: aws.s3.Bucket
+    versioning: aws.s3.BucketVersioning
+
+
 class BucketOptions(pulumi.ComponentResource):
-    """Versioning, lifecycle rules and replication of an existing bucket."""
+    """Versioning, lifecycle rules and replication of the output bucket.
+
+    `versioning` is the resource that versions the bucket already, if this stack created it: S3 has one such
+    configuration per bucket.
+    """
 
     def __init__(
         self,
@@ -18,6 +32,7 @@ class BucketOptions(pulumi.ComponentResource):
         naming: Naming,
         settings: StorageSettings,
         bucket_name: pulumi.Input[str],
+        versioning: aws.s3.BucketVersioning | None,
         account: Account,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
@@ -26,7 +41,8 @@ class BucketOptions(pulumi.ComponentResource):
         self._naming = naming
         self._bucket_name = bucket_name
         self._account = account
-        versioning = self._versioning() if settings.versioning else None
+        if settings.versioning and versioning is None:
+            versioning = self._versioning()
         if settings.lifecycle:
             self._lifecycle(settings)
         if settings.replica_region and versioning:
@@ -132,7 +148,7 @@ class Replica(pulumi.ComponentResource):
             region=region,
             parent=self,
         )
-        self.arn = bucket.arn
+        self.arn = bucket.bucket.arn
         self.register_outputs({"arn": self.arn})
 
 
@@ -144,7 +160,7 @@ def private_bucket(
     protect: bool,
     parent: pulumi.Resource,
     region: str | None = None,
-) -> aws.s3.Bucket:
+) -> PrivateBucket:
     """A versioned, encrypted bucket that cannot be made public; `region` defaults to the provider's."""
     bucket = aws.s3.Bucket(
         resource,
@@ -178,14 +194,14 @@ def private_bucket(
         ],
         opts=opts,
     )
-    aws.s3.BucketVersioning(
+    versioning = aws.s3.BucketVersioning(
         f"{resource}-versioning",
         bucket=bucket.bucket,
         region=region,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
         opts=opts,
     )
-    return bucket
+    return PrivateBucket(bucket=bucket, versioning=versioning)
 
 
 def has_point_in_time_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:

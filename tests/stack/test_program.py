@@ -33,6 +33,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "existing-repository": {"image": {"repository": "existing"}},
     "no-cache": {"image": {"cache": False}},
     "topic": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
+    "own-storage": {
+        "story_infra": {"source": "own"},
+        "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"},
+    },
     "storage": {"storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"}},
 }
 
@@ -44,6 +48,26 @@ def test_every_variant_runs_in_both_modes(variant: str) -> None:
     up, preview = (record(VARIANTS[variant], preview=mode) for mode in (False, True))
     declared = {(item.type, item.name) for item in preview.resources}
     assert declared == {(item.type, item.name) for item in up.resources}
+
+
+PARTS_OF_A_BUCKET = {
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_two_resources_are_one_at_aws(variant: str) -> None:
+    """Two resources for the same part of a bucket would undo each other at every update."""
+    parts = [
+        (item.type, item.inputs["bucket"])
+        for item in record(VARIANTS[variant]).resources
+        if item.type in PARTS_OF_A_BUCKET
+    ]
+    assert sorted(parts) == sorted(set(parts))
 
 
 def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
