@@ -293,6 +293,10 @@ class Deployment:
     ) -> ServiceArgs:
         """Where tasks run, and the resources that must exist before the first task."""
         scaled = self.settings.scaling.enabled
+        depends_on = [*roles.policies, *network.endpoints]
+        if self.foundation:
+            # The cluster has the capacity providers before the service uses them, and loses them after it.
+            depends_on.append(self.foundation.capacity_providers)
         return ServiceArgs(
             cluster_name=self.platform.ecs_cluster_name,
             subnet_ids=self.platform.private_subnet_ids,
@@ -302,7 +306,7 @@ class Deployment:
             scaled=scaled,
             exec_enabled=self.settings.features.exec,
             alarm_names=monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else [],
-            depends_on=[*roles.policies, *network.endpoints],
+            depends_on=depends_on,
         )
 
     def scale(self, service: WorkerService, *, metrics: WorkloadMetrics) -> None:

@@ -35,8 +35,8 @@ class Discovery(pulumi.ComponentResource):
                     aws.servicediscovery.ServiceDnsConfigDnsRecordArgs(type="A", ttl=RECORD_TTL_SECONDS)
                 ],
             ),
-            # ECS reports the container's health. The threshold is deprecated, but the provider drops an empty block
-            # and plans a replacement at every update. The dict form does not warn of the deprecation.
+            # ECS reports the container's health. The threshold is deprecated, but the provider drops an empty
+            # block and plans a replacement at every update. The dict form does not warn of the deprecation.
             health_check_custom_config={"failure_threshold": 1},
             # Instances of killed tasks would otherwise block the deletion of the service.
             force_destroy=True,

@@ -55,6 +55,7 @@ class Foundation(pulumi.ComponentResource):
         if endpoints:
             self._create_shared_endpoints(exec_enabled=exec_enabled)
         self.cluster = self._cluster()
+        self.capacity_providers = self._capacity_providers()
         self.topic = self._topic()
         self.queue = self._queue()
         self.table = self._table()
@@ -102,16 +103,17 @@ class Foundation(pulumi.ComponentResource):
 
     def _cluster(self) -> aws.ecs.Cluster:
         name = self._naming.prefixed("cluster")
-        cluster = aws.ecs.Cluster(
+        return aws.ecs.Cluster(
             "cluster", name=name, tags=self._naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
         )
-        aws.ecs.ClusterCapacityProviders(
+
+    def _capacity_providers(self) -> aws.ecs.ClusterCapacityProviders:
+        return aws.ecs.ClusterCapacityProviders(
             "cluster-capacity",
-            cluster_name=cluster.name,
+            cluster_name=self.cluster.name,
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return cluster
 
     def _topic(self) -> aws.sns.Topic:
         name = self._naming.prefixed("jobs")

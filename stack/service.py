@@ -180,6 +180,9 @@ class WorkerService(pulumi.ComponentResource):
             service_registries=_registries(deployment, service.registry_arn),
             deployment_controller=aws.ecs.ServiceDeploymentControllerArgs(type="ECS"),
             deployment_configuration=_deployment_configuration(deployment),
+            # The API reference names rolling updates only; blue/green deployments have it as well:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-failure-detection.html
+            # The provider's acceptance test BlueGreenDeployment_circuitBreakerRollback rolls one back by it.
             deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(
                 enable=True, rollback=True
             ),

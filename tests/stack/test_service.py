@@ -251,6 +251,21 @@ def test_the_service_starts_after_its_grants_and_endpoints() -> None:
     } == names  # fmt: skip
 
 
+def test_the_service_waits_for_the_clusters_capacity_providers() -> None:
+    """On an own cluster the service exists only while the cluster has Fargate and Spot."""
+    run = record({"story_infra": {"source": "own"}, "spot": {"spot_weight": 1}})
+    after = run.options[f"{SERVICE} service"].depends_on
+    assert isinstance(after, list)
+    assert "cluster-capacity" in {resource._name for resource in after}
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "blue_green"])
+def test_every_strategy_rolls_back(strategy: str) -> None:
+    """The circuit breaker rolls back rolling and blue/green deployments."""
+    service = record({"deployment": {"strategy": strategy}}).one(SERVICE)
+    assert service["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+
+
 def test_the_dead_letter_queue(plain: Recording, own: Recording) -> None:
     """The dead-letter queue is encrypted, keeps messages for 14 days, and an own queue redrives to it."""
     queue = plain.one("aws:sqs/queue:Queue")
