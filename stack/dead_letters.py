@@ -4,11 +4,13 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.naming import Naming
+from stack.worker_interface import MAX_MESSAGE_BYTES
 
 SUFFIX = "-dead-letter"
 RETENTION_SECONDS = 14 * 24 * 3600
-# The worker fails a job at its fifth receive; the redrive covers messages that crash every worker earlier.
-RECEIVES_BEFORE_REDRIVE = 8
+# SQS's maximum. Receives that are not attempts count too: of a job that another worker holds, or that returns
+# because AWS does not answer. The worker fails a job itself, and writes the reason; SQS writes none.
+RECEIVES_BEFORE_REDRIVE = 1000
 
 
 class DeadLetters(pulumi.ComponentResource):
@@ -20,6 +22,7 @@ class DeadLetters(pulumi.ComponentResource):
         self.queue = aws.sqs.Queue(
             "dead-letters",
             name=name,
+            max_message_size=MAX_MESSAGE_BYTES,
             message_retention_seconds=RETENTION_SECONDS,
             sqs_managed_sse_enabled=True,
             tags=naming.tags(name),

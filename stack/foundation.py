@@ -23,6 +23,7 @@ from stack.permissions import (
 from stack.platform_outputs import TTS, Platform
 from stack.storage import private_bucket
 from stack.vpc import Vpc
+from stack.worker_interface import MAX_MESSAGE_BYTES
 
 QUEUE_VISIBILITY_SECONDS = 60
 QUEUE_RETENTION_SECONDS = 14 * 24 * 3600
@@ -118,7 +119,11 @@ class Foundation(pulumi.ComponentResource):
     def _topic(self) -> aws.sns.Topic:
         name = self._naming.prefixed("jobs")
         return aws.sns.Topic(
-            "jobs", name=name, tags=self._naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
+            "jobs",
+            name=name,
+            maximum_message_size=MAX_MESSAGE_BYTES,
+            tags=self._naming.tags(name),
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _queue(self) -> aws.sqs.Queue:
@@ -126,6 +131,7 @@ class Foundation(pulumi.ComponentResource):
         queue = aws.sqs.Queue(
             "jobs",
             name=name,
+            max_message_size=MAX_MESSAGE_BYTES,
             visibility_timeout_seconds=QUEUE_VISIBILITY_SECONDS,
             message_retention_seconds=QUEUE_RETENTION_SECONDS,
             receive_wait_time_seconds=LONG_POLL_SECONDS,

@@ -10,6 +10,9 @@ HEALTH_PATH = "/healthz"
 USER = "10001:10001"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - the mount point of a volume of the task's own
 
+# The largest job message. SQS and SNS have a default of 256 KiB for queues and topics.
+MAX_MESSAGE_BYTES = 1024 * 1024
+
 # CloudWatch metrics in embedded metric format, with the dimension SERVICE_DIMENSION set to app_name.
 METRIC_NAMESPACE = "story-tts"
 SERVICE_DIMENSION = "service"

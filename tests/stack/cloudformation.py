@@ -231,6 +231,7 @@ TRANSLATIONS: Mapping[str, Translation] = {
         type="AWS::SQS::Queue",
         names={
             "name": "QueueName",
+            "maxMessageSize": "MaximumMessageSize",
             "messageRetentionSeconds": "MessageRetentionPeriod",
             "receiveWaitTimeSeconds": "ReceiveMessageWaitTimeSeconds",
             "visibilityTimeoutSeconds": "VisibilityTimeout",

@@ -278,7 +278,7 @@ def test_the_dead_letter_queue(plain: Recording, own: Recording) -> None:
     redrive = json.loads(own.one("aws:sqs/redrivePolicy:RedrivePolicy")["redrivePolicy"])
     assert redrive == {
         "deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-tts-dead-letter",
-        "maxReceiveCount": 8,
+        "maxReceiveCount": 1000,
     }
 
 
