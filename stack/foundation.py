@@ -62,7 +62,7 @@ class Foundation(pulumi.ComponentResource):
         self.table = self._table()
         self.media = private_bucket(
             "media",
-            name=f"{naming.app}-media-{account.account_id}-{account.region}",
+            name=naming.media_bucket(account_id=account.account_id, region=account.region),
             tags=naming.tags(naming.prefixed("media")),
             protect=protect,
             parent=self,

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from stack.config import setting_error
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET_NAME_LENGTH = 63
+
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
@@ -35,6 +40,19 @@ class Naming:
         """The application's name and a suffix: story-tts-dead-letter."""
         return f"{self.app}-{suffix}"
 
+    def media_bucket(self, *, account_id: str, region: str) -> str:
+        """The bucket of an own platform, unique in the world. Raises SettingsError if it is too long."""
+        name = f"{self.app}-media-{account_id}-{region}"
+        if len(name) > BUCKET_NAME_LENGTH:
+            text = (
+                f"{self.app} makes the bucket name {name}, of {len(name)} characters;"
+                f" S3 allows {BUCKET_NAME_LENGTH}"
+            )
+            raise setting_error(
+                "app_name", text, example=self.app[: BUCKET_NAME_LENGTH - len(name)].rstrip("-")
+            )
+        return name
+
     def tags(self, name: str) -> dict[str, str]:
         """The tags of a resource: its name, and the keys that cost reports group by."""
         return {
@@ -44,3 +62,15 @@ class Naming:
             "ManagedBy": "pulumi",
             "Stack": self.stack,
         }
+
+
+def replica_bucket(source: str, *, region: str) -> str:
+    """The name of a bucket's replica. Raises SettingsError if it is too long."""
+    name = f"{source}-{region}"
+    if len(name) > BUCKET_NAME_LENGTH:
+        text = (
+            f"the default is {name}, of {len(name)} characters, and S3 allows {BUCKET_NAME_LENGTH};"
+            " choose a name"
+        )
+        raise setting_error("storage.replica_bucket", text, example=f"media-{region}")
+    return name

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from stack.config import StorageSettings
 from stack.iam import Account, Role
-from stack.naming import Naming
+from stack.naming import Naming, replica_bucket
 from stack.permissions import replicate
 
 
@@ -46,7 +46,7 @@ class BucketOptions(pulumi.ComponentResource):
         if settings.lifecycle:
             self._lifecycle(settings)
         if settings.replica_region and versioning:
-            self._replicate(settings.replica_region, versioning=versioning, protect=protect)
+            self._replicate(settings, region=settings.replica_region, versioning=versioning, protect=protect)
         self.register_outputs({})
 
     def _versioning(self) -> aws.s3.BucketVersioning:
@@ -83,10 +83,12 @@ class BucketOptions(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _replicate(self, region: str, *, versioning: aws.s3.BucketVersioning, protect: bool) -> None:
+    def _replicate(
+        self, settings: StorageSettings, *, region: str, versioning: aws.s3.BucketVersioning, protect: bool
+    ) -> None:
         replica = Replica(
             naming=self._naming,
-            source=self._bucket_name,
+            name=settings.replica_bucket or replica_name(self._bucket_name, region=region),
             region=region,
             protect=protect,
             opts=pulumi.ResourceOptions(parent=self),
@@ -133,13 +135,12 @@ class Replica(pulumi.ComponentResource):
         self,
         *,
         naming: Naming,
-        source: pulumi.Input[str],
+        name: pulumi.Input[str],
         region: str,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Replica", "replica", None, opts)
-        name = pulumi.Output.concat(source, "-", region)
         bucket = private_bucket(
             "replica",
             name=name,
@@ -150,6 +151,13 @@ class Replica(pulumi.ComponentResource):
         )
         self.arn = bucket.bucket.arn
         self.register_outputs({"arn": self.arn})
+
+
+def replica_name(source: pulumi.Input[str], *, region: str) -> pulumi.Input[str]:
+    """The name of a bucket's replica. Raises SettingsError if it is too long."""
+    if isinstance(source, str):
+        return replica_bucket(source, region=region)
+    return pulumi.Output.concat(source).apply(lambda name: replica_bucket(name, region=region))
 
 
 def private_bucket(

@@ -10,7 +10,7 @@ from stack.config.groups import (
     StorageSettings,
     StoryInfraSettings,
 )
-from stack.config.reading import SettingsError, read_settings
+from stack.config.reading import SettingsError, read_settings, setting_error
 from stack.config.settings import FARGATE_SIZES, Settings
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "StorageSettings",
     "StoryInfraSettings",
     "read_settings",
+    "setting_error",
 ]

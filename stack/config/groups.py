@@ -203,6 +203,8 @@ class StorageSettings(Group):
     """days that incomplete uploads are kept, with lifecycle"""
     replica_region: Region | None = Field(default=None, examples=["eu-central-1"])
     """replicate new objects to a bucket in this region; requires versioning"""
+    replica_bucket: BucketName | None = Field(default=None, examples=["story-media-replica"])
+    """name of that bucket; unset: the output bucket's name and the region"""
 
     @model_validator(mode="after")
     def _replication_needs_versions(self) -> Self:

@@ -44,6 +44,11 @@ def read_settings(raw: Mapping[str, str], *, stack: str) -> Settings:
     return settings
 
 
+def setting_error(key: str, text: str, *, example: object) -> SettingsError:
+    """An error for a setting (`group.name`) whose value proves wrong only while the program runs."""
+    return SettingsError(_explain(key.split("."), text, example))
+
+
 def _is_group(key: str) -> bool:
     field = Settings.model_fields.get(key)
     return field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Group)

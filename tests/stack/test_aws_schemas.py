@@ -61,6 +61,12 @@ def test_the_schemas_accept_every_resource(declared: dict[str, Any]) -> None:
     assert findings(declared) == []
 
 
+def test_the_longest_name_fits() -> None:
+    """Every name that is composed of the longest application name keeps to AWS's limits."""
+    run = record({"app_name": "a" * 32, "story_infra": {"source": "own"}})
+    assert findings(template(run.resources)) == []
+
+
 def test_the_schemas_refuse_a_wrong_resource(declared: dict[str, Any]) -> None:
     """The translation hides nothing: unknown, missing and malformed properties are found."""
     wrong = json.loads(json.dumps(declared))

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from stack.config import SettingsError
+from stack.naming import Naming
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -206,3 +208,11 @@ def test_media_are_private_and_kept(own: Recording) -> None:
     ] == [True] * 4
     assert own.options["aws:s3/bucket:Bucket media"].protect is True
     assert own.options["aws:dynamodb/table:Table tasks"].protect is True
+
+
+def test_a_bucket_whose_name_is_too_long_is_refused() -> None:
+    """S3 allows 63 characters: the error shows an app_name that is short enough."""
+    naming = Naming(app="a" * 32, environment="x", stack="x")
+    with pytest.raises(SettingsError, match=r"story-tts:app_name: .* of 66 characters") as refused:
+        naming.media_bucket(account_id=ACCOUNT, region="ap-southeast-2")
+    assert f"story-tts:app_name: {'a' * 29}\n" in f"{refused.value}\n"

@@ -264,6 +264,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "storage.lifecycle": {"storage": {"lifecycle": True}},
     "storage.noncurrent_days": {"storage": {"lifecycle": True, "noncurrent_days": 9}},
     "storage.incomplete_upload_days": {"storage": {"lifecycle": True, "incomplete_upload_days": 9}},
+    "storage.replica_bucket": {
+        "storage": {"versioning": True, "replica_region": "eu-west-1", "replica_bucket": "other-replica"}
+    },
     "storage.replica_region": {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
     "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
     "worker.voice": {"worker": {"voice": "bf_emma"}},
@@ -284,6 +287,7 @@ BESIDE: dict[str, str] = {
     "storage.noncurrent_days": "storage.lifecycle",
     "storage.incomplete_upload_days": "storage.lifecycle",
     "storage.replica_region": "storage.versioning",
+    "storage.replica_bucket": "storage.replica_region",
     "features.service": "story_infra.source",
 }
 # These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from tests.stack.recording import Recording, record, record_afresh
+from stack.config import SettingsError
+from tests.stack.recording import STORY_INFRA, Recording, record, record_afresh
 
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
@@ -88,6 +89,19 @@ def test_replication() -> None:
         },
     }
     assert run.options[f"{BUCKET} replica"].protect is True
+
+
+def test_a_replica_whose_name_is_too_long_is_refused() -> None:
+    """S3 allows 63 characters: the error shows the setting that names the replica."""
+    outputs = {**STORY_INFRA, "s3_bucket_name": "media-" + "x" * 50}
+    storage = {"versioning": True, "replica_region": "ap-southeast-2"}
+    with pytest.raises(
+        SettingsError, match=r"story-tts:storage\.replica_bucket: .* of 71 characters"
+    ) as refused:
+        record({"storage": storage}, story_infra=outputs)
+    assert "replica_bucket: media-ap-southeast-2" in str(refused.value)
+    named = record({"storage": {**storage, "replica_bucket": "short"}}, story_infra=outputs)
+    assert named.one(BUCKET)["bucket"] == "short"
 
 
 def test_the_copying_role_is_s3s() -> None:
