@@ -1,37 +1,38 @@
-"""The program that `pulumi up` runs: settings, foundation, image, roles, network, service, scaling."""
+"""The program that `pulumi up` runs: settings, platform, image, roles, network, service, scaling, alarms."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from stack import worker_contract as worker
+from stack import worker_interface as worker
 from stack.config import Settings, read_settings
 from stack.dead_letters import DeadLetters
 from stack.discovery import Discovery
-from stack.foundation import Foundation, first_zones
-from stack.granting import JobQueue, MediaBuckets, TaskTable
-from stack.iam import Account, Role, current_account
+from stack.foundation import Foundation
+from stack.iam import Account, RoleArns, TaskRoles, current_account
 from stack.image import Repository, WorkerImage
-from stack.metrics import QueueAndTasks
-from stack.monitoring import Dashboard, Monitoring, Topic, Watched
+from stack.metrics import WorkloadMetrics
+from stack.monitoring import Dashboard, MonitoredResources, Monitoring, Topic
 from stack.naming import Naming
-from stack.network import Network, vpc_route_tables
-from stack.scaling import Scaling
-from stack.service import (
-    STOP_TIMEOUT_SECONDS,
-    ServiceArgs,
-    TaskArgs,
-    WorkerLogs,
-    WorkerService,
-    grant_exec,
-    grant_protection,
+from stack.network import Network, VpcNetwork, existing_vpc
+from stack.permissions import (
+    consume_queue,
+    open_exec_channels,
+    protect_tasks,
+    pull_images,
+    send_messages,
+    write_logs,
+    write_media,
+    write_task_rows,
 )
-from stack.storage import BucketOptions, report_recovery
-from stack.story_infra import StoryInfra, read_story_infra, source_of
-from stack.task_roles import TaskRoles
+from stack.platform_outputs import Platform, output_source, read_platform
+from stack.scaling import Scaling
+from stack.service import STOP_TIMEOUT_SECONDS, ServiceArgs, TaskArgs, WorkerLogs, WorkerService
+from stack.storage import BucketOptions, has_point_in_time_recovery
+from stack.vpc import first_zones
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,113 +40,116 @@ Outputs = dict[str, pulumi.Input[object]]
 
 
 async def program() -> Outputs:
-    """The whole stack, from its settings to its outputs."""
-    # pulumi.Config answers for a known key only, and a misspelt one must not pass in silence.
+    """Declare the whole stack and return its outputs."""
+    # pulumi.Config only answers for known keys, so misspelt ones would be ignored.
     raw = {**get_config_env(), **CONFIG.get()}
     settings = read_settings(raw, stack=pulumi.get_stack())
     naming = Naming(app=settings.app_name, environment=settings.environment, stack=pulumi.get_stack())
     account = current_account()
-    ground = await lay_ground(settings, naming=naming, account=account)
-    if not settings.features.service:
-        return ground.outputs
-    return ground.outputs | Deployment(settings, naming=naming, account=account, ground=ground).run()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What the service stands on, wherever it came from."""
-
-    infra: StoryInfra
-    vpc_cidr: pulumi.Input[str]
-    route_table_ids: pulumi.Input[list[str]]
-    own: bool
-    outputs: Outputs
-
-
-async def lay_ground(settings: Settings, *, naming: Naming, account: Account) -> Ground:
-    """The foundation: made here, or read and validated before anything is made."""
+    foundation = None
     if settings.story_infra.source == "own":
-        foundation = Foundation(
-            naming=naming,
-            account=account,
-            vpc_cidr=settings.story_infra.vpc_cidr,
-            zones=first_zones(),
-            nat=settings.endpoints == "nat",
-            # With a service beside it, the endpoints are for that service's group alone.
-            endpoints=settings.endpoints == "create" and not settings.features.service,
-            exec_enabled=settings.features.exec,
-            protect=settings.features.protect,
-        )
-        return Ground(
-            infra=foundation.story_infra,
-            vpc_cidr=foundation.vpc.cidr,
-            route_table_ids=foundation.vpc.route_table_ids,
-            own=True,
-            outputs=foundation.outputs,
-        )
-    infra = await read_story_infra(
-        source_of(settings.story_infra),
+        foundation = create_foundation(settings, naming=naming, account=account)
+    outputs = foundation.outputs if foundation else {}
+    if not settings.features.service:
+        return outputs
+    platform = foundation.platform if foundation else await find_platform(settings)
+    deployment = Deployment(
+        settings, naming=naming, account=account, platform=platform, foundation=foundation
+    )
+    return outputs | deployment.run()
+
+
+def create_foundation(settings: Settings, *, naming: Naming, account: Account) -> Foundation:
+    """Create an own platform."""
+    return Foundation(
+        naming=naming,
+        account=account,
+        vpc_cidr=settings.story_infra.vpc_cidr,
+        zones=first_zones(),
+        nat=settings.endpoints == "nat",
+        # A service in this stack has endpoints of its own.
+        endpoints=settings.endpoints == "create" and not settings.features.service,
+        exec_enabled=settings.features.exec,
+        protect=settings.features.protect,
+    )
+
+
+async def find_platform(settings: Settings) -> Platform:
+    """Read the outputs of an existing platform. Raises PlatformError before any resource is declared."""
+    return await read_platform(
+        output_source(settings.story_infra),
         roles=settings.features.roles == "story_infra",
         zone_of=lambda subnet: aws.ec2.get_subnet(id=subnet).availability_zone,
     )
-    tables = settings.network.route_table_ids
-    return Ground(
-        infra=infra,
-        vpc_cidr=aws.ec2.get_vpc_output(id=infra.vpc_id).cidr_block,
-        route_table_ids=vpc_route_tables(infra.vpc_id, tables) if settings.endpoints == "create" else [],
-        own=False,
-        outputs={},
+
+
+def find_vpc(settings: Settings, platform: Platform) -> VpcNetwork:
+    """The network of an existing platform."""
+    return existing_vpc(
+        platform.vpc_id,
+        private_subnet_ids=platform.private_subnet_ids,
+        route_table_ids=settings.network.route_table_ids,
+        with_route_tables=settings.endpoints == "create",
     )
 
 
 class Deployment:
-    """Everything above the foundation, in the order in which one part needs another."""
+    """The service on a platform, declared in the order of its dependencies."""
 
-    def __init__(self, settings: Settings, *, naming: Naming, account: Account, ground: Ground) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        naming: Naming,
+        account: Account,
+        platform: Platform,
+        foundation: Foundation | None,
+    ) -> None:
         self.settings = settings
         self.naming = naming
         self.account = account
-        self.ground = ground
-        self.infra = ground.infra
+        self.platform = platform
+        self.foundation = foundation
+        self.vpc = foundation.vpc.network if foundation else find_vpc(settings, platform)
         self.protect = settings.features.protect
 
     def run(self) -> Outputs:
-        """Declare it all; returns what an operator asks for."""
+        """Declare all resources of the service and return the outputs."""
         repository, image = self.make_image()
         logs = WorkerLogs(
             naming=self.naming,
             retention_days=self.settings.monitoring.log_retention_days,
             retain=self.protect,
         )
-        letters = DeadLetters(naming=self.naming, protect=self.protect)
-        if self.ground.own:
-            letters.catch(self.infra.task_queue_url)
-        roles = self.make_roles(repository=repository, logs=logs, letters=letters)
-        repository.admit(roles.execution_arn)
+        dead_letters = DeadLetters(naming=self.naming, protect=self.protect)
+        if self.foundation:
+            dead_letters.redrive_from(self.platform.task_queue_url)
+        roles = self.make_roles(repository=repository, logs=logs, dead_letters=dead_letters)
+        repository.allow_pull(roles.arns.execution)
         network = self.make_network()
-        discovery = Discovery(naming=self.naming, vpc_id=self.infra.vpc_id)
-        watched = self.watch(letters)
-        topic_arn = self.find_topic()
+        discovery = Discovery(naming=self.naming, vpc_id=self.platform.vpc_id)
+        monitored = self.monitored_resources(dead_letters)
+        topic_arn = self.alarm_topic()
         monitoring = Monitoring(
             naming=self.naming,
             settings=self.settings.monitoring,
-            watched=watched,
-            notified=[topic_arn] if topic_arn is not None else [],
+            resources=monitored,
+            actions=[topic_arn] if topic_arn is not None else [],
         )
         service = WorkerService(
             naming=self.naming,
             region=self.account.region,
             logs=logs,
-            task=self.describe_task(image=image, roles=roles, letters=letters),
-            service=self.describe_service(
+            task=self.task_args(image=image, roles=roles, dead_letters=dead_letters),
+            service=self.service_args(
                 roles=roles, network=network, discovery=discovery, monitoring=monitoring
             ),
             deployment=self.settings.deployment,
             spot=self.settings.spot,
         )
-        image.mark_running(self.naming.running_tag, after=service.service)
-        self.scale(service, watched=watched)
-        dashboard = Dashboard(naming=self.naming, watched=watched)
+        image.tag_running(self.naming.running_tag, after=service.service)
+        self.scale(service, metrics=monitored.metrics)
+        dashboard = Dashboard(naming=self.naming, resources=monitored)
         self.set_bucket_options()
         return {
             "region": self.account.region,
@@ -155,21 +159,21 @@ class Deployment:
             "repository_url": repository.url,
             "service_name": service.name,
             "task_definition_arn": service.task_definition.arn,
-            "cluster_name": self.infra.ecs_cluster_name,
-            "queue_url": self.infra.task_queue_url,
-            "topic_arn": self.infra.sns_topic_arn,
-            "dead_letter_queue_url": letters.url,
-            "table_name": self.infra.story_video_tasks_table_name,
-            "bucket_name": self.infra.s3_bucket_name,
+            "cluster_name": self.platform.ecs_cluster_name,
+            "queue_url": self.platform.task_queue_url,
+            "topic_arn": self.platform.sns_topic_arn,
+            "dead_letter_queue_url": dead_letters.url,
+            "table_name": self.platform.story_video_tasks_table_name,
+            "bucket_name": self.platform.s3_bucket_name,
             "log_group_name": logs.name,
             "namespace": discovery.namespace.name,
             "dashboard_url": dashboard.address,
             "alarm_topic_arn": topic_arn,
-            "table_point_in_time_recovery": self.recovery(),
+            "table_point_in_time_recovery": self.has_recovery(),
         }
 
     def make_image(self) -> tuple[Repository, WorkerImage]:
-        """The repository, and the image that is deployed from it."""
+        """The repository and the image to deploy."""
         repository = Repository(
             name=self.settings.ecr_repository_name,
             own=self.settings.image.repository == "create",
@@ -184,94 +188,93 @@ class Deployment:
         )
         return repository, image
 
-    def make_roles(self, *, repository: Repository, logs: WorkerLogs, letters: DeadLetters) -> TaskRoles:
-        """The task's two roles and all that they may do."""
-        queue = JobQueue(url=self.infra.task_queue_url, arn=self.infra.task_queue_arn)
-        media = MediaBuckets(
-            name=self.infra.s3_bucket_name,
-            others=self.settings.worker.allowed_output_buckets,
-            account=self.account,
-        )
-        table = TaskTable(name=self.infra.story_video_tasks_table_name, account=self.account)
-
-        def protect(role: Role) -> None:
-            grant_protection(role, account=self.account, cluster_name=self.infra.ecs_cluster_name)
-
+    def make_roles(self, *, repository: Repository, logs: WorkerLogs, dead_letters: DeadLetters) -> TaskRoles:
+        """The task's two roles with their policies."""
+        names = (self.platform.s3_bucket_name, *self.settings.worker.allowed_output_buckets)
+        table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
+        tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
         return TaskRoles(
             naming=self.naming,
             account=self.account,
-            lent_by=self.infra if self.settings.features.roles == "story_infra" else None,
-            execution_grants=[repository.grant_pull, logs.grant_write],
-            task_grants=[
-                queue.grant_consume,
-                letters.grant_send,
-                media.grant_write_media,
-                table.grant_record,
-                protect,
-                *([grant_exec] if self.settings.features.exec else []),
-            ],
+            existing=self.platform_roles(),
+            execution_policies={
+                "pull-image": pull_images(repository.arn),
+                "write-logs": write_logs(pulumi.Output.concat(logs.arn, ":*")),
+            },
+            task_policies={
+                "consume-jobs": consume_queue(self.platform.task_queue_arn),
+                "send-dead-letters": send_messages(dead_letters.arn),
+                "write-media": write_media([self.account.bucket_arn(name) for name in names]),
+                "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
+                "protect-task": protect_tasks(tasks),
+                **({"exec": open_exec_channels()} if self.settings.features.exec else {}),
+            },
         )
 
+    def platform_roles(self) -> RoleArns | None:
+        """The platform's roles, if the settings ask for them."""
+        if self.settings.features.roles != "story_infra":
+            return None
+        execution, task = self.platform.ecs_task_execution_role_arn, self.platform.ecs_task_role_arn
+        assert execution is not None  # noqa: S101 - read_platform requires the two outputs
+        assert task is not None  # noqa: S101 - as above
+        return RoleArns(execution=execution, task=task)
+
     def make_network(self) -> Network:
-        """Security groups, and endpoints where the VPC lacks them."""
+        """Security groups, and VPC endpoints if they are to be created."""
         return Network(
             naming=self.naming,
             region=self.account.region,
-            vpc_id=self.infra.vpc_id,
-            vpc_cidr=self.ground.vpc_cidr,
-            subnet_ids=self.infra.private_subnet_ids,
-            ecs_tasks_group_id=self.infra.ecs_tasks_security_group_id,
+            vpc=self.vpc,
+            ecs_tasks_group_id=self.platform.ecs_tasks_security_group_id,
             app_port=self.settings.app_port,
             endpoints=self.settings.endpoints,
-            route_table_ids=self.ground.route_table_ids,
             exec_enabled=self.settings.features.exec,
         )
 
-    def watch(self, letters: DeadLetters) -> Watched:
-        """What alarms, autoscaler and dashboard look at."""
-        queue = JobQueue(url=self.infra.task_queue_url, arn=self.infra.task_queue_arn)
-        return Watched(
+    def monitored_resources(self, dead_letters: DeadLetters) -> MonitoredResources:
+        """The resources that alarms, scaling and dashboard refer to."""
+        return MonitoredResources(
             region=self.account.region,
             app=self.naming.app,
-            metrics=QueueAndTasks(
-                queue_name=queue.name,
-                cluster_name=self.infra.ecs_cluster_name,
+            metrics=WorkloadMetrics(
+                queue_name=self.platform.task_queue_name,
+                cluster_name=self.platform.ecs_cluster_name,
                 service_name=self.naming.service,
             ),
-            dead_letter_queue_name=letters.name,
-            bucket_name=self.infra.s3_bucket_name,
+            dead_letter_queue_name=dead_letters.name,
+            bucket_name=self.platform.s3_bucket_name,
         )
 
-    def find_topic(self) -> pulumi.Input[str] | None:
-        """The topic that alarms notify: made here, existing, or none."""
+    def alarm_topic(self) -> pulumi.Input[str] | None:
+        """The topic that alarms notify: created here, existing, or none."""
         monitoring = self.settings.monitoring
         if monitoring.create_topic:
             return Topic(naming=self.naming, emails=monitoring.emails).arn
         return monitoring.topic_arn
 
-    def describe_task(self, *, image: WorkerImage, roles: TaskRoles, letters: DeadLetters) -> TaskArgs:
-        """The worker's task: size, image, environment and roles."""
+    def task_args(self, *, image: WorkerImage, roles: TaskRoles, dead_letters: DeadLetters) -> TaskArgs:
+        """Size, image, environment and roles of the worker's task."""
         return TaskArgs(
             cpu=self.settings.cpu,
             memory=self.settings.memory,
             port=self.settings.app_port,
             platform=self.settings.image.platform,
             image=image.reference,
-            environment=self.worker_environment(letters),
-            execution_role_arn=roles.execution_arn,
-            task_role_arn=roles.task_arn,
+            environment=self.worker_environment(dead_letters),
+            roles=roles.arns,
             start_period_seconds=self.settings.deployment.start_period_seconds,
             exec_enabled=self.settings.features.exec,
         )
 
-    def worker_environment(self, letters: DeadLetters) -> dict[str, pulumi.Input[str]]:
-        """What the worker is told; the contract with app/settings.py."""
-        told: dict[str, pulumi.Input[str]] = {
-            worker.QUEUE_URL: self.infra.task_queue_url,
+    def worker_environment(self, dead_letters: DeadLetters) -> dict[str, pulumi.Input[str]]:
+        """The worker's environment variables, as app/settings.py reads them."""
+        environment: dict[str, pulumi.Input[str]] = {
+            worker.QUEUE_URL: self.platform.task_queue_url,
             worker.REGION: self.account.region,
-            worker.TABLE: self.infra.story_video_tasks_table_name,
-            worker.BUCKET: self.infra.s3_bucket_name,
-            worker.DEAD_LETTER_QUEUE_URL: letters.url,
+            worker.TABLE: self.platform.story_video_tasks_table_name,
+            worker.BUCKET: self.platform.s3_bucket_name,
+            worker.DEAD_LETTER_QUEUE_URL: dead_letters.url,
             worker.SERVICE: self.naming.app,
             worker.VOICE: self.settings.worker.voice,
             worker.ENGINE: self.settings.worker.speech_engine,
@@ -280,56 +283,62 @@ class Deployment:
             worker.STOP_TIMEOUT: str(STOP_TIMEOUT_SECONDS),
         }
         if self.settings.worker.allowed_output_buckets:
-            told[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
-        if self.infra.sns_topic_arn is not None:
-            told[worker.TOPIC_ARN] = self.infra.sns_topic_arn
-        return told
+            environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
+        if self.platform.sns_topic_arn is not None:
+            environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
+        return environment
 
-    def describe_service(
+    def service_args(
         self, *, roles: TaskRoles, network: Network, discovery: Discovery, monitoring: Monitoring
     ) -> ServiceArgs:
-        """Where tasks run, and what must be in place before the first."""
+        """Where tasks run, and the resources that must exist before the first task."""
         scaled = self.settings.scaling.enabled
+        depends_on = [*roles.policies, *network.endpoints]
+        if self.foundation:
+            # The cluster has the capacity providers before the service uses them, and loses them after it.
+            depends_on.append(self.foundation.capacity_providers)
         return ServiceArgs(
-            cluster_name=self.infra.ecs_cluster_name,
-            subnet_ids=self.infra.private_subnet_ids,
+            cluster_name=self.platform.ecs_cluster_name,
+            subnet_ids=self.platform.private_subnet_ids,
             group_ids=[network.app_group_id],
             registry_arn=discovery.service.arn,
             initial_count=self.settings.min_tasks if scaled else self.settings.app_count,
             scaled=scaled,
             exec_enabled=self.settings.features.exec,
             alarm_names=monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else [],
-            after=[*roles.grants, *network.endpoints],
+            depends_on=depends_on,
         )
 
-    def scale(self, service: WorkerService, *, watched: Watched) -> None:
-        """Let the number of tasks follow the queue, where asked to."""
+    def scale(self, service: WorkerService, *, metrics: WorkloadMetrics) -> None:
+        """Scale the number of tasks with the queue, if enabled."""
         if not self.settings.scaling.enabled:
             return
         Scaling(
             naming=self.naming,
             settings=self.settings.scaling,
             min_tasks=self.settings.min_tasks,
-            metrics=QueueAndTasks(
-                queue_name=watched.metrics.queue_name,
-                cluster_name=self.infra.ecs_cluster_name,
-                service_name=service.name,
-            ),
+            # The service's own output, so that scaling waits for the service.
+            metrics=replace(metrics, service_name=service.name),
         )
 
     def set_bucket_options(self) -> None:
-        """Versioning, lifecycle and replication of the output bucket, where asked for."""
+        """Versioning, lifecycle rules and replication of the output bucket, if enabled."""
         BucketOptions(
             naming=self.naming,
             settings=self.settings.storage,
-            bucket_name=self.infra.s3_bucket_name,
+            bucket_name=self.platform.s3_bucket_name,
+            versioning=self.foundation.media.versioning if self.foundation else None,
             account=self.account,
             protect=self.protect,
         )
 
-    def recovery(self) -> pulumi.Input[bool]:
-        """Whether the table can be restored to a point in time."""
-        return True if self.ground.own else report_recovery(self.infra.story_video_tasks_table_name)
+    def has_recovery(self) -> pulumi.Input[bool]:
+        """Whether the table has point-in-time recovery."""
+        return (
+            True
+            if self.foundation
+            else has_point_in_time_recovery(self.platform.story_video_tasks_table_name)
+        )
 
 
 if __name__ == "__main__":

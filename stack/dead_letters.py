@@ -1,19 +1,20 @@
-"""The queue of jobs that cannot succeed, kept for people to look at and send back."""
+"""The dead-letter queue: jobs that failed for good, kept for inspection and redrive."""
 
 import pulumi
 import pulumi_aws as aws
 
-from stack.iam import Role, Statement
 from stack.naming import Naming
+from stack.worker_interface import MAX_MESSAGE_BYTES
 
 SUFFIX = "-dead-letter"
 RETENTION_SECONDS = 14 * 24 * 3600
-# The worker ends a job itself at its fifth receive; this catches a message that kills every worker first.
-RECEIVES_BEFORE_REDRIVE = 8
+# SQS's maximum. Receives that are not attempts count too: of a job that another worker holds, or that returns
+# because AWS does not answer. The worker fails a job itself, and writes the reason; SQS writes none.
+RECEIVES_BEFORE_REDRIVE = 1000
 
 
 class DeadLetters(pulumi.ComponentResource):
-    """An encrypted queue that keeps letters for 14 days, as long as SQS can."""
+    """An encrypted queue that keeps messages for 14 days, the longest that SQS offers."""
 
     def __init__(self, *, naming: Naming, protect: bool, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("story-tts:stack:DeadLetters", "dead-letters", None, opts)
@@ -21,6 +22,7 @@ class DeadLetters(pulumi.ComponentResource):
         self.queue = aws.sqs.Queue(
             "dead-letters",
             name=name,
+            max_message_size=MAX_MESSAGE_BYTES,
             message_retention_seconds=RETENTION_SECONDS,
             sqs_managed_sse_enabled=True,
             tags=naming.tags(name),
@@ -31,14 +33,8 @@ class DeadLetters(pulumi.ComponentResource):
         self.name = self.queue.name
         self.register_outputs({"url": self.url})
 
-    def grant_send(self, role: Role) -> None:
-        """Add letters."""
-        role.receive(
-            "send-dead-letters", [Statement(actions=["sqs:SendMessage"], resources=[self.queue.arn])]
-        )
-
-    def catch(self, source_url: pulumi.Input[str]) -> None:
-        """Take what another queue of this stack could not get rid of."""
+    def redrive_from(self, source_url: pulumi.Input[str]) -> None:
+        """Let SQS move messages here from a queue of this stack after too many receives."""
         aws.sqs.RedrivePolicy(
             "dead-letters-redrive",
             queue_url=source_url,

@@ -1,16 +1,16 @@
-"""The private DNS name under which other services find the tasks: story-tts.story-tts.local."""
+"""Service discovery: the private DNS name of the tasks, story-tts.story-tts.local."""
 
 import pulumi
 import pulumi_aws as aws
 
 from stack.naming import Naming
 
-# Seconds that a resolver may keep a task's address: tasks come and go within minutes.
+# How long resolvers may cache a task's address, in seconds. Tasks start and stop within minutes.
 RECORD_TTL_SECONDS = 10
 
 
 class Discovery(pulumi.ComponentResource):
-    """A private namespace and one service in it, whose health ECS reports."""
+    """A private DNS namespace with one service, whose health ECS reports."""
 
     def __init__(
         self, *, naming: Naming, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
@@ -35,9 +35,10 @@ class Discovery(pulumi.ComponentResource):
                     aws.servicediscovery.ServiceDnsConfigDnsRecordArgs(type="A", ttl=RECORD_TTL_SECONDS)
                 ],
             ),
-            # ECS reports the container's health; the threshold is always one report.
-            health_check_custom_config=aws.servicediscovery.ServiceHealthCheckCustomConfigArgs(),
-            # Instances that a killed task left behind would keep the service from being deleted.
+            # ECS reports the container's health. The threshold is deprecated, but the provider drops an empty
+            # block and plans a replacement at every update. The dict form does not warn of the deprecation.
+            health_check_custom_config={"failure_threshold": 1},
+            # Instances of killed tasks would otherwise block the deletion of the service.
             force_destroy=True,
             tags=naming.tags(naming.app),
             opts=pulumi.ResourceOptions(parent=self),

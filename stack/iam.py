@@ -1,48 +1,20 @@
-"""Who may do what: the task's two roles, and the statements that grants are made of."""
+"""Roles, the policies attached to them, and the account that they belong to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from stack.naming import Naming
+from stack.permissions import Statement, identity_policy, service_trust_policy
 
-# Every statement on `*` that the stack may write, and why it cannot be narrower.
-# A test compares this list with what the program does.
-STARS = {
-    "ecr:GetAuthorizationToken": "a login to the registry as a whole; the action knows no resource",
-    "ssmmessages:CreateControlChannel": "ECS Exec; the channel has no address before it is open",
-    "ssmmessages:CreateDataChannel": "ECS Exec; the channel has no address before it is open",
-    "ssmmessages:OpenControlChannel": "ECS Exec; the channel has no address before it is open",
-    "ssmmessages:OpenDataChannel": "ECS Exec; the channel has no address before it is open",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """Actions allowed on resources, known or not yet."""
-
-    actions: Sequence[str]
-    resources: Sequence[pulumi.Input[str]]
-
-
-def policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
-    """An identity policy that allows the statements and nothing else, as JSON."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Action": sorted(item.actions), "Resource": list(item.resources)}
-                for item in statements
-            ],
-        }
-    )
+Policies = Mapping[str, Sequence[Statement]]
 
 
 class Role(pulumi.ComponentResource):
-    """A role that one AWS service takes on in this account, and the grants that it received."""
+    """A role that one AWS service may assume in this account, and its inline policies."""
 
     def __init__(
         self,
@@ -55,57 +27,93 @@ class Role(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Role", name, None, opts)
-        role_name = naming.of(name)
-        self._grants: list[pulumi.Resource] = []
+        role_name = naming.prefixed(name)
+        self._policies: list[pulumi.Resource] = []
         self.role = aws.iam.Role(
             name,
             name=role_name,
             description=description,
-            assume_role_policy=_trust(service, account_id),
+            assume_role_policy=json.dumps(service_trust_policy(service=service, account_id=account_id)),
             tags=naming.tags(role_name),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = self.role.arn
         self.register_outputs({"arn": self.arn})
 
-    def receive(self, name: str, statements: Sequence[Statement]) -> None:
-        """Add a grant under a name of its own."""
-        self._grants.append(
+    def attach_policy(self, name: str, statements: Sequence[Statement]) -> None:
+        """Attach an inline policy."""
+        self._policies.append(
             aws.iam.RolePolicy(
                 f"{self._name}-{name}",
                 name=name,
                 role=self.role.name,
-                policy=policy(statements),
+                policy=identity_policy(statements),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         )
 
     @property
-    def grants(self) -> list[pulumi.Resource]:
-        """What must be in place before the role is of use."""
-        return list(self._grants)
+    def policies(self) -> list[pulumi.Resource]:
+        """The attached policies, for resources that must wait for them."""
+        return list(self._policies)
 
 
-def _trust(service: str, account_id: str) -> str:
-    # The account condition keeps the service from taking on the role for someone else (confused deputy).
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": service},
-                    "Action": "sts:AssumeRole",
-                    "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
-                }
-            ],
-        }
-    )
+@dataclass(frozen=True, kw_only=True)
+class RoleArns:
+    """The ARNs of a task's two roles."""
+
+    execution: pulumi.Input[str]
+    task: pulumi.Input[str]
+
+
+class TaskRoles(pulumi.ComponentResource):
+    """A task's two roles: ECS starts the task with the execution role, the worker runs with the task role.
+
+    With `existing` roles nothing is created and no policy is attached.
+    """
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        account: "Account",
+        existing: RoleArns | None,
+        execution_policies: Policies,
+        task_policies: Policies,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("story-tts:stack:TaskRoles", "task-roles", None, opts)
+        self.policies: list[pulumi.Resource] = []
+        if existing is not None:
+            self.arns = existing
+        else:
+            execution = self._role(
+                "execution", f"Starts tasks of {naming.app}", naming=naming, account=account
+            )
+            task = self._role(
+                "task", f"What the worker of {naming.app} may do", naming=naming, account=account
+            )
+            for role, policies in ((execution, execution_policies), (task, task_policies)):
+                for name, statements in policies.items():
+                    role.attach_policy(name, statements)
+                self.policies += role.policies
+            self.arns = RoleArns(execution=execution.arn, task=task.arn)
+        self.register_outputs({"execution_arn": self.arns.execution, "task_arn": self.arns.task})
+
+    def _role(self, name: str, description: str, *, naming: Naming, account: "Account") -> Role:
+        return Role(
+            name,
+            naming=naming,
+            service="ecs-tasks.amazonaws.com",
+            description=description,
+            account_id=account.account_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The account and region that the stack lives in, for addresses of what it does not make."""
+    """The account and region of the stack; builds the ARNs of resources that the stack does not create."""
 
     account_id: str
     region: str
@@ -118,12 +126,16 @@ class Account:
         )
 
     def bucket_arn(self, bucket: pulumi.Input[str]) -> pulumi.Output[str]:
-        """The ARN of a bucket, which knows neither region nor account."""
+        """The ARN of a bucket, which contains neither region nor account."""
         return pulumi.Output.concat(f"arn:{self.partition}:s3:::", bucket)
+
+    def tasks_arn(self, cluster: pulumi.Input[str]) -> pulumi.Output[str]:
+        """The ARN pattern of all tasks of a cluster; task ids are not known in advance."""
+        return self.arn("ecs", pulumi.Output.concat("task/", cluster, "/*"))
 
 
 def current_account() -> Account:
-    """The account of the credentials at hand, and the provider's region."""
+    """The account of the current credentials and the provider's region."""
     return Account(
         account_id=aws.get_caller_identity().account_id,
         region=aws.get_region().region,

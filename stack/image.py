@@ -1,4 +1,4 @@
-"""The worker's image: its repository, its build, and the digest that is deployed."""
+"""The worker's image: its ECR repository, its build, and the digest that is deployed."""
 
 import hashlib
 import json
@@ -11,20 +11,19 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from stack.config import ImageSettings
-from stack.iam import Role, Statement
 from stack.naming import Naming
+from stack.permissions import repository_policy
 
 UNTAGGED_DAYS = 7
 TAGGED_IMAGES = 30
 CACHE_TAG = "buildcache"
-PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 RUNNING_PREFIX = "running-"
 SOURCE_PREFIX = "src-"
-# What the image is made of; the rest of the repository changes nothing in it.
+# The files that the image is built from.
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "requirements", "app")
 
-# Rules apply in the order of their priority, and an image that one rule selects is out of reach of those
-# after it: the first shields what runs, as no stack keeps a thousand running tags.
+# Rules apply in the order of their priority, and later rules ignore an image that a rule has selected. The
+# first rule therefore protects running images: no repository has a thousand running tags.
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
 LIFECYCLE = {
     "rules": [
@@ -65,16 +64,8 @@ LIFECYCLE = {
 }
 
 
-def pull(repository_arn: pulumi.Input[str]) -> list[Statement]:
-    """Log in to the registry, and read the images of a repository."""
-    return [
-        Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-        Statement(actions=PULL_ACTIONS, resources=[repository_arn]),
-    ]
-
-
 class Repository(pulumi.ComponentResource):
-    """The ECR repository: this stack's own, or one that another stack owns."""
+    """The ECR repository, created here or owned by another stack."""
 
     def __init__(
         self,
@@ -97,8 +88,8 @@ class Repository(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _create(self, name: str, *, naming: Naming, protect: bool) -> aws.ecr.Repository:
-        # A source tag names its content: to build the same content again, as after a rollback, must not fail.
-        # Tags that people choose never move, and the service goes by digest in any case.
+        # Source tags are derived from the content, and building the same content again, as after a rollback,
+        # must not fail. Tags that people choose are immutable; the service is deployed by digest in any case.
         moving = [f"{CACHE_TAG}*", f"{RUNNING_PREFIX}*", f"{SOURCE_PREFIX}*"]
         repository = aws.ecr.Repository(
             "repository",
@@ -124,36 +115,20 @@ class Repository(pulumi.ComponentResource):
         )
         return repository
 
-    def grant_pull(self, role: Role) -> None:
-        """Let a role pull this repository's images."""
-        role.receive("pull-image", pull(self.arn))
-
-    def admit(self, role_arn: pulumi.Input[str]) -> None:
-        """Let a role pull, on the repository's own side; another stack's repository is left as it is."""
+    def allow_pull(self, role_arn: pulumi.Input[str]) -> None:
+        """Let a role pull, by a policy on the repository; a repository of another stack is not changed."""
         if not self._own:
             return
         aws.ecr.RepositoryPolicy(
             "repository-policy",
             repository=self.name,
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "TaskExecutionRolePulls",
-                            "Effect": "Allow",
-                            "Principal": {"AWS": role_arn},
-                            "Action": list(PULL_ACTIONS),
-                        }
-                    ],
-                }
-            ),
+            policy=repository_policy(role_arn),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
 class WorkerImage(pulumi.ComponentResource):
-    """One image, built here or found in the repository, and always known by its digest."""
+    """One image, built here or already in the repository, referred to by its digest."""
 
     def __init__(
         self,
@@ -171,14 +146,14 @@ class WorkerImage(pulumi.ComponentResource):
             self.tag: pulumi.Input[str] = tag or source_tag(root, settings)
             self.digest = self._build(root, self.tag).digest
         else:
-            found = self._find()
+            found = self._existing_image()
             self.tag = settings.existing_tag or found.image_tags.apply(lambda tags: next(iter(tags), ""))
             self.digest = found.image_digest
         # By digest: a tag could move between the deployment and a task that starts later.
         self.reference = pulumi.Output.concat(repository.url, "@", self.digest)
         self.register_outputs({"reference": self.reference})
 
-    def _find(self) -> Any:
+    def _existing_image(self) -> Any:
         chosen = (
             {"image_tag": self._settings.existing_tag}
             if self._settings.existing_tag
@@ -192,8 +167,8 @@ class WorkerImage(pulumi.ComponentResource):
         cache = pulumi.Output.concat(self._repository.url, ":", CACHE_TAG)
         return docker_build.Image(
             "image",
-            # A registry export of its own in place of push=True, which could choose no compression; a preview
-            # builds and leaves the export out.
+            # push=True has no choice of compression, so the registry export is explicit. A preview builds
+            # without the export.
             push=False,
             build_on_preview=self._settings.build_on_preview,
             tags=[pulumi.Output.concat(self._repository.url, ":", tag)],
@@ -205,7 +180,7 @@ class WorkerImage(pulumi.ComponentResource):
                 docker_build.ExportArgs(
                     registry=docker_build.ExportRegistryArgs(
                         compression=docker_build.CompressionType.ZSTD,
-                        # Layers of the base image too: one form throughout, and Fargate unpacks it faster.
+                        # Recompress the layers of the base image as well.
                         force_compression=True,
                         oci_media_types=True,
                     )
@@ -214,7 +189,7 @@ class WorkerImage(pulumi.ComponentResource):
             cache_from=self._cache_from(cache),
             cache_to=self._cache_to(cache),
             registries=[self._login()],
-            # Its deletion would delete the image from the registry, and a rollback needs it there.
+            # Deleting the resource would delete the image that a rollback needs.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
 
@@ -231,10 +206,10 @@ class WorkerImage(pulumi.ComponentResource):
                 registry=docker_build.CacheToRegistryArgs(
                     ref=cache,
                     mode=docker_build.CacheMode.MAX,
-                    # ECR takes no manifest lists as a cache.
+                    # ECR does not accept manifest lists as a cache.
                     image_manifest=True,
                     oci_media_types=True,
-                    # A preview may run under a role that cannot write; the next build is slower, no more.
+                    # The preview role may lack write access; then only the next build is slower.
                     ignore_error=True,
                 )
             )
@@ -248,8 +223,8 @@ class WorkerImage(pulumi.ComponentResource):
             password=pulumi.Output.secret(token.password),
         )
 
-    def mark_running(self, tag: str, *, after: pulumi.Resource) -> None:
-        """Move the stack's running tag to this image, once the service runs it; the clean-up spares it."""
+    def tag_running(self, tag: str, *, after: pulumi.Resource) -> None:
+        """Move the running tag to this image after `after` is deployed; the lifecycle policy keeps it."""
         docker_build.Index(
             "running-tag",
             sources=[self.reference],
@@ -261,9 +236,9 @@ class WorkerImage(pulumi.ComponentResource):
 
 
 def source_tag(root: Path, settings: ImageSettings) -> str:
-    """A tag that says what is in the image: equal sources have equal tags, and no others have them.
+    """A tag derived from the image's content: equal sources have equal tags.
 
-    Covers the sources' names and bytes, the Dockerfile, the platform and the build arguments.
+    Covers the names and bytes of the sources, the Dockerfile, the platform and the build arguments.
     """
     digest = hashlib.sha256()
     digest.update(

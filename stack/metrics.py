@@ -1,4 +1,4 @@
-"""The metrics that scaling, alarms and the dashboard share, each defined once."""
+"""The CloudWatch metrics and expressions that scaling, alarms and the dashboard share."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ import pulumi
 
 MINUTE = 60
 
-# The tasks that run now. ECS sends one sample of CPUUtilization a task a minute, so that the number of
-# samples is the number of tasks, without Container Insights:
+# Number of running tasks. ECS publishes one sample of CPUUtilization per task and minute, so the sample count
+# is the number of tasks, without Container Insights:
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
-# With no task there are no samples at all: the queue's own metric, times 0, stands in for the missing zero.
+# With no task there are no samples; the queue's metric times 0 supplies the missing zero.
 TASKS_EXPRESSION = "MAX([FILL(running, 0), visible * 0])"
-# Guarded for 0: a queue without tasks is as good as one task's backlog.
+# Waiting messages per task; without tasks, all waiting messages.
 BACKLOG_EXPRESSION = "IF(tasks > 0, visible / tasks, visible)"
-# Tasks beyond the messages that wait or are in work: as many could leave.
+# Tasks beyond the messages that wait or are being processed.
 IDLE_EXPRESSION = "tasks - visible - in_flight"
-# Messages that wait while no task runs.
-STRANDED_EXPRESSION = "IF(tasks < 1, visible, 0)"
+# Waiting messages while no task runs.
+UNSERVED_EXPRESSION = "IF(tasks < 1, visible, 0)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One CloudWatch metric with its statistic over a minute."""
+    """A CloudWatch metric with its statistic; `id` is its name in metric math."""
 
     id: str
     namespace: str
@@ -30,19 +30,20 @@ class Metric:
     stat: str
 
 
+def queue_metric(id_: str, name: str, *, queue_name: pulumi.Input[str]) -> Metric:
+    """The maximum of a metric of an SQS queue."""
+    return Metric(
+        id=id_, namespace="AWS/SQS", name=name, dimensions={"QueueName": queue_name}, stat="Maximum"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class QueueAndTasks:
-    """The queue's depth beside the number of tasks, as metric maths has them."""
+class WorkloadMetrics:
+    """The depth of the job queue and the number of running tasks."""
 
     queue_name: pulumi.Input[str]
     cluster_name: pulumi.Input[str]
     service_name: pulumi.Input[str]
-
-    def queue(self, id_: str, name: str, stat: str = "Maximum") -> Metric:
-        """A metric of the job queue."""
-        return Metric(
-            id=id_, namespace="AWS/SQS", name=name, dimensions={"QueueName": self.queue_name}, stat=stat
-        )
 
     def service(self, id_: str, name: str, stat: str) -> Metric:
         """A metric of the ECS service."""
@@ -56,9 +57,9 @@ class QueueAndTasks:
 
     @property
     def inputs(self) -> tuple[Metric, ...]:
-        """What the expressions above are over."""
+        """The metrics that the expressions above refer to by id."""
         return (
-            self.queue("visible", "ApproximateNumberOfMessagesVisible"),
-            self.queue("in_flight", "ApproximateNumberOfMessagesNotVisible"),
+            queue_metric("visible", "ApproximateNumberOfMessagesVisible", queue_name=self.queue_name),
+            queue_metric("in_flight", "ApproximateNumberOfMessagesNotVisible", queue_name=self.queue_name),
             self.service("running", "CPUUtilization", "SampleCount"),
         )

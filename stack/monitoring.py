@@ -1,4 +1,4 @@
-"""What tells people of trouble: alarms, the topic that they notify, and one dashboard."""
+"""Alarms for operators, the topic that they notify, and a dashboard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from stack import worker_contract as worker
+from stack import worker_interface as worker
+from stack.alarms import expression_alarm, metric_alarm
 from stack.config import MonitoringSettings
-from stack.metrics import MINUTE, STRANDED_EXPRESSION, QueueAndTasks
+from stack.metrics import MINUTE, UNSERVED_EXPRESSION, Metric, WorkloadMetrics, queue_metric
 from stack.naming import Naming
-from stack.scaling import metric_alarm
 
 FIVE_MINUTES = 5 * MINUTE
-STRANDED_MINUTES = 15
+UNSERVED_MINUTES = 15
 MEMORY_MINUTES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
-    """What is watched, by the names that CloudWatch knows."""
+class MonitoredResources:
+    """The resources that alarms and dashboard refer to, by the names that CloudWatch uses."""
 
     region: str
     app: str
-    metrics: QueueAndTasks
+    metrics: WorkloadMetrics
     dead_letter_queue_name: pulumi.Input[str]
     bucket_name: pulumi.Input[str]
 
 
 class Topic(pulumi.ComponentResource):
-    """The topic that alarms notify, and the people on it."""
+    """The topic that alarms notify, with its email subscriptions."""
 
     def __init__(
         self, *, naming: Naming, emails: Sequence[str], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("story-tts:stack:Topic", "alarm-topic", None, opts)
-        name = naming.of("alarms")
+        name = naming.prefixed("alarms")
         topic = aws.sns.Topic(
             "alarm-topic", name=name, tags=naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
         )
@@ -52,156 +52,134 @@ class Topic(pulumi.ComponentResource):
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Five alarms; those in `deployment_alarms` also roll a deployment back."""
+    """Five alarms; those in `deployment_alarms` also roll back a deployment."""
 
     def __init__(
         self,
         *,
         naming: Naming,
         settings: MonitoringSettings,
-        watched: Watched,
-        notified: Sequence[pulumi.Input[str]],
+        resources: MonitoredResources,
+        actions: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Monitoring", "monitoring", None, opts)
         self._naming = naming
-        self._notified = list(notified)
-        self._dead_letters(watched)
-        self._oldest_message(watched, minutes=settings.oldest_message_minutes)
-        self._stranded(watched)
-        failures = self._failures(watched, jobs=settings.failed_jobs)
-        memory = self._memory(watched, percent=settings.memory_percent)
+        self._actions = list(actions)
+        self._dead_letters(resources)
+        self._oldest_message(resources, minutes=settings.oldest_message_minutes)
+        self._no_running_task(resources)
+        failures = self._failed_jobs(resources, jobs=settings.failed_jobs)
+        memory = self._memory(resources, percent=settings.memory_percent)
         self.deployment_alarms = [failures.name, memory.name]
         self.register_outputs({})
 
     def _alarm(
         self,
         suffix: str,
+        metric: Metric,
         *,
         description: str,
-        namespace: str,
-        metric: str,
-        dimensions: dict[str, pulumi.Input[str]],
-        statistic: str,
-        period: int,
-        evaluation_periods: int,
         threshold: int,
+        period: int = MINUTE,
+        evaluation_periods: int = 1,
     ) -> aws.cloudwatch.MetricAlarm:
-        name = self._naming.of(suffix)
-        return aws.cloudwatch.MetricAlarm(
+        return metric_alarm(
             suffix,
-            name=name,
-            alarm_description=description,
-            namespace=namespace,
-            metric_name=metric,
-            dimensions=dimensions,
-            statistic=statistic,
+            metric,
+            description=description,
             period=period,
             evaluation_periods=evaluation_periods,
-            datapoints_to_alarm=evaluation_periods,
-            comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
-            treat_missing_data="notBreaching",
-            alarm_actions=self._notified,
-            ok_actions=self._notified,
-            tags=self._naming.tags(name),
-            opts=pulumi.ResourceOptions(parent=self),
+            actions=self._actions,
+            naming=self._naming,
+            parent=self,
         )
 
-    def _dead_letters(self, watched: Watched) -> None:
+    def _dead_letters(self, resources: MonitoredResources) -> None:
+        queue = resources.dead_letter_queue_name
         self._alarm(
             "dead-letters",
-            description="A job could not succeed and waits as a dead letter. Look: story-tts dead-letters.",
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": watched.dead_letter_queue_name},
-            statistic="Maximum",
-            period=MINUTE,
-            evaluation_periods=1,
+            queue_metric("dead_letters", "ApproximateNumberOfMessagesVisible", queue_name=queue),
+            description="A job failed and is in the dead-letter queue. See: story-tts dead-letters list.",
             threshold=1,
         )
 
-    def _oldest_message(self, watched: Watched, *, minutes: int) -> None:
+    def _oldest_message(self, resources: MonitoredResources, *, minutes: int) -> None:
+        queue = resources.metrics.queue_name
         self._alarm(
             "oldest-message",
-            description=f"A job has waited for {minutes} minutes or more: too few tasks, or none that work.",
-            namespace="AWS/SQS",
-            metric="ApproximateAgeOfOldestMessage",
-            dimensions={"QueueName": watched.metrics.queue_name},
-            statistic="Maximum",
-            period=MINUTE,
+            queue_metric("oldest", "ApproximateAgeOfOldestMessage", queue_name=queue),
+            description=f"A job has been waiting for {minutes} minutes or more: tasks are missing or fail.",
             evaluation_periods=5,
             threshold=minutes * 60,
         )
 
-    def _failures(self, watched: Watched, *, jobs: int) -> aws.cloudwatch.MetricAlarm:
+    def _failed_jobs(self, resources: MonitoredResources, *, jobs: int) -> aws.cloudwatch.MetricAlarm:
+        metric = Metric(
+            id="failed",
+            namespace=worker.METRIC_NAMESPACE,
+            name=worker.JOBS_FAILED,
+            dimensions={worker.SERVICE_DIMENSION: resources.app},
+            stat="Sum",
+        )
         return self._alarm(
             "failed-jobs",
-            description=f"{jobs} jobs or more failed within five minutes.",
-            namespace=worker.METRIC_NAMESPACE,
-            metric=worker.JOBS_FAILED,
-            dimensions={worker.SERVICE_DIMENSION: watched.app},
-            statistic="Sum",
+            metric,
+            description=f"{jobs} or more jobs failed within five minutes.",
             period=FIVE_MINUTES,
-            evaluation_periods=1,
             threshold=jobs,
         )
 
-    def _memory(self, watched: Watched, *, percent: int) -> aws.cloudwatch.MetricAlarm:
-        memory = watched.metrics.service("memory", "MemoryUtilization", "Maximum")
+    def _memory(self, resources: MonitoredResources, *, percent: int) -> aws.cloudwatch.MetricAlarm:
         return self._alarm(
             "memory",
-            description=f"A task uses {percent}% of its memory or more: it is about to be killed for it.",
-            namespace=memory.namespace,
-            metric=memory.name,
-            dimensions=memory.dimensions,
-            statistic=memory.stat,
-            period=MINUTE,
+            resources.metrics.service("memory", "MemoryUtilization", "Maximum"),
+            description=f"A task uses {percent}% of its memory or more and may be killed.",
             evaluation_periods=MEMORY_MINUTES,
             threshold=percent,
         )
 
-    def _stranded(self, watched: Watched) -> None:
-        metric_alarm(
+    def _no_running_task(self, resources: MonitoredResources) -> None:
+        expression_alarm(
             "no-running-task",
-            name=self._naming.of("no-running-task"),
-            description=f"Work has waited for {STRANDED_MINUTES} minutes and no task runs.",
-            metrics=watched.metrics,
-            expression=STRANDED_EXPRESSION,
+            UNSERVED_EXPRESSION,
+            description=f"Jobs have been waiting for {UNSERVED_MINUTES} minutes and no task is running.",
+            metrics=resources.metrics,
             threshold=1,
-            minutes=STRANDED_MINUTES,
-            actions=self._notified,
+            minutes=UNSERVED_MINUTES,
+            actions=self._actions,
             naming=self._naming,
             parent=self,
         )
 
 
 class Dashboard(pulumi.ComponentResource):
-    """One page: the queue, the tasks, how long jobs take, and the bucket."""
+    """A dashboard of the queue, the tasks, processing times and the bucket."""
 
     def __init__(
-        self, *, naming: Naming, watched: Watched, opts: pulumi.ResourceOptions | None = None
+        self, *, naming: Naming, resources: MonitoredResources, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("story-tts:stack:Dashboard", "dashboard", None, opts)
         self.dashboard = aws.cloudwatch.Dashboard(
             "dashboard",
             dashboard_name=naming.app,
-            dashboard_body=pulumi.Output.json_dumps({"widgets": _widgets(watched)}),
+            dashboard_body=pulumi.Output.json_dumps({"widgets": _widgets(resources)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.address = (
-            f"https://{watched.region}.console.aws.amazon.com/cloudwatch/home"
-            f"?region={watched.region}#dashboards/dashboard/{naming.app}"
+            f"https://{resources.region}.console.aws.amazon.com/cloudwatch/home"
+            f"?region={resources.region}#dashboards/dashboard/{naming.app}"
         )
         self.register_outputs({"address": self.address})
 
 
-def _widgets(watched: Watched) -> list[dict[str, object]]:
-    queue, cluster = watched.metrics.queue_name, watched.metrics.cluster_name
-    service = watched.metrics.service_name
+def _widgets(resources: MonitoredResources) -> list[dict[str, object]]:
+    queue, cluster = resources.metrics.queue_name, resources.metrics.cluster_name
+    service = resources.metrics.service_name
     tasks: list[object] = ["AWS/ECS", "CPUUtilization", "ClusterName", cluster, "ServiceName", service]
-    ours: list[object] = [worker.METRIC_NAMESPACE]
-    dimension: list[object] = [worker.SERVICE_DIMENSION, watched.app]
+    worker_metric: list[object] = [worker.METRIC_NAMESPACE]
+    dimension: list[object] = [worker.SERVICE_DIMENSION, resources.app]
     panels: list[tuple[str, str, list[list[object]]]] = [
         (
             "Queue",
@@ -213,13 +191,13 @@ def _widgets(watched: Watched) -> list[dict[str, object]]:
                     "ApproximateNumberOfMessagesNotVisible",
                     "QueueName",
                     queue,
-                    {"label": "in work"},
+                    {"label": "in progress"},
                 ],
                 [
                     "AWS/SQS",
                     "ApproximateNumberOfMessagesVisible",
                     "QueueName",
-                    watched.dead_letter_queue_name,
+                    resources.dead_letter_queue_name,
                     {"label": "dead letters"},
                 ],
             ],
@@ -229,7 +207,7 @@ def _widgets(watched: Watched) -> list[dict[str, object]]:
             "Maximum",
             [
                 ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue],
-                [*ours, worker.QUEUE_WAIT_SECONDS, *dimension, {"label": "wait of finished jobs"}],
+                [*worker_metric, worker.QUEUE_WAIT_SECONDS, *dimension, {"label": "wait of completed jobs"}],
             ],
         ),
         ("Running tasks", "SampleCount", [[*tasks, {"label": "tasks", "period": MINUTE}]]),
@@ -241,24 +219,27 @@ def _widgets(watched: Watched) -> list[dict[str, object]]:
         (
             "Jobs",
             "Sum",
-            [[*ours, worker.JOBS_COMPLETED, *dimension], [*ours, worker.JOBS_FAILED, *dimension]],
+            [
+                [*worker_metric, worker.JOBS_COMPLETED, *dimension],
+                [*worker_metric, worker.JOBS_FAILED, *dimension],
+            ],
         ),
         (
             "Processing time (s)",
             "Average",
             [
-                [*ours, worker.PROCESSING_SECONDS, *dimension],
-                [*ours, worker.PROCESSING_SECONDS, *dimension, {"stat": "p95", "label": "p95"}],
-                [*ours, worker.AUDIO_SECONDS, *dimension],
+                [*worker_metric, worker.PROCESSING_SECONDS, *dimension],
+                [*worker_metric, worker.PROCESSING_SECONDS, *dimension, {"stat": "p95", "label": "p95"}],
+                [*worker_metric, worker.AUDIO_SECONDS, *dimension],
             ],
         ),
-        ("Real-time factor", "Average", [[*ours, worker.REAL_TIME_FACTOR, *dimension]]),
+        ("Real-time factor", "Average", [[*worker_metric, worker.REAL_TIME_FACTOR, *dimension]]),
         (
             "Bucket",
             "Average",
             [
-                _bucket_metric(watched, "BucketSizeBytes", "StandardStorage", "left"),
-                _bucket_metric(watched, "NumberOfObjects", "AllStorageTypes", "right"),
+                _bucket_metric(resources, "BucketSizeBytes", "StandardStorage", "left"),
+                _bucket_metric(resources, "NumberOfObjects", "AllStorageTypes", "right"),
             ],
         ),
     ]
@@ -272,7 +253,7 @@ def _widgets(watched: Watched) -> list[dict[str, object]]:
             "properties": {
                 "title": title,
                 "stat": stat,
-                "region": watched.region,
+                "region": resources.region,
                 "period": FIVE_MINUTES,
                 "view": "timeSeries",
                 "metrics": metrics,
@@ -282,7 +263,7 @@ def _widgets(watched: Watched) -> list[dict[str, object]]:
     ]
 
 
-def _bucket_metric(watched: Watched, name: str, storage: str, axis: str) -> list[object]:
+def _bucket_metric(resources: MonitoredResources, name: str, storage: str, axis: str) -> list[object]:
     # S3 reports its storage metrics once a day.
     options = {"period": 86400, "yAxis": axis}
-    return ["AWS/S3", name, "BucketName", watched.bucket_name, "StorageType", storage, options]
+    return ["AWS/S3", name, "BucketName", resources.bucket_name, "StorageType", storage, options]

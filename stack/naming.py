@@ -1,11 +1,16 @@
-"""The one rule that names and tags every resource: all of it follows from the application's name."""
+"""Names and tags of all resources, derived from the application's name."""
 
 from dataclasses import dataclass
+
+from stack.config import setting_error
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET_NAME_LENGTH = 63
 
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
-    """Physical names are the application's name and a suffix, so that the stack can be found without it."""
+    """Physical names start with the application's name, so they can be found without Pulumi's state."""
 
     app: str
     environment: str
@@ -28,15 +33,28 @@ class Naming:
 
     @property
     def running_tag(self) -> str:
-        """The image tag that follows what this stack runs, and shields it from the registry's clean-up."""
+        """The image tag of the running image; ECR's lifecycle policy keeps images with such a tag."""
         return f"running-{self.app}"
 
-    def of(self, suffix: str) -> str:
-        """A name of the application's own: story-tts-dead-letter."""
+    def prefixed(self, suffix: str) -> str:
+        """The application's name and a suffix: story-tts-dead-letter."""
         return f"{self.app}-{suffix}"
 
+    def media_bucket(self, *, account_id: str, region: str) -> str:
+        """The bucket of an own platform, unique in the world. Raises SettingsError if it is too long."""
+        name = f"{self.app}-media-{account_id}-{region}"
+        if len(name) > BUCKET_NAME_LENGTH:
+            text = (
+                f"{self.app} makes the bucket name {name}, of {len(name)} characters;"
+                f" S3 allows {BUCKET_NAME_LENGTH}"
+            )
+            raise setting_error(
+                "app_name", text, example=self.app[: BUCKET_NAME_LENGTH - len(name)].rstrip("-")
+            )
+        return name
+
     def tags(self, name: str) -> dict[str, str]:
-        """Tags of one resource: its name, and what cost reports and clean-ups group by."""
+        """The tags of a resource: its name, and the keys that cost reports group by."""
         return {
             "Name": name,
             "Application": self.app,
@@ -44,3 +62,15 @@ class Naming:
             "ManagedBy": "pulumi",
             "Stack": self.stack,
         }
+
+
+def replica_bucket(source: str, *, region: str) -> str:
+    """The name of a bucket's replica. Raises SettingsError if it is too long."""
+    name = f"{source}-{region}"
+    if len(name) > BUCKET_NAME_LENGTH:
+        text = (
+            f"the default is {name}, of {len(name)} characters, and S3 allows {BUCKET_NAME_LENGTH};"
+            " choose a name"
+        )
+        raise setting_error("storage.replica_bucket", text, example=f"media-{region}")
+    return name

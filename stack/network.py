@@ -1,6 +1,7 @@
-"""Whom tasks talk to: security groups, their rules, and VPC endpoints where the VPC lacks them."""
+"""Network access of the tasks: security groups, their rules, and VPC endpoints."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import pulumi
@@ -16,28 +17,35 @@ EXEC_INTERFACE = "ssmmessages"
 GATEWAYS = ("s3", "dynamodb")
 
 
+@dataclass(frozen=True, kw_only=True)
+class VpcNetwork:
+    """The VPC that the tasks run in; route tables are needed only to create gateway endpoints."""
+
+    id: pulumi.Input[str]
+    cidr: pulumi.Input[str]
+    private_subnet_ids: pulumi.Input[list[str]]
+    route_table_ids: pulumi.Input[list[str]]
+
+
 class Network(pulumi.ComponentResource):
-    """The app's security group, the endpoints' group, and the ways between them."""
+    """The security groups of the tasks and of the VPC endpoints, and the rules between them."""
 
     def __init__(
         self,
         *,
         naming: Naming,
         region: str,
-        vpc_id: pulumi.Input[str],
-        vpc_cidr: pulumi.Input[str],
-        subnet_ids: pulumi.Input[list[str]],
+        vpc: VpcNetwork,
         ecs_tasks_group_id: pulumi.Input[str],
         app_port: int,
         endpoints: Literal["create", "existing", "nat"],
-        route_table_ids: pulumi.Input[list[str]],
         exec_enabled: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Network", "network", None, opts)
         self._naming = naming
         self._region = region
-        self._vpc_id = vpc_id
+        self._vpc_id = vpc.id
         self.app_group = self._group("app", "story-tts tasks: health checks in, AWS out")
         self.endpoints_group = self._group("endpoints", "VPC endpoints that story-tts tasks use")
         self.app_group_id = self.app_group.id
@@ -47,9 +55,9 @@ class Network(pulumi.ComponentResource):
             "endpoints-from-app", self.endpoints_group, HTTPS_PORT, self.app_group.id, "story-tts tasks"
         )
         self._allow_aws_out()
-        self._allow_dns_out(vpc_cidr)
+        self._allow_dns_out(vpc.cidr)
         if endpoints == "existing":
-            self._allow_https_out("vpc", vpc_cidr, "the endpoints that the VPC has")
+            self._allow_https_out("vpc", vpc.cidr, "the endpoints that the VPC has")
         elif endpoints == "nat":
             self._allow_https_out("internet", "0.0.0.0/0", "AWS through a NAT gateway, which knows no groups")
 
@@ -58,17 +66,15 @@ class Network(pulumi.ComponentResource):
             self.endpoints += Endpoints(
                 naming=naming,
                 region=region,
-                vpc_id=vpc_id,
-                subnet_ids=subnet_ids,
+                vpc=vpc,
                 group_id=self.endpoints_group.id,
-                route_table_ids=route_table_ids,
                 exec_enabled=exec_enabled,
                 opts=pulumi.ResourceOptions(parent=self),
             ).all
         self.register_outputs({"app_group_id": self.app_group_id})
 
     def _group(self, suffix: str, description: str) -> aws.ec2.SecurityGroup:
-        name = self._naming.of(suffix)
+        name = self._naming.prefixed(suffix)
         return aws.ec2.SecurityGroup(
             f"{suffix}-group",
             name=name,
@@ -94,7 +100,7 @@ class Network(pulumi.ComponentResource):
             from_port=port,
             to_port=port,
             description=description,
-            tags=self._naming.tags(self._naming.of(name)),
+            tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -108,7 +114,7 @@ class Network(pulumi.ComponentResource):
             from_port=HTTPS_PORT,
             to_port=HTTPS_PORT,
             description="AWS services through VPC endpoints",
-            tags=self._naming.tags(self._naming.of(name)),
+            tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
         for service in GATEWAYS:
@@ -123,7 +129,7 @@ class Network(pulumi.ComponentResource):
                 from_port=HTTPS_PORT,
                 to_port=HTTPS_PORT,
                 description=f"{service} through its gateway endpoint",
-                tags=self._naming.tags(self._naming.of(f"app-to-{service}")),
+                tags=self._naming.tags(self._naming.prefixed(f"app-to-{service}")),
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
@@ -137,8 +143,8 @@ class Network(pulumi.ComponentResource):
                 ip_protocol=protocol,
                 from_port=DNS_PORT,
                 to_port=DNS_PORT,
-                description="the VPC's resolver",
-                tags=self._naming.tags(self._naming.of(name)),
+                description="DNS resolver of the VPC",
+                tags=self._naming.tags(self._naming.prefixed(name)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
@@ -152,69 +158,76 @@ class Network(pulumi.ComponentResource):
             from_port=HTTPS_PORT,
             to_port=HTTPS_PORT,
             description=description,
-            tags=self._naming.tags(self._naming.of(name)),
+            tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
 class Endpoints(pulumi.ComponentResource):
-    """VPC endpoints for all that tasks call, so that no call leaves the VPC; the interfaces in one group."""
+    """VPC endpoints for every AWS service that tasks call; interface endpoints share one security group."""
 
     def __init__(
         self,
         *,
         naming: Naming,
         region: str,
-        vpc_id: pulumi.Input[str],
-        subnet_ids: pulumi.Input[list[str]],
+        vpc: VpcNetwork,
         group_id: pulumi.Input[str],
-        route_table_ids: pulumi.Input[list[str]],
         exec_enabled: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Endpoints", "endpoints", None, opts)
         self._naming = naming
         self._region = region
-        self._vpc_id = vpc_id
+        self._vpc = vpc
         interfaces = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
         self.all: list[pulumi.Resource] = [
-            *(self._interface(service, subnet_ids, group_id) for service in interfaces),
-            *(self._gateway(service, route_table_ids) for service in GATEWAYS),
+            *(self._interface(service, group_id) for service in interfaces),
+            *(self._gateway(service) for service in GATEWAYS),
         ]
         self.register_outputs({})
 
-    def _interface(
-        self, service: str, subnet_ids: pulumi.Input[list[str]], group_id: pulumi.Input[str]
-    ) -> pulumi.Resource:
+    def _interface(self, service: str, group_id: pulumi.Input[str]) -> pulumi.Resource:
         name = f"endpoint-{service.replace('.', '-')}"
         return aws.ec2.VpcEndpoint(
             name,
-            vpc_id=self._vpc_id,
+            vpc_id=self._vpc.id,
             service_name=f"com.amazonaws.{self._region}.{service}",
             vpc_endpoint_type="Interface",
-            subnet_ids=subnet_ids,
+            subnet_ids=self._vpc.private_subnet_ids,
             security_group_ids=[group_id],
             private_dns_enabled=True,
-            tags=self._naming.tags(self._naming.of(name)),
+            tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _gateway(self, service: str, route_table_ids: pulumi.Input[list[str]]) -> pulumi.Resource:
+    def _gateway(self, service: str) -> pulumi.Resource:
         name = f"endpoint-{service}"
         return aws.ec2.VpcEndpoint(
             name,
-            vpc_id=self._vpc_id,
+            vpc_id=self._vpc.id,
             service_name=f"com.amazonaws.{self._region}.{service}",
             vpc_endpoint_type="Gateway",
-            route_table_ids=route_table_ids,
-            tags=self._naming.tags(self._naming.of(name)),
+            route_table_ids=self._vpc.route_table_ids,
+            tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
-def vpc_route_tables(vpc_id: pulumi.Input[str], chosen: Sequence[str]) -> pulumi.Input[list[str]]:
-    """The route tables of the gateway endpoints: the chosen ones, or all of the VPC's."""
-    if chosen:
-        return list(chosen)
-    ids: pulumi.Output[list[str]] = aws.ec2.get_route_tables_output(vpc_id=vpc_id).ids
-    return ids
+def existing_vpc(
+    vpc_id: pulumi.Input[str],
+    *,
+    private_subnet_ids: pulumi.Input[list[str]],
+    route_table_ids: Sequence[str],
+    with_route_tables: bool,
+) -> VpcNetwork:
+    """The network of a VPC that another stack owns; its route tables are looked up unless some are chosen."""
+    tables: pulumi.Input[list[str]] = []
+    if with_route_tables:
+        tables = list(route_table_ids) or aws.ec2.get_route_tables_output(vpc_id=vpc_id).ids
+    return VpcNetwork(
+        id=vpc_id,
+        cidr=aws.ec2.get_vpc_output(id=vpc_id).cidr_block,
+        private_subnet_ids=private_subnet_ids,
+        route_table_ids=tables,
+    )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stack import worker_contract as worker
+from stack import worker_interface as worker
 
 LOG_LINES = 10
 Outputs = Mapping[str, Any]

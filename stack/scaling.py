@@ -1,17 +1,17 @@
-"""How many tasks run: out with the backlog, from zero at the first message, in when tasks stand idle."""
+"""Auto scaling of the service: out with the backlog, in when tasks are idle, optionally down to zero."""
 
 import pulumi
 import pulumi_aws as aws
 
+from stack.alarms import expression_alarm
 from stack.config import ScalingSettings
 from stack.metrics import (
     BACKLOG_EXPRESSION,
     IDLE_EXPRESSION,
-    MINUTE,
-    STRANDED_EXPRESSION,
     TASKS_EXPRESSION,
+    UNSERVED_EXPRESSION,
     Metric,
-    QueueAndTasks,
+    WorkloadMetrics,
 )
 from stack.naming import Naming
 
@@ -19,12 +19,12 @@ DIMENSION = "ecs:service:DesiredCount"
 
 
 class Scaling(pulumi.ComponentResource):
-    """The autoscaler of the service.
+    """Application Auto Scaling of the service's desired count.
 
-    Target tracking adds tasks only: it knows the messages that wait, and would remove a task in the middle of
-    the last job. A step removes one task at a time once there are more tasks than messages, in work ones
-    included; the worker's task protection keeps a busy task from being the one. Where the floor is 0, a
-    second step starts the first task, as a ratio to no task says nothing.
+    Target tracking only adds tasks: its metric counts waiting messages, so it would remove a task while the
+    last job is still being processed. A step policy removes one task at a time when there are more tasks than
+    messages, including those being processed; task protection keeps ECS from choosing a busy task. If the
+    minimum is 0, a second step policy starts the first task.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Scaling(pulumi.ComponentResource):
         naming: Naming,
         settings: ScalingSettings,
         min_tasks: int,
-        metrics: QueueAndTasks,
+        metrics: WorkloadMetrics,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Scaling", "scaling", None, opts)
@@ -47,22 +47,22 @@ class Scaling(pulumi.ComponentResource):
             resource_id=pulumi.Output.concat("service/", metrics.cluster_name, "/", metrics.service_name),
             scalable_dimension=DIMENSION,
             service_namespace="ecs",
-            tags=naming.tags(naming.of("scaling")),
+            tags=naming.tags(naming.prefixed("scaling")),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self._out_with_backlog()
-        self._in_when_idle()
+        self._scale_out_with_backlog()
+        self._scale_in_when_idle()
         if min_tasks == 0:
-            self._out_from_zero()
+            self._scale_from_zero()
         self.register_outputs({})
 
-    def _out_with_backlog(self) -> None:
+    def _scale_out_with_backlog(self) -> None:
         tracking = aws.appautoscaling
         visible, _, running = self._metrics.inputs
         aws.appautoscaling.Policy(
             "scale-out",
-            name=self._naming.of("backlog"),
-            # The default would be StepScaling, in which the tracking below goes unread.
+            name=self._naming.prefixed("backlog"),
+            # The provider's default is StepScaling, which ignores the configuration below.
             policy_type="TargetTrackingScaling",
             resource_id=self._target.resource_id,
             scalable_dimension=self._target.scalable_dimension,
@@ -73,30 +73,29 @@ class Scaling(pulumi.ComponentResource):
                 scale_out_cooldown=self._settings.scale_out_cooldown_seconds,
                 customized_metric_specification=tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationArgs(
                     metrics=[
-                        _tracked(visible),
-                        _tracked(running),
-                        _computed("tasks", TASKS_EXPRESSION, returned=False),
-                        _computed("backlog", BACKLOG_EXPRESSION, returned=True),
+                        _tracked_metric(visible),
+                        _tracked_metric(running),
+                        _tracked_expression("tasks", TASKS_EXPRESSION, returned=False),
+                        _tracked_expression("backlog", BACKLOG_EXPRESSION, returned=True),
                     ]
                 ),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _in_when_idle(self) -> None:
-        policy = self._step(
+    def _scale_in_when_idle(self) -> None:
+        policy = self._step_policy(
             "scale-in",
-            name=self._naming.of("idle"),
+            name=self._naming.prefixed("idle"),
             adjustment_type="ChangeInCapacity",
             adjustment=-1,
             cooldown=self._settings.scale_in_cooldown_seconds,
         )
-        metric_alarm(
+        expression_alarm(
             "idle-tasks",
-            name=self._naming.of("idle-tasks"),
-            description="More tasks than messages, waiting or in work: one task leaves.",
+            IDLE_EXPRESSION,
+            description="More tasks than messages, waiting or being processed: one task is removed.",
             metrics=self._metrics,
-            expression=IDLE_EXPRESSION,
             threshold=1,
             minutes=self._settings.idle_minutes,
             actions=[policy.arn],
@@ -104,20 +103,19 @@ class Scaling(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _out_from_zero(self) -> None:
-        policy = self._step(
+    def _scale_from_zero(self) -> None:
+        policy = self._step_policy(
             "scale-from-zero",
-            name=self._naming.of("from-zero"),
+            name=self._naming.prefixed("from-zero"),
             adjustment_type="ExactCapacity",
             adjustment=1,
             cooldown=self._settings.scale_out_cooldown_seconds,
         )
-        metric_alarm(
+        expression_alarm(
             "work-at-zero",
-            name=self._naming.of("work-at-zero"),
-            description="A message waits and no task runs: the first task starts.",
+            UNSERVED_EXPRESSION,
+            description="A message is waiting and no task is running: the first task is started.",
             metrics=self._metrics,
-            expression=STRANDED_EXPRESSION,
             threshold=1,
             minutes=1,
             actions=[policy.arn],
@@ -125,7 +123,7 @@ class Scaling(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _step(
+    def _step_policy(
         self, resource: str, *, name: str, adjustment_type: str, adjustment: int, cooldown: int
     ) -> aws.appautoscaling.Policy:
         return aws.appautoscaling.Policy(
@@ -149,66 +147,14 @@ class Scaling(pulumi.ComponentResource):
         )
 
 
-def metric_alarm(
-    resource: str,
-    *,
-    name: str,
-    description: str,
-    metrics: QueueAndTasks,
-    expression: str,
-    threshold: int,
-    minutes: int,
-    actions: list[pulumi.Input[str]],
-    naming: Naming,
-    parent: pulumi.Resource,
-) -> aws.cloudwatch.MetricAlarm:
-    """An alarm on an expression over the queue's depth and the number of tasks, at or above a threshold."""
-    return aws.cloudwatch.MetricAlarm(
-        resource,
-        name=name,
-        alarm_description=description,
-        comparison_operator="GreaterThanOrEqualToThreshold",
-        threshold=threshold,
-        evaluation_periods=minutes,
-        datapoints_to_alarm=minutes,
-        treat_missing_data="notBreaching",
-        metric_queries=[
-            *[_queried(metric) for metric in metrics.inputs],
-            aws.cloudwatch.MetricAlarmMetricQueryArgs(
-                id="tasks", expression=TASKS_EXPRESSION, return_data=False
-            ),
-            aws.cloudwatch.MetricAlarmMetricQueryArgs(
-                id="watched", expression=expression, label=name, return_data=True
-            ),
-        ],
-        alarm_actions=actions,
-        tags=naming.tags(name),
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-
-
-def _queried(metric: Metric) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
-    return aws.cloudwatch.MetricAlarmMetricQueryArgs(
-        id=metric.id,
-        metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
-            namespace=metric.namespace,
-            metric_name=metric.name,
-            dimensions=metric.dimensions,
-            period=MINUTE,
-            stat=metric.stat,
-        ),
-        return_data=False,
-    )
-
-
-Tracked = (
+TrackedMetric = (
     aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationMetricArgs
 )
 
 
-def _tracked(metric: Metric) -> Tracked:
+def _tracked_metric(metric: Metric) -> TrackedMetric:
     tracking = aws.appautoscaling
-    return Tracked(
+    return TrackedMetric(
         id=metric.id,
         metric_stat=tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationMetricMetricStatArgs(
             metric=tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationMetricMetricStatMetricArgs(
@@ -227,5 +173,5 @@ def _tracked(metric: Metric) -> Tracked:
     )
 
 
-def _computed(id_: str, expression: str, *, returned: bool) -> Tracked:
-    return Tracked(id=id_, expression=expression, label=id_, return_data=returned)
+def _tracked_expression(id_: str, expression: str, *, returned: bool) -> TrackedMetric:
+    return TrackedMetric(id=id_, expression=expression, label=id_, return_data=returned)

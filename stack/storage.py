@@ -1,15 +1,30 @@
-"""What the stack sets on the output bucket where asked to, and what it reports of the table."""
+"""Optional settings of the output bucket, private buckets, and the recovery state of the table."""
+
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from stack.config import StorageSettings
-from stack.iam import Account, Role, Statement
-from stack.naming import Naming
+from stack.iam import Account, Role
+from stack.naming import Naming, replica_bucket
+from stack.permissions import replicate
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateBucket:
+    """A bucket of this stack, and the resource that versions it."""
+
+    bucket: aws.s3.Bucket
+    versioning: aws.s3.BucketVersioning
 
 
 class BucketOptions(pulumi.ComponentResource):
-    """Versioning, lifecycle and replication of a bucket that exists."""
+    """Versioning, lifecycle rules and replication of the output bucket.
+
+    `versioning` is the resource that versions the bucket already, if this stack created it: S3 has one such
+    configuration per bucket.
+    """
 
     def __init__(
         self,
@@ -17,6 +32,7 @@ class BucketOptions(pulumi.ComponentResource):
         naming: Naming,
         settings: StorageSettings,
         bucket_name: pulumi.Input[str],
+        versioning: aws.s3.BucketVersioning | None,
         account: Account,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
@@ -25,11 +41,12 @@ class BucketOptions(pulumi.ComponentResource):
         self._naming = naming
         self._bucket_name = bucket_name
         self._account = account
-        versioning = self._versioning() if settings.versioning else None
+        if settings.versioning and versioning is None:
+            versioning = self._versioning()
         if settings.lifecycle:
             self._lifecycle(settings)
         if settings.replica_region and versioning:
-            self._replicate(settings.replica_region, versioning=versioning, protect=protect)
+            self._replicate(settings, region=settings.replica_region, versioning=versioning, protect=protect)
         self.register_outputs({})
 
     def _versioning(self) -> aws.s3.BucketVersioning:
@@ -66,10 +83,12 @@ class BucketOptions(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _replicate(self, region: str, *, versioning: aws.s3.BucketVersioning, protect: bool) -> None:
+    def _replicate(
+        self, settings: StorageSettings, *, region: str, versioning: aws.s3.BucketVersioning, protect: bool
+    ) -> None:
         replica = Replica(
             naming=self._naming,
-            source=self._bucket_name,
+            name=settings.replica_bucket or replica_name(self._bucket_name, region=region),
             region=region,
             protect=protect,
             opts=pulumi.ResourceOptions(parent=self),
@@ -82,7 +101,10 @@ class BucketOptions(pulumi.ComponentResource):
             account_id=self._account.account_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self._grant_copy(role, replica)
+        role.attach_policy(
+            "copy-media",
+            replicate(source_arn=self._account.bucket_arn(self._bucket_name), replica_arn=replica.arn),
+        )
         rules = aws.s3
         aws.s3.BucketReplicationConfig(
             "bucket-replication",
@@ -93,7 +115,7 @@ class BucketOptions(pulumi.ComponentResource):
                     id="all-media",
                     status="Enabled",
                     filter=rules.BucketReplicationConfigRuleFilterArgs(prefix=""),
-                    # A deletion here must not reach the copy that is kept for the worst day.
+                    # The copy is a backup: deletions are not replicated.
                     delete_marker_replication=rules.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
                         status="Disabled"
                     ),
@@ -102,55 +124,40 @@ class BucketOptions(pulumi.ComponentResource):
                     ),
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.grants]),
-        )
-
-    def _grant_copy(self, role: Role, replica: "Replica") -> None:
-        source = self._account.bucket_arn(self._bucket_name)
-        role.receive(
-            "copy-media",
-            [
-                Statement(actions=["s3:GetReplicationConfiguration", "s3:ListBucket"], resources=[source]),
-                Statement(
-                    actions=[
-                        "s3:GetObjectVersionForReplication",
-                        "s3:GetObjectVersionAcl",
-                        "s3:GetObjectVersionTagging",
-                    ],
-                    resources=[pulumi.Output.concat(source, "/*")],
-                ),
-                Statement(
-                    actions=["s3:ReplicateObject", "s3:ReplicateTags"],
-                    resources=[pulumi.Output.concat(replica.arn, "/*")],
-                ),
-            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.policies]),
         )
 
 
 class Replica(pulumi.ComponentResource):
-    """The bucket in another region that copies go to."""
+    """The bucket in another region that receives the copies."""
 
     def __init__(
         self,
         *,
         naming: Naming,
-        source: pulumi.Input[str],
+        name: pulumi.Input[str],
         region: str,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Replica", "replica", None, opts)
-        name = pulumi.Output.concat(source, "-", region)
         bucket = private_bucket(
             "replica",
             name=name,
-            tags=naming.tags(naming.of("replica")),
+            tags=naming.tags(naming.prefixed("replica")),
             protect=protect,
             region=region,
             parent=self,
         )
-        self.arn = bucket.arn
+        self.arn = bucket.bucket.arn
         self.register_outputs({"arn": self.arn})
+
+
+def replica_name(source: pulumi.Input[str], *, region: str) -> pulumi.Input[str]:
+    """The name of a bucket's replica. Raises SettingsError if it is too long."""
+    if isinstance(source, str):
+        return replica_bucket(source, region=region)
+    return pulumi.Output.concat(source).apply(lambda name: replica_bucket(name, region=region))
 
 
 def private_bucket(
@@ -161,8 +168,8 @@ def private_bucket(
     protect: bool,
     parent: pulumi.Resource,
     region: str | None = None,
-) -> aws.s3.Bucket:
-    """A versioned, encrypted bucket that can never be public; in the provider's region by default."""
+) -> PrivateBucket:
+    """A versioned, encrypted bucket that cannot be made public; `region` defaults to the provider's."""
     bucket = aws.s3.Bucket(
         resource,
         bucket=name,
@@ -195,24 +202,24 @@ def private_bucket(
         ],
         opts=opts,
     )
-    aws.s3.BucketVersioning(
+    versioning = aws.s3.BucketVersioning(
         f"{resource}-versioning",
         bucket=bucket.bucket,
         region=region,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
         opts=opts,
     )
-    return bucket
+    return PrivateBucket(bucket=bucket, versioning=versioning)
 
 
-def report_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:
-    """Whether a table that the stack does not own can be restored to a point in time; a warning where not."""
+def has_point_in_time_recovery(table_name: pulumi.Input[str]) -> pulumi.Output[bool]:
+    """Whether a table of another stack has point-in-time recovery; logs a warning if not."""
 
     def report(table: aws.dynamodb.GetTableResult) -> bool:
         if not table.point_in_time_recovery.enabled:
             pulumi.log.warn(
-                f"the table {table.name} has no point-in-time recovery:"
-                " switch it on in story-infra, which owns it"
+                f"the table {table.name} has no point-in-time recovery;"
+                " enable it in story-infra, which owns the table"
             )
         return bool(table.point_in_time_recovery.enabled)
 

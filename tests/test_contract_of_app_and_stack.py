@@ -1,15 +1,17 @@
 """The worker and the stack name the same things: neither can change one without the other."""
 
+import json
 import re
 from collections.abc import Mapping
 
 import typer.main
 
 from app import deployment, telemetry
+from app.aws.queue import MAX_MESSAGE_BYTES
 from app.cli.app import app
 from app.settings import HEALTH_PATH, HealthSettings, Settings, variables
 from stack import operations
-from stack import worker_contract as contract
+from stack import worker_interface as contract
 from stack.config import Settings as StackSettings
 from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
 from tests.stack.recording import record
@@ -96,3 +98,18 @@ def test_alarms_and_dashboard_look_at_metrics_that_exist() -> None:
     assert contract.METRIC_NAMESPACE == telemetry.NAMESPACE
     assert set(contract.METRICS) - published == set()
     assert f'"{contract.SERVICE_DIMENSION}"' in source
+
+
+def test_every_queue_and_topic_takes_the_largest_message() -> None:
+    """Own queues, the dead-letter queue and the topic accept messages up to the worker's limit."""
+    run = record({"story_infra": {"source": "own"}})
+    sizes = [item.inputs.get("maxMessageSize") for item in run.all("aws:sqs/queue:Queue")]
+    topic = run.one("aws:sns/topic:Topic", "jobs")
+    assert [*sizes, topic.get("maximumMessageSize")] == [MAX_MESSAGE_BYTES] * 3
+
+
+def test_the_worker_decides_before_the_queue_redrives() -> None:
+    """SQS redrives a message only long after the worker's own limit, so an outage moves no job away."""
+    run = record({"story_infra": {"source": "own"}})
+    redrive = json.loads(run.one("aws:sqs/redrivePolicy:RedrivePolicy")["redrivePolicy"])
+    assert redrive["maxReceiveCount"] >= 20 * int(variables()["MAX_RECEIVES"][1].strip("`"))

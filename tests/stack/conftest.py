@@ -1,4 +1,4 @@
-"""The stack as it is without any settings: recorded once, asserted on by many tests."""
+"""Recordings of the default stack and of the stack with an own platform."""
 
 import pytest
 
@@ -13,5 +13,5 @@ def plain() -> Recording:
 
 @pytest.fixture(scope="session")
 def own() -> Recording:
-    """The program with a foundation of its own, and defaults otherwise."""
+    """The program with an own platform, and defaults otherwise."""
     return record({"story_infra": {"source": "own"}})

@@ -1,4 +1,4 @@
-"""Closes the event loops that Pulumi's SDK makes in its threads and leaves open."""
+"""Closes the event loops that Pulumi's SDK creates in its threads and never closes."""
 
 import asyncio
 import gc
@@ -21,25 +21,25 @@ ABANDONED = {
 
 
 class CollectingPolicy(asyncio.DefaultEventLoopPolicy):
-    """Remembers every loop that is made under it."""
+    """An event loop policy that records every loop it creates."""
 
     def __init__(self) -> None:
         super().__init__()
         self._loops: list[asyncio.AbstractEventLoop] = []
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """A new loop, remembered."""
+        """Create and record a loop."""
         loop = super().new_event_loop()
         self._loops.append(loop)
         return loop
 
     def wait(self) -> None:
-        """A loop that still runs in a thread ends by itself once its engine has gone."""
+        """Wait until no loop runs: loops in threads end when their engine has ended."""
         for loop in self._loops:
             assert wait_until(lambda loop=loop: not loop.is_running(), secs=END_SECS)  # type: ignore[misc]
 
     def close(self) -> None:
-        """Close all loops; where the engine ended early, what still waits for it is ended first."""
+        """Close all loops, cancelling the tasks that still wait for an engine that ended early."""
         for loop in self._loops:
             if not loop.is_closed():
                 _end_tasks(loop)
@@ -47,7 +47,7 @@ class CollectingPolicy(asyncio.DefaultEventLoopPolicy):
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is pending and let it end; a task of a run that broke off may stop the loop as it ends."""
+    """Cancel all tasks and wait for them; a task of an aborted run may stop the loop while it ends."""
 
     def run_on() -> bool:
         loop.call_later(STEP_SECS, loop.stop)
@@ -61,14 +61,14 @@ def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 @cache
 def _set_modules_aside() -> None:
-    """Once a process: the provider's modules are large, and stay; nothing need go through them again."""
+    """Exclude the provider's large modules from garbage collection, once per process."""
     gc.collect()
     gc.freeze()
 
 
 @contextmanager
 def closed_loops() -> Iterator[None]:
-    """Close, at the end of the block, every event loop that was made in it."""
+    """Close every event loop that was created in the block."""
     policy, before, hook = CollectingPolicy(), asyncio.get_event_loop_policy(), sys.unraisablehook
 
     def pass_on(raised: "sys.UnraisableHookArgs") -> None:

@@ -1,4 +1,4 @@
-"""The policy files of the deploying and the previewing role, as the tests read them."""
+"""Reads the policy files of the deploying and the previewing role."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ def actions(name: str) -> set[str]:
 
 
 def action_of(operation: str) -> str:
-    """service:Operation -> the IAM action that it needs, empty where it needs none."""
+    """The IAM action that an operation (service:Operation) requires; empty if it requires none."""
     return RENAMED.get(operation, operation)
 
 

@@ -1,4 +1,4 @@
-"""Loads the program that the tests run."""
+"""Imports the program without the deprecation warnings of the provider's modules."""
 
 import warnings
 

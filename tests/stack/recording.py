@@ -1,10 +1,13 @@
-"""Runs the whole program once under mocks that record what it declares, as plain inputs to assert on."""
+"""Runs the whole program under Pulumi's mocks and records the resources that it declares."""
 
 import asyncio
 import contextvars
+import copy
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -18,7 +21,7 @@ from tests.stack.program import program
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-# What story-infra exports, in the form in which the recorded StackReference holds it.
+# The outputs of story-infra, as a StackReference returns them.
 STORY_INFRA: Mapping[str, Any] = {
     "vpc_id": "vpc-0a",
     "private_subnet_ids": ["subnet-0a", "subnet-0b"],
@@ -40,28 +43,33 @@ DIGEST = "sha256:" + "ab" * 32
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource as the program declared it."""
+    """A resource as the program declared it."""
 
     type: str
     name: str
-    inputs: Mapping[str, Any]
     custom: bool
+    _inputs: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the inputs: recordings are shared between tests."""
+        return copy.deepcopy(dict(self._inputs))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recording:
-    """All that one run of the program declared, and what it returned."""
+    """Everything that one run of the program declared, and its outputs."""
 
-    resources: list[Declared] = field(default_factory=list)
-    options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    outputs: dict[str, Any] = field(default_factory=dict)
+    resources: Sequence[Declared]
+    options: Mapping[str, pulumi.ResourceOptions]
+    calls: Sequence[str]
+    outputs: Mapping[str, Any]
 
     def all(self, type_: str) -> list[Declared]:
         """Every resource of a type."""
         return [item for item in self.resources if item.type == type_]
 
-    def one(self, type_: str, name: str | None = None) -> Mapping[str, Any]:
+    def one(self, type_: str, name: str | None = None) -> dict[str, Any]:
         """The inputs of the only resource of a type, or of the one with the name."""
         found = [item for item in self.all(type_) if name in (None, item.name)]
         assert len(found) == 1, f"{len(found)} of {type_} {name}: {[item.name for item in found]}"
@@ -71,7 +79,7 @@ class Recording:
         """The logical names of a type's resources, sorted."""
         return sorted(item.name for item in self.all(type_))
 
-    def container(self) -> Mapping[str, Any]:
+    def container(self) -> dict[str, Any]:
         """The only container of the task definition."""
         task = self.one("aws:ecs/taskDefinition:TaskDefinition")
         (container,) = json.loads(task["containerDefinitions"])
@@ -79,26 +87,29 @@ class Recording:
 
 
 class Recorder(mocks.Mocks):
-    """Answers as AWS would, with ids and ARNs made from the names, and writes everything down."""
+    """Answers like AWS, with ids and ARNs derived from the names, and records every resource."""
 
-    def __init__(
-        self, recording: Recording, *, story_infra: Mapping[str, Any], zones: Mapping[str, str]
-    ) -> None:
-        self.recording = recording
+    def __init__(self, *, story_infra: Mapping[str, Any], zones: Mapping[str, str]) -> None:
+        self.resources: list[Declared] = []
+        self.calls: list[str] = []
         self.story_infra = story_infra
         self.zones = zones
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        """The inputs come back as outputs, with what AWS computes beside them."""
+        """Return the inputs as outputs, with the values that AWS computes."""
         if args.typ == "pulumi:pulumi:StackReference":
             outputs = dict(self.story_infra)
             return "reference", {**args.inputs, "outputs": outputs, "secretOutputNames": []}
-        self.recording.resources.append(Declared(args.typ, args.name, args.inputs, bool(args.custom)))
+        self.resources.append(
+            Declared(args.typ, args.name, custom=bool(args.custom), _inputs=copy.deepcopy(dict(args.inputs)))
+        )
         return f"{args.name}-id", {**args.inputs, **self._computed(args)}
 
     def _computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
         physical = args.inputs.get("name") or args.inputs.get("bucket") or args.name
         computed = {"arn": f"arn:aws:{args.typ.split(':')[1].split('/')[0]}:{REGION}:{ACCOUNT}:{physical}"}
+        if args.typ == "aws:iam/role:Role":
+            computed["arn"] = f"arn:aws:iam::{ACCOUNT}:role/{physical}"
         if args.typ == "aws:sqs/queue:Queue":
             computed["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"
         if args.typ == "aws:ecr/repository:Repository":
@@ -108,8 +119,8 @@ class Recorder(mocks.Mocks):
         return computed
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        """Answers of the data sources that the program asks."""
-        self.recording.calls.append(args.token)
+        """Answer the data sources that the program calls."""
+        self.calls.append(args.token)
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
             "aws:index/getRegion:getRegion": {"region": REGION},
@@ -154,29 +165,48 @@ def record(
     zones: Mapping[str, str] | None = None,
     preview: bool = False,
 ) -> Recording:
-    """Run the program with these settings; groups may be dicts. What the program raises is raised here."""
-    recording = Recording()
+    """Run the program with these settings, once per test session; groups may be dicts.
+
+    Raises what the program raises.
+    """
+    return _record(json.dumps([settings or {}, story_infra, zones, preview], sort_keys=True))
+
+
+@cache
+def _record(arguments: str) -> Recording:
+    settings, story_infra, zones, preview = json.loads(arguments)
+    return record_afresh(settings, story_infra=story_infra, zones=zones, preview=preview)
+
+
+def record_afresh(
+    settings: Mapping[str, Any] | None = None,
+    *,
+    story_infra: Mapping[str, Any] = STORY_INFRA,
+    zones: Mapping[str, str] | None = None,
+    preview: bool = False,
+) -> Recording:
+    """Run the program, for tests that look at what else a run does, such as its log."""
     chosen = {"story_infra": STACK_SOURCE, **(settings or {})}
     raw = {f"story-tts:{key}": _raw(value) for key, value in chosen.items()}
     recorder = Recorder(
-        recording,
         story_infra=story_infra,
         zones={"subnet-0a": "us-east-1a", "subnet-0b": "us-east-1b"} if zones is None else zones,
     )
-    # Pulumi keeps its root resource, and all that hangs on it, in context variables: in a context of its own
-    # a run leaves nothing to the next one.
-    contextvars.Context().run(_run, recording, recorder, raw, preview=preview)
-    return recording
+    # Pulumi keeps its root resource in context variables: a context per run keeps runs apart.
+    return contextvars.Context().run(_run, recorder, raw, preview=preview)
 
 
-def _run(recording: Recording, recorder: Recorder, raw: Mapping[str, str], *, preview: bool) -> None:
+def _run(recorder: "Recorder", raw: Mapping[str, str], *, preview: bool) -> Recording:
+    options: dict[str, pulumi.ResourceOptions] = {}
+    outputs: dict[str, Any] = {}
+
     def note_options(args: pulumi.ResourceTransformationArgs) -> None:
-        recording.options[f"{args.type_} {args.name}"] = args.opts
+        options[f"{args.type_} {args.name}"] = args.opts
 
     async def whole() -> None:
         pulumi.runtime.register_stack_transformation(note_options)
         for name, value in (await program()).items():
-            recording.outputs[name] = await pulumi.Output.from_input(value).future()
+            outputs[name] = await pulumi.Output.from_input(value).future()
 
     with closed_loops():
         loop = asyncio.new_event_loop()
@@ -185,6 +215,12 @@ def _run(recording: Recording, recorder: Recorder, raw: Mapping[str, str], *, pr
         pulumi.runtime.config.set_all_config(dict(raw))
         loop.run_until_complete(run_pulumi_func(whole))
         loop.run_until_complete(loop.shutdown_default_executor())
+    return Recording(
+        resources=tuple(recorder.resources),
+        options=MappingProxyType(options),
+        calls=tuple(recorder.calls),
+        outputs=MappingProxyType(outputs),
+    )
 
 
 def _raw(value: object) -> str:

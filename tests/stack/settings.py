@@ -1,4 +1,4 @@
-"""The schema of the stack's settings, laid flat: what the documents and the tests go through."""
+"""The settings as a flat list of paths, types, defaults and descriptions."""
 
 from collections.abc import Iterator
 from types import NoneType, UnionType
@@ -14,7 +14,7 @@ Row = tuple[str, str, str]
 
 
 def leaves(model: type[Group] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting by its path, as `scaling.max_tasks`, groups opened."""
+    """Every setting by its path, such as `scaling.max_tasks`."""
     for name, field in model.model_fields.items():
         group = group_of(field)
         if group:
@@ -24,13 +24,13 @@ def leaves(model: type[Group] = Settings, prefix: str = "") -> Iterator[tuple[st
 
 
 def group_of(field: FieldInfo) -> type[Group] | None:
-    """The group that a field holds, or None where it holds a value."""
+    """The group that a field contains, or None."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Group) else None
 
 
 def rows() -> dict[str, Row]:
-    """Setting -> its type, default and meaning, as the documents write them."""
+    """Setting -> type, default and description, as in the reference."""
     return {
         path: (kind_of(field), shown(field.get_default(call_default_factory=True)), str(field.description))
         for path, field in leaves()
@@ -38,7 +38,7 @@ def rows() -> dict[str, Row]:
 
 
 def group_rows() -> dict[str, Row]:
-    """Setting or group -> the same, groups closed."""
+    """Top-level setting or group -> type, default and description."""
     return {
         name: ("group", "", str(group.__doc__).rstrip("."))
         if (group := group_of(field))
@@ -48,7 +48,7 @@ def group_rows() -> dict[str, Row]:
 
 
 def shown(value: object) -> str:
-    """A default as YAML would write it; none for what is unset."""
+    """A default in YAML; `none` if unset."""
     if value is None:
         return "none"
     return f"`{yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"

@@ -1,4 +1,4 @@
-"""The stacks in the repository: their files hold, and no two of them collide in one account."""
+"""The committed stacks: their settings are valid, and they can share an account."""
 
 import json
 from typing import Any
@@ -30,13 +30,13 @@ def settings_of(stack: str) -> Settings:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_committed_stack_is_valid(stack: str) -> None:
-    """Its settings are taken, and it is tagged with its own environment."""
+    """The settings are valid, and name the stack's own environment."""
     assert settings_of(stack).environment == stack
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_program_runs_with_its_settings(stack: str) -> None:
-    """The whole program, with the foundation's outputs standing in for a state that is out of reach here."""
+    """The program runs with the committed settings; recorded platform outputs replace the Terraform state."""
     groups = settings_of(stack).model_dump(mode="json", exclude_unset=True)
     if groups["story_infra"]["source"] == "s3":
         groups["story_infra"] = STACK_SOURCE
@@ -45,7 +45,7 @@ def test_the_program_runs_with_its_settings(stack: str) -> None:
 
 
 def test_staging_stands_beside_production() -> None:
-    """In one account neither makes what the other has, and both draw on one repository of images."""
+    """Production and staging create no resource of the same name, and share the image repository."""
 
     def names(stack: str) -> set[tuple[str, str]]:
         groups = settings_of(stack).model_dump(mode="json", exclude_unset=True)
@@ -61,13 +61,13 @@ def test_staging_stands_beside_production() -> None:
 
 
 def test_staging_reads_another_foundation() -> None:
-    """The two never take jobs from one queue: staging reads another workspace of story-infra."""
+    """Production and staging use different queues: staging reads another Terraform workspace."""
     production, staging = (settings_of(stack).story_infra for stack in ("production", "staging"))
     assert (production.workspace, staging.workspace) == ("default", "staging")
 
 
 def test_the_local_stack_stays_on_this_machine() -> None:
-    """Every endpoint of the local stack is on loopback, over every service that the program declares."""
+    """The local stack sets a loopback endpoint for every service that the program uses."""
     (endpoints,) = configuration("local")["aws:endpoints"]
     assert {address for address in endpoints.values() if not address.startswith("http://127.0.0.1:")} == set()
     groups = settings_of("local").model_dump(mode="json", exclude_unset=True)
@@ -82,14 +82,14 @@ def test_the_local_stack_stays_on_this_machine() -> None:
 
 
 def test_the_project_runs_this_program() -> None:
-    """Pulumi.yaml points at the package, in the environment that `make setup` makes."""
+    """Pulumi.yaml names the package and the virtual environment that `make setup` creates."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     assert (project["name"], project["main"]) == ("story-tts", "stack")
     assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
 
 
 def test_the_project_describes_the_settings() -> None:
-    """Pulumi.yaml holds every setting and group that has a default, with the schema's own words."""
+    """Pulumi.yaml lists every setting and group that has a default, with the description of the code."""
 
     def described(field: FieldInfo) -> dict[str, Any]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Group):

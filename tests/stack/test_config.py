@@ -1,4 +1,4 @@
-"""The settings: defaults, refusals, and errors that say what to write."""
+"""The settings: defaults, validation and error messages."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from stack.config import FARGATE_SIZES, Settings, SettingsError, read_settings
 
 
 def read(**settings: Any) -> Settings:
-    """Settings from values as Pulumi hands them over: text, groups as JSON."""
+    """Settings from values as Pulumi passes them: strings, with groups as JSON."""
     raw = {
         f"story-tts:{key}": json.dumps(value) if isinstance(value, dict) else str(value)
         for key, value in settings.items()
@@ -19,14 +19,14 @@ def read(**settings: Any) -> Settings:
 
 
 def refusal(**settings: Any) -> str:
-    """The message with which settings are refused."""
+    """The error message for invalid settings."""
     with pytest.raises(SettingsError) as refused:
         read(**settings)
     return str(refused.value)
 
 
 def test_defaults_are_those_of_the_earlier_service() -> None:
-    """Without settings the service has the size, count and port that it had before."""
+    """The defaults are the size, count and port of the earlier service."""
     settings = read()
     earlier = {
         "app_name": "story-tts",
@@ -39,87 +39,13 @@ def test_defaults_are_those_of_the_earlier_service() -> None:
     assert earlier == {key: getattr(settings, key) for key in earlier}
 
 
-def test_default_groups() -> None:
-    """Each group's defaults are the safe and cheap choice; this is the whole list."""
-    dumped = read().model_dump(
-        exclude={"app_name", "ecr_repository_name", "app_count", "cpu", "memory", "app_port"}
-    )
-    assert dumped == {
-        "environment": "production",
-        "app_image_tag": None,
-        "story_infra": {
-            "source": "s3",
-            "bucket": "story-service-terraform-state",
-            "key": "terraform.tfstate",
-            "region": "us-east-1",
-            "workspace": "default",
-            "workspace_key_prefix": "env:",
-            "profile": None,
-            "endpoint_url": None,
-            "stack": None,
-            "vpc_cidr": "10.42.0.0/16",
-        },
-        "image": {
-            "platform": "linux/amd64",
-            "existing_tag": None,
-            "existing_digest": None,
-            "repository": "create",
-            "dockerfile": "Dockerfile",
-            "build_args": {},
-            "build_on_preview": True,
-            "cache": True,
-        },
-        "scaling": {
-            "enabled": True,
-            "to_zero": False,
-            "max_tasks": 4,
-            "backlog_per_task": 2,
-            "scale_out_cooldown_seconds": 120,
-            "scale_in_cooldown_seconds": 300,
-            "idle_minutes": 10,
-        },
-        "spot": {"spot_weight": 0, "fargate_weight": 1, "fargate_base": 0},
-        "deployment": {
-            "strategy": "rolling",
-            "bake_minutes": 5,
-            "wait_for_steady_state": True,
-            "roll_back_on_alarms": True,
-            "start_period_seconds": 120,
-        },
-        "network": {"endpoints": None, "route_table_ids": []},
-        "monitoring": {
-            "topic_arn": None,
-            "create_topic": False,
-            "emails": [],
-            "log_retention_days": 30,
-            "oldest_message_minutes": 60,
-            "failed_jobs": 3,
-            "memory_percent": 90,
-        },
-        "storage": {
-            "versioning": False,
-            "lifecycle": False,
-            "noncurrent_days": 30,
-            "incomplete_upload_days": 7,
-            "replica_region": None,
-        },
-        "worker": {
-            "speech_engine": "kokoro",
-            "voice": "af_heart",
-            "log_level": "INFO",
-            "allowed_output_buckets": [],
-        },
-        "features": {"service": True, "exec": False, "roles": "own", "protect": True},
-    }
-
-
 @pytest.mark.parametrize(("cpu", "sizes"), FARGATE_SIZES.items())
 def test_every_size_that_fargate_has_is_taken(cpu: int, sizes: tuple[int, ...]) -> None:
-    """Each pair of Fargate's table passes, and the sizes beside its ends do not."""
+    """Every size that Fargate offers is accepted, and sizes outside its range are not."""
     for memory in sizes:
         assert (cpu, memory) == (read(cpu=cpu, memory=memory).cpu, memory)
-    assert f"story-tts:memory: Fargate gives {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[0] - 1)
-    assert f"story-tts:memory: Fargate gives {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[-1] + 1024)
+    assert f"story-tts:memory: with {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[0] - 1)
+    assert f"story-tts:memory: with {cpu} CPU units" in refusal(cpu=cpu, memory=sizes[-1] + 1024)
 
 
 def test_fargates_table() -> None:
@@ -137,21 +63,25 @@ def test_fargates_table() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"cpu": 1000}, "story-tts:cpu", "not of 1000"),
+    ({"cpu": 1000}, "story-tts:cpu", "not 1000"),
     ({"cpu": "much"}, "story-tts:cpu", "valid integer"),
     ({"memory": 9000}, "story-tts:memory", "not 9000"),
     ({"app_count": -1}, "story-tts:app_count", "greater than or equal to 0"),
     ({"app_port": 80}, "story-tts:app_port", "greater than or equal to 1024"),
     ({"app_name": "Story TTS"}, "story-tts:app_name", "'Story TTS'"),
     ({"ecr_repository_name": "Story"}, "story-tts:ecr_repository_name", "'Story'"),
-    ({"app_image_tag": "latest"}, "story-tts:app_image_tag", "moves cannot be rolled back"),
-    ({"app_image_tag": "buildcache"}, "story-tts:app_image_tag", "moves itself"),
-    ({"app_image_tag": "running-x"}, "story-tts:app_image_tag", "moves itself"),
-    ({"app_image_tag": "v2", "image": {"existing_tag": "v1"}}, "story-tts:app_image_tag", "nothing is built"),
+    ({"app_image_tag": "latest"}, "story-tts:app_image_tag", "a rollback to it is impossible"),
+    ({"app_image_tag": "buildcache"}, "story-tts:app_image_tag", "reserved"),
+    ({"app_image_tag": "running-x"}, "story-tts:app_image_tag", "reserved"),
+    (
+        {"app_image_tag": "v2", "image": {"existing_tag": "v1"}},
+        "story-tts:app_image_tag",
+        "no image is built",
+    ),
     (
         {"image": {"existing_tag": "v1", "existing_digest": "sha256:" + "0" * 64}},
         "story-tts:image.existing_digest",
-        "keep one",
+        "remove one",
     ),
     ({"image": {"existing_digest": "sha256:12"}}, "story-tts:image.existing_digest", "'sha256:12'"),
     ({"image": {"platform": "linux/riscv64"}}, "story-tts:image.platform", "'linux/amd64'"),
@@ -167,7 +97,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"story_infra": {"source": "own"}, "network": {"endpoints": "existing"}},
         "story-tts:network.endpoints",
-        "no endpoints yet",
+        "has no endpoints",
     ),
     ({"story_infra": {"source": "stack"}}, "story-tts:story_infra.stack", "organization/project/stack"),
     (
@@ -176,7 +106,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "'s3://state'",
     ),
     ({"story_infra": {"source": "ftp"}}, "story-tts:story_infra.source", "'ftp'"),
-    ({"features": {"service": False}}, "story-tts:features.service", "only a foundation"),
+    ({"features": {"service": False}}, "story-tts:features.service", "creates only the platform"),
     ({"features": {"roles": "none"}}, "story-tts:features.roles", "'none'"),
     ({"monitoring": {"log_retention_days": 31}}, "story-tts:monitoring.log_retention_days", "1, 3, 5"),
     ({"monitoring": {"emails": ["a@b.cd"]}}, "story-tts:monitoring.create_topic", "set create_topic"),
@@ -184,9 +114,9 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"monitoring": {"create_topic": True, "topic_arn": "arn:aws:sns:us-east-1:123456789012:x"}},
         "story-tts:monitoring.create_topic",
-        "keep one",
+        "remove one",
     ),
-    ({"storage": {"replica_region": "eu-west-1"}}, "story-tts:storage.versioning", "versioned buckets"),
+    ({"storage": {"replica_region": "eu-west-1"}}, "story-tts:storage.versioning", "requires versioning"),
     ({"worker": {"speech_engine": "festival"}}, "story-tts:worker.speech_engine", "'festival'"),
     ({"worker": {"allowed_output_buckets": ["A"]}}, "story-tts:worker.allowed_output_buckets", "'A'"),
 ]
@@ -198,7 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 def test_a_bad_value_is_refused_with_the_yaml_to_write(
     settings: dict[str, Any], key: str, reason: str
 ) -> None:
-    """The message names the key and the reason, and shows YAML that parses and holds that key."""
+    """The error names the key and the reason, and shows valid YAML with that key."""
     message = refusal(**settings)
     assert f"{key}: " in message
     assert reason in message
@@ -226,40 +156,40 @@ def test_a_bad_value_is_refused_with_the_yaml_to_write(
 def test_an_unknown_key_is_an_error_with_the_yaml_to_write(
     settings: dict[str, Any], named: str, meant: dict[str, Any]
 ) -> None:
-    """A misspelt key is never passed over in silence, and the message shows what was probably meant."""
+    """A misspelt key is an error that shows the closest known key."""
     message = refusal(**settings)
-    assert f"{named}: no such setting; " in message
+    assert f"{named}: unknown setting; " in message
     assert yaml.safe_load(message.split("Write, for example:\n\n", 1)[1]) == {"config": meant}
 
 
 def test_a_key_like_no_other_is_an_error_that_lists_what_is_known() -> None:
-    """Where nothing comes near, the message says what there is."""
+    """If no known key is close, the error lists the known keys."""
     message = refusal(spot={"xyz": 1})
     assert (
-        "story-tts:spot.xyz: no such setting; known here: fargate_base, fargate_weight, spot_weight."
+        "story-tts:spot.xyz: unknown setting; known settings: fargate_base, fargate_weight, spot_weight."
         in message
     )
     assert "Remove it" in message
 
 
 def test_every_fault_is_listed_at_once() -> None:
-    """Three faults take one run to see, not three."""
+    """One error lists every fault."""
     message = refusal(app_port=1, memry=1, scaling={"max_tasks": "x"})
     assert [part in message for part in ("app_port", "memry", "scaling.max_tasks")] == [True] * 3
 
 
 def test_the_message_names_the_file() -> None:
-    """Whoever reads the error knows which file to open."""
+    """The error names the file to edit."""
     assert refusal(cpu=1).startswith("Pulumi.dev.yaml ")
 
 
 def test_other_namespaces_are_left_alone() -> None:
-    """aws:region and its like are the provider's business."""
+    """Settings of the provider, such as aws:region, are ignored."""
     assert read_settings({"aws:region": "us-east-1"}, stack="dev") == Settings()
 
 
 def test_settings_cannot_be_changed() -> None:
-    """What was validated stays what it was."""
+    """Settings are immutable."""
     with pytest.raises(ValueError, match="frozen"):
         Settings().cpu = 512
 
@@ -268,7 +198,7 @@ def test_settings_cannot_be_changed() -> None:
     ("settings", "floor"), [({}, 1), ({"app_count": 3}, 3), ({"scaling": {"to_zero": True}}, 0)]
 )
 def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> None:
-    """app_count tasks always run, unless the service may go to zero."""
+    """The minimum is app_count, or 0 with to_zero."""
     assert read(**settings).min_tasks == floor
 
 
@@ -282,5 +212,5 @@ def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> No
     ],
 )
 def test_how_tasks_reach_aws(settings: dict[str, Any], way: str) -> None:
-    """story-infra's VPC is taken to have endpoints, an own one gets them; a setting overrules both."""
+    """Endpoints are created for an own platform and expected of an existing one, unless set otherwise."""
     assert read(**settings).endpoints == way

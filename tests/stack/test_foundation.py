@@ -1,16 +1,18 @@
-"""A foundation of the stack's own: everything story-infra would have brought, by the same names."""
+"""An own platform: the resources and outputs that story-infra would provide."""
 
 import json
 
 import pytest
 
+from stack.config import SettingsError
+from stack.naming import Naming
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 SUBNET = "aws:ec2/subnet:Subnet"
 
 
 def test_it_exports_what_story_infra_exports(own: Recording) -> None:
-    """Another stack can refer to it in place of story-infra."""
+    """Another stack can use the outputs in place of story-infra's."""
     assert set(STORY_INFRA) <= set(own.outputs)
     assert own.outputs["task_queue_urls"] == {
         "TTS": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/story-tts-jobs"
@@ -20,12 +22,12 @@ def test_it_exports_what_story_infra_exports(own: Recording) -> None:
 
 @pytest.fixture(scope="module")
 def alone() -> Recording:
-    """A foundation without the service, for other stacks to stand on."""
+    """The program with an own platform and without the service."""
     return record({"story_infra": {"source": "own"}, "features": {"service": False}})
 
 
 def test_a_foundation_alone(alone: Recording) -> None:
-    """Without the service there is the foundation and nothing of the worker."""
+    """Without the service only the platform is created."""
     assert set(alone.outputs) == set(STORY_INFRA)
     assert alone.names("aws:ecs/service:Service") == []
     assert alone.names("aws:ecr/repository:Repository") == []
@@ -33,7 +35,7 @@ def test_a_foundation_alone(alone: Recording) -> None:
 
 
 def test_a_foundation_alone_has_endpoints_for_the_services_to_come(alone: Recording) -> None:
-    """A stack that refers to it finds endpoints that let the VPC's tasks in, and needs none of its own."""
+    """A platform without the service has endpoints that accept traffic from the whole VPC."""
     assert len(alone.names("aws:ec2/vpcEndpoint:VpcEndpoint")) == 6
     interface = alone.one("aws:ec2/vpcEndpoint:VpcEndpoint", "endpoint-ecr-api")
     assert interface["securityGroupIds"] == ["endpoints-group-id"]
@@ -49,7 +51,7 @@ def test_a_foundation_alone_has_endpoints_for_the_services_to_come(alone: Record
 
 
 def test_a_foundation_behind_nat_needs_no_endpoints() -> None:
-    """Services then go out through the gateway."""
+    """With NAT no endpoints are created."""
     settings = {
         "story_infra": {"source": "own"},
         "features": {"service": False},
@@ -59,7 +61,7 @@ def test_a_foundation_behind_nat_needs_no_endpoints() -> None:
 
 
 def test_the_platforms_roles_can_run_a_worker(own: Recording) -> None:
-    """A stack that borrows them starts its tasks, and its worker works: the same actions as with its own."""
+    """The platform's roles allow the same actions as the roles of a service."""
 
     def actions(*grants: str) -> set[str]:
         policies = [own.one("aws:iam/rolePolicy:RolePolicy", name)["policy"] for name in grants]
@@ -78,7 +80,7 @@ def test_the_platforms_roles_can_run_a_worker(own: Recording) -> None:
 
 
 def test_the_platforms_roles_reach_no_further(own: Recording) -> None:
-    """Images and logs of any service of the platform; of its queue, table and bucket, these alone."""
+    """The platform's roles cover the account's images and logs, and the platform's own resources."""
 
     def resources(grant: str) -> list[str]:
         policy = json.loads(own.one("aws:iam/rolePolicy:RolePolicy", grant)["policy"])
@@ -100,7 +102,7 @@ def test_the_platforms_roles_reach_no_further(own: Recording) -> None:
 
 
 def test_the_network_spans_two_zones(own: Recording) -> None:
-    """Private subnets of 4096 addresses in the first two zones; names resolve for endpoints and Cloud Map."""
+    """Private subnets in two zones, with DNS enabled for endpoints and Cloud Map."""
     vpc = own.one("aws:ec2/vpc:Vpc")
     assert (vpc["cidrBlock"], vpc["enableDnsSupport"], vpc["enableDnsHostnames"]) == (
         "10.42.0.0/16",
@@ -114,7 +116,7 @@ def test_the_network_spans_two_zones(own: Recording) -> None:
 
 
 def test_endpoints_by_default_and_nothing_public(own: Recording) -> None:
-    """Without NAT the VPC has no way to or from the internet."""
+    """Without NAT the VPC has no route to the internet."""
     for kind in (
         "aws:ec2/internetGateway:InternetGateway",
         "aws:ec2/natGateway:NatGateway",
@@ -126,7 +128,7 @@ def test_endpoints_by_default_and_nothing_public(own: Recording) -> None:
 
 
 def test_nat_by_setting() -> None:
-    """One NAT gateway in a public subnet; the private subnets go out through it."""
+    """The private subnets reach the internet through one NAT gateway in a public subnet."""
     run = record(
         {"story_infra": {"source": "own", "vpc_cidr": "10.7.0.0/16"}, "network": {"endpoints": "nat"}}
     )
@@ -143,14 +145,14 @@ def test_nat_by_setting() -> None:
 
 
 def test_the_cluster_offers_fargate_and_spot(own: Recording) -> None:
-    """Both capacity providers are there before a service asks for them."""
+    """The cluster has both capacity providers."""
     assert own.one("aws:ecs/cluster:Cluster")["name"] == "story-tts-cluster"
     capacity = own.one("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders")
     assert capacity["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
 
 
 def test_jobs_come_through_the_topic_only(own: Recording) -> None:
-    """The queue takes messages of its topic alone, those for speech only, encrypted, for 14 days."""
+    """The queue accepts only speech jobs of its topic, is encrypted, and keeps messages for 14 days."""
     queue = own.one("aws:sqs/queue:Queue", "jobs")
     assert {
         key: queue[key]
@@ -180,7 +182,7 @@ def test_jobs_come_through_the_topic_only(own: Recording) -> None:
 
 
 def test_the_table_is_the_contracts_and_can_be_restored(own: Recording) -> None:
-    """Id and task_id, the sparse index of the unfinished, point-in-time recovery, no deletion by accident."""
+    """The table has the expected keys and index, point-in-time recovery and deletion protection."""
     table = own.one("aws:dynamodb/table:Table")
     assert (table["hashKey"], table["rangeKey"], table["billingMode"]) == ("id", "task_id", "PAY_PER_REQUEST")
     assert table["pointInTimeRecovery"] == {"enabled": True}
@@ -196,7 +198,7 @@ def test_the_table_is_the_contracts_and_can_be_restored(own: Recording) -> None:
 
 
 def test_media_are_private_and_kept(own: Recording) -> None:
-    """The bucket can never be public, keeps versions, and is protected with the table."""
+    """The bucket blocks public access, keeps versions, and is protected like the table."""
     bucket = own.one("aws:s3/bucket:Bucket")
     assert (bucket["bucket"], bucket["forceDestroy"]) == (f"story-tts-media-{ACCOUNT}-{REGION}", False)
     block = own.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
@@ -206,3 +208,11 @@ def test_media_are_private_and_kept(own: Recording) -> None:
     ] == [True] * 4
     assert own.options["aws:s3/bucket:Bucket media"].protect is True
     assert own.options["aws:dynamodb/table:Table tasks"].protect is True
+
+
+def test_a_bucket_whose_name_is_too_long_is_refused() -> None:
+    """S3 allows 63 characters: the error shows an app_name that is short enough."""
+    naming = Naming(app="a" * 32, environment="x", stack="x")
+    with pytest.raises(SettingsError, match=r"story-tts:app_name: .* of 66 characters") as refused:
+        naming.media_bucket(account_id=ACCOUNT, region="ap-southeast-2")
+    assert f"story-tts:app_name: {'a' * 29}\n" in f"{refused.value}\n"

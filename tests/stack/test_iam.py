@@ -1,10 +1,10 @@
-"""Least privilege: every action and every resource of every role, in one list."""
+"""Least privilege: every action and resource of every role."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from stack.iam import STARS
+from stack.permissions import WILDCARD_ACTIONS
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -18,12 +18,12 @@ EVERYTHING = {
 
 
 def statements(run: Recording) -> dict[str, list[dict[str, Any]]]:
-    """Grant -> its statements."""
+    """Policy name -> statements."""
     return {item.name: json.loads(item.inputs["policy"])["Statement"] for item in run.all(POLICY)}
 
 
 def allowed(run: Recording) -> Iterator[tuple[str, str]]:
-    """Every pair of an action and a resource that any role of the run may use."""
+    """Every pair of an action and a resource that a role of the run allows."""
     for grant in statements(run).values():
         for statement in grant:
             assert statement["Effect"] == "Allow"
@@ -33,7 +33,7 @@ def allowed(run: Recording) -> Iterator[tuple[str, str]]:
 
 
 def test_the_execution_role_pulls_and_logs(plain: Recording) -> None:
-    """ECS may fetch this one image repository and write to this one log group, and nothing else."""
+    """The execution role may pull from one repository and write to one log group."""
     grants = {name: grant for name, grant in statements(plain).items() if name.startswith("execution-")}
     assert grants == {
         "execution-pull-image": [
@@ -59,7 +59,7 @@ def test_the_execution_role_pulls_and_logs(plain: Recording) -> None:
 
 
 def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
-    """One queue in, one dead-letter queue out, one bucket, one table, and its own protection."""
+    """The task role may use one queue, one dead-letter queue, one bucket, one table and task protection."""
     grants = {name: grant for name, grant in statements(plain).items() if name.startswith("task-")}
     assert grants == {
         "task-consume-jobs": [
@@ -107,19 +107,19 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
 
 
 def test_no_star_without_a_reason() -> None:
-    """With every feature on, an action on `*` stands on the reasoned list; nothing there is unused."""
+    """The actions allowed on `*` are exactly those in WILDCARD_ACTIONS."""
     starred = {action for action, resource in allowed(record(EVERYTHING)) if resource == "*"}
-    assert starred == set(STARS)
+    assert starred == set(WILDCARD_ACTIONS)
 
 
 def test_no_action_is_a_pattern() -> None:
-    """Actions are named one by one."""
+    """No action contains a wildcard."""
     for source in (EVERYTHING, {**EVERYTHING, "story_infra": {"source": "own"}}):
         assert [action for action, _ in allowed(record(source)) if "*" in action] == []
 
 
 def test_stars_inside_resources_are_the_known_ones() -> None:
-    """A pattern in a resource covers a bucket's objects, a group's streams or a cluster's tasks."""
+    """A wildcard in a resource covers a bucket's objects, a log group's streams or a cluster's tasks."""
     patterns = sorted(
         {resource for _, resource in allowed(record(EVERYTHING)) if "*" in resource and resource != "*"}
     )
@@ -135,7 +135,7 @@ def test_stars_inside_resources_are_the_known_ones() -> None:
 
 
 def test_roles_are_for_ecs_in_this_account_only(plain: Recording, own: Recording) -> None:
-    """No other service takes them on, and ECS not on behalf of another account."""
+    """Only ECS may assume the task's roles, and only for this account."""
     for run in (plain, own):
         for role in run.all(ROLE):
             assert json.loads(role.inputs["assumeRolePolicy"])["Statement"] == [
@@ -149,7 +149,7 @@ def test_roles_are_for_ecs_in_this_account_only(plain: Recording, own: Recording
 
 
 def test_the_two_roles_are_apart(plain: Recording) -> None:
-    """ECS starts the task as one role, the worker acts as the other."""
+    """The task definition names the execution role and the task role."""
     task = plain.one("aws:ecs/taskDefinition:TaskDefinition")
     assert (task["executionRoleArn"], task["taskRoleArn"]) == (
         f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-execution",
@@ -158,7 +158,7 @@ def test_the_two_roles_are_apart(plain: Recording) -> None:
 
 
 def test_story_infras_roles_by_setting() -> None:
-    """The platform's roles are used as they are, and none is made."""
+    """With the platform's roles no role or policy is created."""
     run = record({"features": {"roles": "story_infra"}})
     task = run.one("aws:ecs/taskDefinition:TaskDefinition")
     assert (task["executionRoleArn"], task["taskRoleArn"]) == (
@@ -169,7 +169,7 @@ def test_story_infras_roles_by_setting() -> None:
 
 
 def test_the_repository_lets_the_execution_role_pull(plain: Recording) -> None:
-    """On the repository's own side: this role, these three reads."""
+    """The repository policy lets the execution role pull, and nothing else."""
     policy = json.loads(plain.one("aws:ecr/repositoryPolicy:RepositoryPolicy")["policy"])
     assert policy["Statement"] == [
         {
@@ -182,7 +182,7 @@ def test_the_repository_lets_the_execution_role_pull(plain: Recording) -> None:
 
 
 def test_exec_is_granted_only_where_it_is_on() -> None:
-    """The four channels of ECS Exec, and none of them otherwise."""
+    """The task role may open the channels of ECS Exec only if it is enabled."""
     assert statements(record({"features": {"exec": True}}))["task-exec"] == [
         {
             "Effect": "Allow",
@@ -199,7 +199,7 @@ def test_exec_is_granted_only_where_it_is_on() -> None:
 
 
 def test_other_buckets_are_granted_with_the_first() -> None:
-    """A bucket that direct jobs may name is one that the role may write to."""
+    """The task role may write to every allowed output bucket."""
     grant = statements(record({"worker": {"allowed_output_buckets": ["other-media"]}}))["task-write-media"]
     assert grant[0]["Resource"] == ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::other-media/*"]
     assert grant[1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]

@@ -1,4 +1,4 @@
-"""The repository, the build, and the digest that is deployed."""
+"""The image repository, the build and the deployed digest."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ SECRET_MARK, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d7
 
 
 def test_the_repository(plain: Recording) -> None:
-    """Scanned on push, encrypted, its tags immutable but for those that the stack itself sets."""
+    """The repository scans on push, is encrypted, and has immutable tags except those of the stack itself."""
     repository = dict(plain.one(REPOSITORY))
     del repository["tags"]
     assert repository == {
@@ -38,7 +38,7 @@ def test_the_repository(plain: Recording) -> None:
 
 
 def test_the_clean_up(plain: Recording) -> None:
-    """What runs is out of reach; untagged go after 7 days, and beyond the newest 30 the tagged."""
+    """Running images are kept; untagged ones expire after 7 days, tagged ones beyond the newest 30."""
     policy = json.loads(plain.one("aws:ecr/lifecyclePolicy:LifecyclePolicy")["policy"])
     rules = [(rule["rulePriority"], rule["selection"], rule["action"]) for rule in policy["rules"]]
     assert rules == [
@@ -71,7 +71,7 @@ def test_the_clean_up(plain: Recording) -> None:
 
 
 def test_the_running_image_is_marked_after_the_service_is_steady(plain: Recording) -> None:
-    """The running tag follows the deployed digest, and only once the service has taken it."""
+    """The running tag moves to the deployed digest after the service is deployed."""
     index = plain.one(INDEX)
     assert (index["tag"], index["sources"], index["push"]) == (
         f"{URL}:running-story-tts",
@@ -83,7 +83,7 @@ def test_the_running_image_is_marked_after_the_service_is_steady(plain: Recordin
 
 
 def test_the_build(plain: Recording) -> None:
-    """linux/amd64 from the repository's Dockerfile; zstd; the cache beside the images, as ECR takes it."""
+    """The build: platform, Dockerfile, compression, and a cache in the form that ECR accepts."""
     image = dict(plain.one(IMAGE))
     registries = image.pop("registries")
     tags = image.pop("tags")
@@ -143,7 +143,7 @@ def test_the_image_outlives_its_replacement(plain: Recording) -> None:
 
 
 def test_image_settings_reach_the_build() -> None:
-    """Tag, platform, Dockerfile, arguments, cache and preview are the settings'."""
+    """The image settings reach the build."""
     image = record(
         {
             "app_image_tag": "v1.4.0",
@@ -172,7 +172,7 @@ def test_image_settings_reach_the_build() -> None:
     ],
 )
 def test_an_existing_image_is_deployed_by_digest(image: dict[str, Any], digest: str) -> None:
-    """A rollback or a promotion builds nothing, and even a tag is resolved to its digest."""
+    """An existing image is deployed by digest and nothing is built."""
     run = record({"image": image})
     assert run.names(IMAGE) == []
     assert run.container()["image"] == f"{URL}@{digest}"
@@ -181,7 +181,7 @@ def test_an_existing_image_is_deployed_by_digest(image: dict[str, Any], digest: 
 
 
 def test_another_stacks_repository() -> None:
-    """With an existing repository none of its resources are touched, and images go to it."""
+    """An existing repository is not changed, and images are pushed to it."""
     run = record({"image": {"repository": "existing"}, "ecr_repository_name": "shared/story-tts"})
     kinds = (
         REPOSITORY,
@@ -195,7 +195,7 @@ def test_another_stacks_repository() -> None:
 
 
 def test_an_unprotected_repository_goes_with_its_images() -> None:
-    """A throw-away stack can be destroyed in one go."""
+    """Without protection the repository is deleted together with its images."""
     run = record({"features": {"protect": False}})
     assert run.one(REPOSITORY)["forceDelete"] is True
     assert run.options[f"{REPOSITORY} repository"].protect is False
@@ -203,7 +203,7 @@ def test_an_unprotected_repository_goes_with_its_images() -> None:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A small tree in the shape of the repository."""
+    """A small source tree."""
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "worker.py").write_text("print()")
     (tmp_path / "Dockerfile").write_text("FROM scratch")
@@ -213,7 +213,7 @@ def sources(tmp_path: Path) -> Path:
 
 
 def test_equal_sources_have_equal_tags(sources: Path) -> None:
-    """A second up builds nothing, whatever happened to the documentation."""
+    """The tag does not depend on files outside the image."""
     before = source_tag(sources, ImageSettings())
     (sources / "docs" / "page.md").write_text("other words")
     (sources / "app" / "__pycache__").mkdir()
@@ -224,7 +224,7 @@ def test_equal_sources_have_equal_tags(sources: Path) -> None:
 
 @pytest.mark.parametrize("change", ["content", "name", "dockerfile", "platform", "argument"])
 def test_other_sources_have_other_tags(sources: Path, change: str) -> None:
-    """Whatever goes into the image changes its tag."""
+    """The tag changes with everything that goes into the image."""
     before = source_tag(sources, ImageSettings())
     settings = ImageSettings()
     if change == "content":

@@ -1,4 +1,4 @@
-"""The alarms, whom they tell, and the dashboard."""
+"""Alarms, their actions and the dashboard."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ SERVICE = {"ClusterName": "story-tts-cluster", "ServiceName": "story-tts-service
 
 
 def alarms(run: Recording) -> dict[str, dict[str, Any]]:
-    """Alarm -> what it watches and when it rings."""
+    """Alarm -> metric and threshold."""
     left_out = ("tags", "alarmDescription", "name")
     return {
         item.name: {key: value for key, value in item.inputs.items() if key not in left_out}
@@ -47,7 +47,7 @@ def simple(
 
 
 def test_the_alarms(plain: Recording) -> None:
-    """Dead letters, the oldest message, failures, memory: each metric, span and threshold."""
+    """Metric, period and threshold of each alarm."""
     found = alarms(plain)
     assert {name: found[name] for name in ("dead-letters", "oldest-message", "failed-jobs", "memory")} == {
         "dead-letters": simple(
@@ -86,14 +86,14 @@ def test_the_alarms(plain: Recording) -> None:
 
 
 def test_work_that_no_task_takes(plain: Recording) -> None:
-    """A quarter of an hour of waiting work without a task rings."""
+    """An alarm fires after 15 minutes with waiting jobs and no running task."""
     alarm = alarms(plain)["no-running-task"]
     assert (alarm["evaluationPeriods"], alarm["datapointsToAlarm"], alarm["threshold"]) == (15, 15, 1)
     assert alarm["metricQueries"][-1]["expression"] == "IF(tasks < 1, visible, 0)"
 
 
 def test_thresholds_by_setting() -> None:
-    """Patience, failures and memory are the settings'."""
+    """The thresholds are configurable."""
     found = alarms(
         record({"monitoring": {"oldest_message_minutes": 7, "failed_jobs": 11, "memory_percent": 77}})
     )
@@ -104,7 +104,7 @@ PEOPLES = ("dead-letters", "oldest-message", "failed-jobs", "memory", "no-runnin
 
 
 def test_an_existing_topic_is_told() -> None:
-    """Each alarm for people notifies the topic, and none is made."""
+    """Alarms notify an existing topic, and none is created."""
     arn = "arn:aws:sns:us-east-1:123456789012:on-call"
     run = record({"monitoring": {"topic_arn": arn}})
     assert [alarms(run)[name]["alarmActions"] for name in PEOPLES] == [[arn]] * len(PEOPLES)
@@ -113,7 +113,7 @@ def test_an_existing_topic_is_told() -> None:
 
 
 def test_a_topic_of_its_own() -> None:
-    """The made topic writes to each address."""
+    """The created topic has a subscription for each email address."""
     run = record({"monitoring": {"create_topic": True, "emails": ["a@example.com", "b@example.com"]}})
     assert run.one(TOPIC)["name"] == "story-tts-alarms"
     arn = "arn:aws:sns:us-east-1:123456789012:story-tts-alarms"
@@ -126,7 +126,7 @@ def test_a_topic_of_its_own() -> None:
 
 
 def test_the_dashboard_shows_what_an_operator_asks(plain: Recording) -> None:
-    """Queue, tasks, processing time, real-time factor and bucket, each by the metrics that exist."""
+    """The dashboard shows metrics that exist."""
     dashboard = plain.one("aws:cloudwatch/dashboard:Dashboard")
     assert dashboard["dashboardName"] == "story-tts"
     widgets = {
@@ -163,7 +163,7 @@ def test_the_dashboard_shows_what_an_operator_asks(plain: Recording) -> None:
 
 
 def test_widgets_do_not_overlap(plain: Recording) -> None:
-    """CloudWatch refuses a body with widgets beyond its 24 columns; and two in one place hide each other."""
+    """Widgets fit into CloudWatch's 24 columns and do not overlap."""
     body = json.loads(plain.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
     places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
     assert len(set(places)) == len(places)

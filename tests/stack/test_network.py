@@ -1,4 +1,4 @@
-"""Who may talk to whom: every rule of the two groups, and the endpoints."""
+"""Security group rules and VPC endpoints."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
 
 
 def rules(run: Recording, kind: str) -> dict[str, dict[str, Any]]:
-    """Rule -> what it lets through."""
+    """Rule -> its inputs without tags and description."""
     return {
         item.name: {key: value for key, value in item.inputs.items() if key not in ("tags", "description")}
         for item in run.all(kind)
@@ -32,7 +32,7 @@ TO_AWS = {
 
 
 def test_only_the_platforms_tasks_come_in(plain: Recording) -> None:
-    """Health checks on the app's port from the ECS tasks group; HTTPS from the app to the endpoints."""
+    """Inbound: health checks from the platform's tasks, and HTTPS from the app to the endpoints."""
     assert rules(plain, INGRESS) == {
         "app-from-ecs-tasks": {
             "securityGroupId": "app-group-id",
@@ -60,12 +60,12 @@ def test_only_the_platforms_tasks_come_in(plain: Recording) -> None:
     ],
 )
 def test_tasks_reach_aws_and_no_one_else(endpoints: str, beside: dict[str, Any]) -> None:
-    """Endpoints, the S3 and DynamoDB prefix lists and DNS; only `nat` opens HTTPS to the world."""
+    """Outbound traffic is limited to endpoints, prefix lists and DNS; only `nat` allows HTTPS to anywhere."""
     assert rules(record({"network": {"endpoints": endpoints}}), EGRESS) == {**TO_AWS, **beside}
 
 
 def test_the_groups_carry_no_rules_of_their_own(plain: Recording) -> None:
-    """Inline rules would fight with the single ones at every up."""
+    """The groups have no inline rules, which would conflict with the rule resources."""
     assert sorted(plain.names(GROUP)) == ["app-group", "endpoints-group"]
     for item in plain.all(GROUP):
         assert {key: item.inputs[key] for key in item.inputs if key in ("vpcId", "ingress", "egress")} == {
@@ -74,14 +74,14 @@ def test_the_groups_carry_no_rules_of_their_own(plain: Recording) -> None:
 
 
 def test_the_port_of_the_rule_is_the_apps() -> None:
-    """Another port opens that port, and not the default one."""
+    """The rule follows app_port."""
     rule = rules(record({"app_port": 9000}), INGRESS)["app-from-ecs-tasks"]
     assert (rule["fromPort"], rule["toPort"]) == (9000, 9000)
 
 
 @pytest.mark.parametrize("exec_enabled", [False, True])
 def test_endpoints_by_setting(exec_enabled: bool) -> None:
-    """The interface endpoints that tasks need, in all subnets, and the two gateways in every route table."""
+    """The created endpoints: interfaces in all subnets and gateways in all route tables."""
     run = record({"network": {"endpoints": "create"}, "features": {"exec": exec_enabled}})
     services = ["ecr.api", "ecr.dkr", "logs", "sqs"] + (["ssmmessages"] if exec_enabled else [])
     interfaces = {
@@ -108,12 +108,12 @@ def test_endpoints_by_setting(exec_enabled: bool) -> None:
 
 
 def test_no_endpoint_without_the_setting(plain: Recording) -> None:
-    """An interface endpoint costs money by the hour; none is made unasked."""
+    """No endpoint is created unless it is configured."""
     assert plain.names(ENDPOINT) == []
 
 
 def test_route_tables_by_setting() -> None:
-    """Chosen route tables are used in place of all of the VPC's."""
+    """Configured route tables replace those of the VPC."""
     run = record({"network": {"endpoints": "create", "route_table_ids": ["rtb-0123"]}})
     assert run.one(ENDPOINT, "endpoint-s3")["routeTableIds"] == ["rtb-0123"]
     assert "aws:ec2/getRouteTables:getRouteTables" not in run.calls

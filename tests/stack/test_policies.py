@@ -1,4 +1,4 @@
-"""The roles of those who run the program: enough for every setting, and nothing beside."""
+"""The policies of the deploying and the previewing role: sufficient and minimal."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,27 +28,27 @@ def union(*tables: Mapping[str, tuple[str, ...]]) -> set[str]:
 
 @pytest.mark.slow
 def test_the_table_of_actions_is_of_what_the_program_declares(declared: set[str]) -> None:
-    """A new type in the program needs its actions in the table, and so in the policies."""
+    """The table of actions covers exactly the resource types that the program declares."""
     assert set(provider.MAKE) == declared
     assert set(provider.LOOK) | set(provider.RULES) == declared
 
 
 def test_the_deploying_role_can_deploy_and_no_more() -> None:
-    """Every action that the provider, the program, a smoke test or the state needs, and no other."""
+    """deploy.json allows exactly the actions of provider, program, smoke test, scan and state."""
     looks = union(provider.LOOK, provider.RULES) | set(provider.ASK)
     steps = set(provider.SMOKE) | set(provider.SCAN) | set(provider.KEEP_STATE)
     assert actions("deploy") == union(provider.MAKE) | looks | steps
 
 
 def test_the_previewing_role_can_look_and_no_more() -> None:
-    """The same looks, the states, and not one action that changes anything."""
+    """preview.json allows exactly the reading actions."""
     needed = union(provider.LOOK, provider.RULES) | set(provider.ASK) | set(provider.READ_STATE)
     assert actions("preview") == needed
     assert {action for action in needed if not action.split(":")[1].startswith(READING)} == set()
 
 
 def mine(name: str) -> Iterator[tuple[str, str]]:
-    """Grants on resources whose names the stack chooses."""
+    """Allowed actions on resources that the stack names."""
     services = ("dynamodb", "ecr", "iam", "logs", "s3", "sns", "sqs")
     return ((action, resource) for action, resource in grants(name) if action.split(":")[0] in services)
 
@@ -64,7 +64,7 @@ UNNAMED = {
 
 @pytest.mark.parametrize("name", ["deploy", "preview"])
 def test_named_resources_are_the_projects(name: str) -> None:
-    """Roles, repositories, queues, topics, tables, buckets and logs of others are out of reach."""
+    """The policies do not cover resources of other projects."""
     for action, resource in mine(name):
         if resource == "*":
             assert action in UNNAMED
@@ -74,7 +74,7 @@ def test_named_resources_are_the_projects(name: str) -> None:
 
 
 def test_roles_are_passed_to_their_services_only() -> None:
-    """The deploying role cannot hand a role of the stack to anything but its own service."""
+    """iam:PassRole is limited to the services that use the roles."""
     (passing,) = (item for item in statements("deploy") if item["Action"] == "iam:PassRole")
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com", "s3.amazonaws.com"]}
@@ -83,6 +83,6 @@ def test_roles_are_passed_to_their_services_only() -> None:
 
 @pytest.mark.parametrize("name", ["deploy", "preview"])
 def test_a_policy_fits_into_a_role(name: str) -> None:
-    """IAM would refuse a longer one."""
+    """Each policy fits into IAM's size limit."""
     document = json.loads((POLICIES / f"{name}.json").read_text())
     assert len(json.dumps(document, separators=(",", ":"))) < INLINE_LIMIT

@@ -1,4 +1,4 @@
-"""The program as a whole: previews, names, tags, what is protected, what it asks before it acts."""
+"""The program as a whole: previews, inventory, names, tags, protection and outputs."""
 
 import sys
 from collections.abc import Mapping
@@ -33,6 +33,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "existing-repository": {"image": {"repository": "existing"}},
     "no-cache": {"image": {"cache": False}},
     "topic": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
+    "own-storage": {
+        "story_infra": {"source": "own"},
+        "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"},
+    },
     "storage": {"storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"}},
 }
 
@@ -40,14 +44,34 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_runs_in_both_modes(variant: str) -> None:
-    """A preview, with what is not yet known, declares the same resources as an up."""
+    """A preview, with unknown values, declares the same resources as an update."""
     up, preview = (record(VARIANTS[variant], preview=mode) for mode in (False, True))
     declared = {(item.type, item.name) for item in preview.resources}
     assert declared == {(item.type, item.name) for item in up.resources}
 
 
+PARTS_OF_A_BUCKET = {
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_two_resources_are_one_at_aws(variant: str) -> None:
+    """Two resources for the same part of a bucket would undo each other at every update."""
+    parts = [
+        (item.type, item.inputs["bucket"])
+        for item in record(VARIANTS[variant]).resources
+        if item.type in PARTS_OF_A_BUCKET
+    ]
+    assert sorted(parts) == sorted(set(parts))
+
+
 def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
-    """The inventory of a default stack; a resource more or less is a decision, not an accident."""
+    """The resources of a default stack, so that an added or lost resource is noticed."""
     kinds: dict[str, int] = {}
     for item in plain.resources:
         if item.custom:
@@ -77,7 +101,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
 
 
 def test_every_resource_has_a_parent(own: Recording) -> None:
-    """Only components stand at the root, so that a preview reads like the picture in the documentation."""
+    """Every resource belongs to a component."""
     orphans = [
         item.name
         for item in own.resources
@@ -87,7 +111,7 @@ def test_every_resource_has_a_parent(own: Recording) -> None:
 
 
 def test_everything_that_can_be_tagged_is(own: Recording) -> None:
-    """Application, environment, stack and manager stand on every resource that takes tags."""
+    """Every resource with tags has the common ones."""
     for item in own.resources:
         if "tags" not in item.inputs or item.type == "docker-build:index:Image":
             continue
@@ -121,12 +145,12 @@ UNTAGGED = {
 
 
 def test_nothing_taggable_is_left_out(own: Recording) -> None:
-    """A resource without tags is of a type that has none."""
+    """Resources without tags are of types that AWS cannot tag."""
     assert {item.type for item in own.resources if item.custom and "tags" not in item.inputs} == UNTAGGED
 
 
 def test_another_name_is_another_deployment() -> None:
-    """No physical name of a second deployment collides with the first's."""
+    """Two deployments with different names have no physical name in common."""
 
     def names(app: str) -> set[str]:
         run = record({"app_name": app, "ecr_repository_name": app, "story_infra": {"source": "own"}})
@@ -151,7 +175,7 @@ PROTECTED = {
 
 
 def test_what_holds_data_is_protected(own: Recording) -> None:
-    """A destroy stops at images, jobs, letters, media and rows, unless protection is off."""
+    """Resources that hold data are protected, unless protection is off."""
     assert {name for name, options in own.options.items() if options.protect} == PROTECTED
     off = record({"story_infra": {"source": "own"}, "features": {"protect": False}})
     assert {name for name, options in off.options.items() if options.protect} == set()
@@ -180,7 +204,7 @@ OUTPUTS = {
 
 
 def test_outputs_answer_an_operator(plain: Recording) -> None:
-    """The names that make targets and workflows read."""
+    """The stack has the outputs that make targets and workflows use."""
     assert set(plain.outputs) == OUTPUTS
     assert plain.outputs["dashboard_url"] == (
         "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/story-tts"
@@ -188,7 +212,7 @@ def test_outputs_answer_an_operator(plain: Recording) -> None:
 
 
 def test_no_module_shadows_the_standard_library() -> None:
-    """`main: stack` puts the folder first on the path: a queue.py there would break Python itself."""
+    """`main: stack` puts the folder first on sys.path, so no module may have the name of a standard one."""
     modules = {path.stem for path in (ROOT / "stack").glob("*.py")} - {"__init__", "__main__"}
     assert modules & set(sys.stdlib_module_names) == set()
 
@@ -240,6 +264,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "storage.lifecycle": {"storage": {"lifecycle": True}},
     "storage.noncurrent_days": {"storage": {"lifecycle": True, "noncurrent_days": 9}},
     "storage.incomplete_upload_days": {"storage": {"lifecycle": True, "incomplete_upload_days": 9}},
+    "storage.replica_bucket": {
+        "storage": {"versioning": True, "replica_region": "eu-west-1", "replica_bucket": "other-replica"}
+    },
     "storage.replica_region": {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
     "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
     "worker.voice": {"worker": {"voice": "bf_emma"}},
@@ -260,15 +287,16 @@ BESIDE: dict[str, str] = {
     "storage.noncurrent_days": "storage.lifecycle",
     "storage.incomplete_upload_days": "storage.lifecycle",
     "storage.replica_region": "storage.versioning",
+    "storage.replica_bucket": "storage.replica_region",
     "features.service": "story_infra.source",
 }
-# These say where the foundation is: test_story_infra.py and test_foundation.py try them.
+# These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.
 WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if name != "source"}
 
 
 @cache
 def declared(setting: str | None) -> dict[str, tuple[Mapping[str, Any], bool | None, bool | None]]:
-    """What one run declares, resource by resource, with its protection."""
+    """Resource -> inputs and protection."""
     run = record(OTHERS[setting] if setting else {})
     options = {f"{item.type} {item.name}": item for item in run.resources}
     return {
@@ -281,16 +309,16 @@ def declared(setting: str | None) -> dict[str, tuple[Mapping[str, Any], bool | N
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", OTHERS)
 def test_every_setting_has_an_effect(setting: str) -> None:
-    """No setting is read and forgotten: another value makes another stack."""
+    """Every setting changes what is declared."""
     assert declared(setting) != declared(BESIDE.get(setting))
 
 
 def test_no_setting_is_left_untried() -> None:
-    """The list above keeps up with the schema."""
+    """The list above covers every setting."""
     assert set(OTHERS) | WHERE == {path for path, _ in leaves()}
 
 
 def test_bad_settings_declare_nothing() -> None:
-    """A misspelt key ends the run before the first resource."""
+    """Invalid settings end the run before any resource is declared."""
     with pytest.raises(pulumi.RunError, match="memry"):
         record({"memry": "1"})

@@ -1,4 +1,4 @@
-"""The autoscaler: what it looks at, when it acts and how far."""
+"""Auto scaling: metrics, alarms and policies."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ INPUTS = [
 
 
 def test_the_bounds(plain: Recording) -> None:
-    """One to four tasks by default; from none with to_zero; as set otherwise."""
+    """The minimum and maximum follow the settings."""
     target = dict(plain.one(TARGET))
     del target["tags"]
     assert target == {"minCapacity": 1, "maxCapacity": 4, **SCALED}
@@ -52,7 +52,7 @@ def test_the_bounds(plain: Recording) -> None:
 
 
 def test_out_with_the_backlog(plain: Recording) -> None:
-    """Target tracking on waiting messages a task, guarded for none, and out only."""
+    """Target tracking on waiting messages per task, scale-out only."""
     policy = plain.one(POLICY, "scale-out")
     assert policy["policyType"] == "TargetTrackingScaling"
     assert {key: policy[key] for key in SCALED} == SCALED
@@ -91,7 +91,7 @@ def test_out_with_the_backlog(plain: Recording) -> None:
 
 
 def test_in_when_idle(plain: Recording) -> None:
-    """One task at a time leaves, after ten minutes with more tasks than messages, waiting or in work."""
+    """One task is removed after ten minutes with more tasks than messages."""
     policy = plain.one(POLICY, "scale-in")
     assert policy["policyType"] == "StepScaling"
     assert policy["stepScalingPolicyConfiguration"] == {
@@ -123,7 +123,7 @@ def test_in_when_idle(plain: Recording) -> None:
 
 
 def test_the_first_task_starts_from_zero() -> None:
-    """A waiting message and no task make one task within a minute; a higher floor needs no such step."""
+    """With a minimum of 0, a waiting message starts the first task; otherwise there is no such policy."""
     run = record({"scaling": {"to_zero": True}})
     assert run.one(POLICY, "scale-from-zero")["stepScalingPolicyConfiguration"] == {
         "adjustmentType": "ExactCapacity",
@@ -139,7 +139,7 @@ def test_the_first_task_starts_from_zero() -> None:
 
 
 def test_scaling_settings_reach_the_policies() -> None:
-    """Target, cooldowns and patience are the settings'."""
+    """The scaling settings reach the policies and alarms."""
     run = record(
         {
             "scaling": {
@@ -159,7 +159,7 @@ def test_scaling_settings_reach_the_policies() -> None:
 
 
 def test_without_scaling_there_is_no_autoscaler() -> None:
-    """Off is off: no target, no policy, no scaling alarm."""
+    """Without scaling there is no target, policy or scaling alarm."""
     run = record({"scaling": {"enabled": False}})
     assert [run.names(TARGET), run.names(POLICY)] == [[], []]
     assert "idle-tasks" not in run.names(ALARM)

@@ -1,4 +1,4 @@
-"""The task definition and the service: every number that stack.md and the product promise."""
+"""Task definition, service, logs, dead-letter queue and service discovery."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ SERVICE = "aws:ecs/service:Service"
 
 
 def test_the_task_is_fargates_and_of_the_size_set(plain: Recording) -> None:
-    """One vCPU and 2048 MiB on Fargate, with a network interface of its own."""
+    """The task: Fargate, one vCPU, 2048 MiB, its own network interface."""
     task = plain.one(TASK)
     assert {
         key: task[key]
@@ -37,7 +37,7 @@ def test_the_task_is_fargates_and_of_the_size_set(plain: Recording) -> None:
 
 
 def test_the_container_is_this_and_no_more(plain: Recording) -> None:
-    """The whole container definition: what runs, as whom, where it may write, how it is checked, stopped."""
+    """The complete container definition without its environment."""
     container = dict(plain.container())
     del container["environment"]
     assert container == {
@@ -73,7 +73,7 @@ def test_the_container_is_this_and_no_more(plain: Recording) -> None:
 
 
 def test_the_environment_is_explicit_and_sorted(plain: Recording) -> None:
-    """The worker is told everything of the contract; in a fixed order, so that nothing redeploys for it."""
+    """The environment is complete and sorted, so that its order never causes a deployment."""
     environment = plain.container()["environment"]
     told = {item["name"]: item["value"] for item in environment}
     assert told == {
@@ -94,7 +94,7 @@ def test_the_environment_is_explicit_and_sorted(plain: Recording) -> None:
 
 
 def test_settings_reach_the_container() -> None:
-    """Size, port, platform, engine, voice, buckets and start period are the settings', each in its place."""
+    """The settings of task and worker reach the task definition."""
     run = record(
         {
             "cpu": 4096,
@@ -132,14 +132,14 @@ def test_settings_reach_the_container() -> None:
 
 
 def test_without_a_topic_no_envelope_is_refused() -> None:
-    """story-infra need not export a topic; the variable is then absent rather than empty."""
+    """Without a topic SNS_TOPIC_ARN is not set."""
     infra = {key: value for key, value in STORY_INFRA.items() if key != "sns_topic_arn"}
     names = [item["name"] for item in record(story_infra=infra).container()["environment"]]
     assert "SNS_TOPIC_ARN" not in names
 
 
 def test_the_service_runs_privately_and_rolls_back(plain: Recording) -> None:
-    """Private subnets of both zones, no public address, rollback, 100/200, no zone rebalancing."""
+    """The service: private subnets, no public address, rollback, no zone rebalancing."""
     service = dict(plain.one(SERVICE))
     del service["tags"], service["taskDefinition"]
     assert service == {
@@ -173,12 +173,12 @@ def test_the_service_runs_privately_and_rolls_back(plain: Recording) -> None:
 
 
 def test_the_service_runs_the_task_definition_of_this_run(plain: Recording) -> None:
-    """By ARN with its revision, so that a rollback of the service is a rollback of the task."""
+    """The service refers to a task definition by revision, so that ECS can roll back."""
     assert plain.one(SERVICE)["taskDefinition"] == f"arn:aws:ecs:{REGION}:{ACCOUNT}:task"
 
 
 def test_the_autoscaler_owns_the_count(plain: Recording) -> None:
-    """An up never resets what the autoscaler chose; without it, app_count holds."""
+    """desired_count is left to auto scaling, or app_count without it."""
     assert plain.options[f"{SERVICE} service"].ignore_changes == ["desiredCount"]
     fixed = record({"scaling": {"enabled": False}, "app_count": 7})
     assert fixed.options[f"{SERVICE} service"].ignore_changes is None
@@ -186,19 +186,19 @@ def test_the_autoscaler_owns_the_count(plain: Recording) -> None:
 
 
 def test_a_service_that_may_go_to_zero_begins_there() -> None:
-    """No task is started for an empty queue."""
+    """With to_zero the service starts without tasks."""
     assert record({"scaling": {"to_zero": True}}).one(SERVICE)["desiredCount"] == 0
 
 
 def test_blue_green() -> None:
-    """Blue/green bakes as long as set, and leaves the registry: ECS allows none beside it."""
+    """Blue/green has the configured bake time and no service registry, which ECS does not allow with it."""
     service = record({"deployment": {"strategy": "blue_green", "bake_minutes": 7}}).one(SERVICE)
     assert service["deploymentConfiguration"] == {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": "7"}
     assert "serviceRegistries" not in service
 
 
 def test_spot_by_weight() -> None:
-    """Fargate and Spot share as set; a launch type beside the strategy would be refused by ECS."""
+    """Capacity providers have the configured weights and replace the launch type."""
     service = record({"spot": {"spot_weight": 3, "fargate_weight": 1, "fargate_base": 1}}).one(SERVICE)
     assert service["capacityProviderStrategies"] == [
         {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
@@ -221,7 +221,7 @@ def test_deployment_settings(deployment: dict[str, Any], key: str, expected: obj
 
 
 def test_exec_is_off_unless_asked_for(plain: Recording) -> None:
-    """A shell into tasks is opened by setting only, and with it the root that its agent writes to."""
+    """ECS Exec and the writable root filesystem that it requires are off by default."""
 
     def opened(run: Recording) -> tuple[bool, bool]:
         return run.one(SERVICE)["enableExecuteCommand"], not run.container()["readonlyRootFilesystem"]
@@ -231,7 +231,7 @@ def test_exec_is_off_unless_asked_for(plain: Recording) -> None:
 
 
 def test_logs_are_kept_for_thirty_days(plain: Recording) -> None:
-    """/ecs/story-tts for 30 days, or as long as set; they outlive the stack while data are protected."""
+    """Log retention is configurable, and protected logs outlive the stack."""
     group = "aws:cloudwatch/logGroup:LogGroup"
     assert (plain.one(group)["name"], plain.one(group)["retentionInDays"]) == ("/ecs/story-tts", 30)
     assert plain.options[f"{group} logs"].retain_on_delete is True
@@ -239,7 +239,7 @@ def test_logs_are_kept_for_thirty_days(plain: Recording) -> None:
 
 
 def test_the_service_starts_after_its_grants_and_endpoints() -> None:
-    """A first task would otherwise fail to pull its image, and the circuit breaker would count it."""
+    """The service depends on policies and endpoints, without which the first task could not start."""
     run = record({"network": {"endpoints": "create"}})
     after = run.options[f"{SERVICE} service"].depends_on
     assert isinstance(after, list)
@@ -251,8 +251,23 @@ def test_the_service_starts_after_its_grants_and_endpoints() -> None:
     } == names  # fmt: skip
 
 
+def test_the_service_waits_for_the_clusters_capacity_providers() -> None:
+    """On an own cluster the service exists only while the cluster has Fargate and Spot."""
+    run = record({"story_infra": {"source": "own"}, "spot": {"spot_weight": 1}})
+    after = run.options[f"{SERVICE} service"].depends_on
+    assert isinstance(after, list)
+    assert "cluster-capacity" in {resource._name for resource in after}
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "blue_green"])
+def test_every_strategy_rolls_back(strategy: str) -> None:
+    """The circuit breaker rolls back rolling and blue/green deployments."""
+    service = record({"deployment": {"strategy": strategy}}).one(SERVICE)
+    assert service["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+
+
 def test_the_dead_letter_queue(plain: Recording, own: Recording) -> None:
-    """Letters are kept for 14 days, encrypted; an own queue also hands over what no worker could decide."""
+    """The dead-letter queue is encrypted, keeps messages for 14 days, and an own queue redrives to it."""
     queue = plain.one("aws:sqs/queue:Queue")
     assert (queue["name"], queue["messageRetentionSeconds"], queue["sqsManagedSseEnabled"]) == (
         "story-tts-dead-letter",
@@ -263,12 +278,12 @@ def test_the_dead_letter_queue(plain: Recording, own: Recording) -> None:
     redrive = json.loads(own.one("aws:sqs/redrivePolicy:RedrivePolicy")["redrivePolicy"])
     assert redrive == {
         "deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:story-tts-dead-letter",
-        "maxReceiveCount": 8,
+        "maxReceiveCount": 1000,
     }
 
 
 def test_discovery(plain: Recording) -> None:
-    """Other services find tasks as story-tts.story-tts.local, by A records that follow within seconds."""
+    """Tasks are found as story-tts.story-tts.local by short-lived A records."""
     namespace = plain.one("aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace")
     service = plain.one("aws:servicediscovery/service:Service")
     assert (namespace["name"], namespace["vpc"]) == ("story-tts.local", "vpc-0a")
@@ -278,4 +293,4 @@ def test_discovery(plain: Recording) -> None:
         "routingPolicy": "MULTIVALUE",
         "dnsRecords": [{"type": "A", "ttl": 10}],
     }
-    assert service["healthCheckCustomConfig"] == {}
+    assert service["healthCheckCustomConfig"] == {"failureThreshold": 1}

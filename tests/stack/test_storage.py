@@ -1,11 +1,12 @@
-"""What is set on the output bucket when asked, and what is said of the table."""
+"""Options of the output bucket, and the recovery state of the table."""
 
 import json
 import logging
 
 import pytest
 
-from tests.stack.recording import Recording, record
+from stack.config import SettingsError
+from tests.stack.recording import STORY_INFRA, Recording, record, record_afresh
 
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
@@ -14,12 +15,12 @@ BUCKET = "aws:s3/bucket:Bucket"
 
 
 def test_the_bucket_is_left_alone_unasked(plain: Recording) -> None:
-    """story-infra owns the bucket; without settings nothing on it changes."""
+    """An existing bucket is not changed unless configured."""
     assert [plain.names(kind) for kind in (VERSIONING, LIFECYCLE, REPLICATION, BUCKET)] == [[], [], [], []]
 
 
 def test_versioning() -> None:
-    """Overwritten media are kept."""
+    """Versioning is enabled by its setting."""
     assert record({"storage": {"versioning": True}}).one(VERSIONING) == {
         "bucket": "story-video-data",
         "versioningConfiguration": {"status": "Enabled"},
@@ -27,7 +28,7 @@ def test_versioning() -> None:
 
 
 def test_lifecycle() -> None:
-    """Noncurrent versions go after 30 days, uploads that never ended after 7; or as set."""
+    """Lifecycle rules for noncurrent versions and incomplete uploads, with configurable days."""
     assert record({"storage": {"lifecycle": True}}).one(LIFECYCLE) == {
         "bucket": "story-video-data",
         "rules": [
@@ -55,7 +56,7 @@ def test_lifecycle() -> None:
 
 
 def test_replication() -> None:
-    """Every new object is copied to a private, encrypted, versioned bucket elsewhere; deletions are not."""
+    """New objects are replicated to a private, encrypted, versioned bucket; deletions are not."""
     run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
     replica = run.one(BUCKET)
     assert (replica["bucket"], replica["region"], replica["forceDestroy"]) == (
@@ -90,8 +91,21 @@ def test_replication() -> None:
     assert run.options[f"{BUCKET} replica"].protect is True
 
 
+def test_a_replica_whose_name_is_too_long_is_refused() -> None:
+    """S3 allows 63 characters: the error shows the setting that names the replica."""
+    outputs = {**STORY_INFRA, "s3_bucket_name": "media-" + "x" * 50}
+    storage = {"versioning": True, "replica_region": "ap-southeast-2"}
+    with pytest.raises(
+        SettingsError, match=r"story-tts:storage\.replica_bucket: .* of 71 characters"
+    ) as refused:
+        record({"storage": storage}, story_infra=outputs)
+    assert "replica_bucket: media-ap-southeast-2" in str(refused.value)
+    named = record({"storage": {**storage, "replica_bucket": "short"}}, story_infra=outputs)
+    assert named.one(BUCKET)["bucket"] == "short"
+
+
 def test_the_copying_role_is_s3s() -> None:
-    """Only S3, and only for this account, copies."""
+    """The replication role can be assumed only by S3, and may only replicate."""
     run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
     trust = json.loads(run.one("aws:iam/role:Role", "replication")["assumeRolePolicy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
@@ -104,8 +118,8 @@ def test_the_copying_role_is_s3s() -> None:
 
 
 def test_a_table_without_recovery_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    """The table is story-infra's: where it cannot be restored to a point in time, the operator is told."""
+    """A table without point-in-time recovery is reported and warned about."""
     with caplog.at_level(logging.WARNING):
-        run = record()
+        run = record_afresh()
     assert run.outputs["table_point_in_time_recovery"] is False
     assert "story-video-tasks has no point-in-time recovery" in caplog.text

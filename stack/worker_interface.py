@@ -1,16 +1,19 @@
-"""What the worker and the stack must agree on; a test compares each name here with the worker's own."""
+"""The names that the worker and the stack share; a test compares them with those in the worker's code."""
 
 ENTRY_POINT = ("story-tts",)
 COMMAND = ("worker",)
 HEALTH_COMMAND = ("CMD", "story-tts", "health")
 HEALTH_PATH = "/healthz"
 
-# The image creates this user and declares TEMPORARY_FOLDER as a VOLUME: on Fargate an empty volume takes the
-# owner and mode of the image's folder only where the Dockerfile declares it.
+# The image creates this user and declares TEMPORARY_FOLDER as a VOLUME: on Fargate an empty volume gets the
+# owner and mode of the folder in the image only if the Dockerfile declares it.
 USER = "10001:10001"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - the mount point of a volume of the task's own
 
-# CloudWatch metrics in embedded metric format, all under the dimension SERVICE_DIMENSION = app_name.
+# The largest job message. SQS and SNS have a default of 256 KiB for queues and topics.
+MAX_MESSAGE_BYTES = 1024 * 1024
+
+# CloudWatch metrics in embedded metric format, with the dimension SERVICE_DIMENSION set to app_name.
 METRIC_NAMESPACE = "story-tts"
 SERVICE_DIMENSION = "service"
 JOBS_COMPLETED = "JobsCompleted"
@@ -28,7 +31,7 @@ METRICS = (
     QUEUE_WAIT_SECONDS,
 )
 
-# Environment variables of the worker that the task definition sets.
+# Environment variables that the task definition sets.
 QUEUE_URL = "QUEUE_URL"
 REGION = "AWS_REGION"
 TABLE = "DYNAMODB_TABLE"

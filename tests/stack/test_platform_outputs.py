@@ -1,4 +1,4 @@
-"""Where the foundation comes from: both sources under one suite, and every way in which it can be wrong."""
+"""Reading the platform's outputs: one suite for both sources, and every fault."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from pulumi.runtime import mocks
 
 from app.local.emulator import CREDENTIALS
 from stack.config import StoryInfraSettings
-from stack.story_infra import StoryInfraError, TerraformState, read_story_infra
+from stack.platform_outputs import PlatformError, TerraformState, read_platform
 from tests.stack.recording import STORY_INFRA, Recording, record
 from tests.stack.terraform_state import terraform_state
 
@@ -19,7 +19,7 @@ Source = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 @pytest.fixture
 def states(aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, str], dict[str, Any]]:
-    """Puts a state into a bucket of the embedded AWS and returns the settings that find it."""
+    """Store a state in a bucket of the emulator and return the settings for reading it."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     s3 = boto3.client("s3", endpoint_url=aws, region_name="us-east-1")
@@ -49,8 +49,8 @@ class Sources:
         return record({"story_infra": found, **settings}, **more)
 
     def refusal(self, outputs: Mapping[str, Any], **more: Any) -> str:
-        """The message with which the outputs are refused."""
-        with pytest.raises(StoryInfraError) as refused:
+        """The error message for invalid outputs."""
+        with pytest.raises(PlatformError) as refused:
             self.record(outputs, **more)
         return str(refused.value)
 
@@ -67,7 +67,7 @@ def without(name: str) -> dict[str, Any]:
 
 
 def test_outputs_reach_the_resources(source: Sources) -> None:
-    """From either source the service lands on story-infra's cluster, subnets, queue, table and bucket."""
+    """The outputs of either source reach the service, its environment and the stack's outputs."""
     run = source.record(STORY_INFRA)
     service = run.one("aws:ecs/service:Service")
     assert service["cluster"] == "story-tts-cluster"
@@ -93,21 +93,21 @@ REQUIRED = [
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_output_is_named(source: Sources, name: str) -> None:
-    """The error names the output, where it was looked for, what it should be, and how to mend it."""
+    """The error names the output, its source, its expected type and how to add it."""
     message = source.refusal(without(name))
     assert f"{name}: missing in " in message
-    assert "it should be " in message
+    assert "it must be " in message
     assert (
         "terraform apply" if source.kind == "s3" else "pulumi up --stack organization/story-infra/production"
     ) in message
 
 
 WRONG = [
-    ("vpc_id", True, "a string that is not empty"),
-    ("vpc_id", " ", "a string that is not empty"),
-    ("private_subnet_ids", "subnet-0a", "a list of strings that is not empty"),
-    ("private_subnet_ids", [], "a list of strings that is not empty"),
-    ("private_subnet_ids", ["subnet-0a", ""], "a list of strings that is not empty"),
+    ("vpc_id", True, "a non-empty string"),
+    ("vpc_id", " ", "a non-empty string"),
+    ("private_subnet_ids", "subnet-0a", "a non-empty list of non-empty strings"),
+    ("private_subnet_ids", [], "a non-empty list of non-empty strings"),
+    ("private_subnet_ids", ["subnet-0a", ""], "a non-empty list of non-empty strings"),
     ("task_queue_urls", {"TEXT": "https://queue"}, "a map with a string under TTS"),
     ("task_queue_arns", ["arn"], "a map with a string under TTS"),
 ]
@@ -115,29 +115,29 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value", "expected"), WRONG)
 def test_a_malformed_output_is_named(source: Sources, name: str, value: Any, expected: str) -> None:
-    """What it is and what it should be stand side by side."""
+    """The error shows the actual value and the expected type."""
     message = source.refusal({**STORY_INFRA, name: value})
-    assert f"it is {value!r}, and should be {expected}." in message
+    assert f"it is {value!r}; it must be {expected}." in message
     assert "Correct it in " in message
     assert message.count(name) == 1
 
 
 def test_all_faults_at_once(source: Sources) -> None:
-    """Two faults take one run to see."""
+    """One error lists every fault."""
     message = source.refusal({**without("vpc_id"), "s3_bucket_name": ""})
     assert ("vpc_id: missing" in message, "s3_bucket_name: in " in message) == (True, True)
 
 
 def test_subnets_of_one_zone_are_refused(source: Sources) -> None:
-    """A service in one zone goes with it; the error names the subnets and the zone."""
+    """Subnets in a single zone are an error that names the subnets and the zone."""
     message = source.refusal(STORY_INFRA, zones={"subnet-0a": "us-east-1c", "subnet-0b": "us-east-1c"})
-    assert "subnet-0a, subnet-0b lie in us-east-1c" in message
+    assert "subnet-0a, subnet-0b are in us-east-1c" in message
 
 
 def test_nothing_is_declared_before_the_outputs_are_good(
     source: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault ends the run before any resource is touched."""
+    """Invalid outputs end the run before any resource is declared."""
     touched: list[str] = []
 
     def touch(_: object, args: mocks.MockResourceArgs) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_nothing_is_declared_before_the_outputs_are_good(
 
 
 def test_roles_are_needed_only_where_they_are_used(source: Sources) -> None:
-    """The platform's roles may be missing while the stack has its own, and not when it borrows them."""
+    """The role outputs are required only if the stack uses the platform's roles."""
     assert source.record(without("ecs_task_role_arn")).names("aws:iam/role:Role") == ["execution", "task"]
     message = source.refusal(without("ecs_task_role_arn"), settings={"features": {"roles": "story_infra"}})
     assert "ecs_task_role_arn: missing" in message
@@ -158,13 +158,13 @@ def test_roles_are_needed_only_where_they_are_used(source: Sources) -> None:
 
 @pytest.mark.parametrize("absent", ["missing", None, ""])
 def test_a_topic_is_optional(source: Sources, absent: str | None) -> None:
-    """story-infra without a topic exports none, or nothing in it."""
+    """The topic is optional: its output may be missing, null or empty."""
     outputs = without("sns_topic_arn") if absent == "missing" else {**STORY_INFRA, "sns_topic_arn": absent}
     assert "SNS_TOPIC_ARN" not in {item["name"] for item in source.record(outputs).container()["environment"]}
 
 
 def test_sensitive_outputs_become_secrets(states: Callable[[bytes, str], dict[str, Any]]) -> None:
-    """What Terraform holds sensitive is no plain text in Pulumi's state, nor in an error."""
+    """Sensitive outputs become Pulumi secrets and are not shown in errors."""
     import asyncio
 
     def read(outputs: Mapping[str, Any], sensitive: Collection[str]) -> Any:
@@ -173,27 +173,27 @@ def test_sensitive_outputs_become_secrets(states: Callable[[bytes, str], dict[st
         return asyncio.run(_read(source))
 
     async def _read(source: TerraformState) -> tuple[bool, bool, str]:
-        infra = await read_story_infra(source, roles=True, zone_of=lambda subnet: subnet)
+        infra = await read_platform(source, roles=True, zone_of=lambda subnet: subnet)
         url: Any = infra.task_queue_url
         return await url.is_secret(), isinstance(infra.vpc_id, str), await url.future()
 
     assert read(STORY_INFRA, ["task_queue_urls"]) == (True, True, STORY_INFRA["task_queue_urls"]["TTS"])
-    with pytest.raises(StoryInfraError) as refused:
+    with pytest.raises(PlatformError) as refused:
         read({**STORY_INFRA, "s3_bucket_name": ["hush"]}, ["s3_bucket_name"])
     assert "hush" not in str(refused.value)
 
 
 def test_a_workspaces_state_is_found(states: Callable[[bytes, str], dict[str, Any]]) -> None:
-    """Terraform keeps the state of a workspace under a prefix, and so is it looked for."""
+    """The state of a workspace is read from under its prefix."""
     found = states(terraform_state(STORY_INFRA), "live/staging/tts.tfstate")
     settings = {**found, "workspace": "staging", "workspace_key_prefix": "live", "key": "tts.tfstate"}
     assert record({"story_infra": settings}).outputs["bucket_name"] == "story-video-data"
 
 
 def test_a_missing_state_says_where_it_was_looked_for(states: Callable[[bytes, str], dict[str, Any]]) -> None:
-    """The address, the reason and the setting to check, in one message."""
+    """A missing state is an error with the address, the reason and the settings to check."""
     found = states(b"", "elsewhere.tfstate")
-    with pytest.raises(StoryInfraError) as refused:
+    with pytest.raises(PlatformError) as refused:
         record({"story_infra": found})
     message = str(refused.value)
     assert f"s3://{found['bucket']}/terraform.tfstate (us-east-1)" in message
@@ -202,8 +202,8 @@ def test_a_missing_state_says_where_it_was_looked_for(states: Callable[[bytes, s
 
 
 def test_an_unknown_profile_is_a_clear_error(states: Callable[[bytes, str], dict[str, Any]]) -> None:
-    """No stack trace for a profile that the machine does not have."""
-    with pytest.raises(StoryInfraError, match="nobody"):
+    """An unknown AWS profile is a clear error."""
+    with pytest.raises(PlatformError, match="nobody"):
         record(
             {
                 "story_infra": {
@@ -218,6 +218,6 @@ def test_an_unknown_profile_is_a_clear_error(states: Callable[[bytes, str], dict
     "body", [b"not json", b"[]", b'{"version": 3, "modules": []}', b'{"version": 4}', b"\xff\xfe"]
 )
 def test_what_is_no_state_is_refused(states: Callable[[bytes, str], dict[str, Any]], body: bytes) -> None:
-    """Another file under the key, or the format of Terraform before 0.12, is named as such."""
-    with pytest.raises(StoryInfraError, match="is not a Terraform state"):
+    """An object that is not a Terraform state of version 4 is an error."""
+    with pytest.raises(PlatformError, match="is not a Terraform state"):
         record({"story_infra": states(body, "terraform.tfstate")})

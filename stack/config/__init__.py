@@ -1,0 +1,30 @@
+"""The stack's settings: typed, validated as a whole, with errors that show the YAML to write."""
+
+from stack.config.groups import (
+    DeploymentSettings,
+    Group,
+    ImageSettings,
+    MonitoringSettings,
+    ScalingSettings,
+    SpotSettings,
+    StorageSettings,
+    StoryInfraSettings,
+)
+from stack.config.reading import SettingsError, read_settings, setting_error
+from stack.config.settings import FARGATE_SIZES, Settings
+
+__all__ = [
+    "FARGATE_SIZES",
+    "DeploymentSettings",
+    "Group",
+    "ImageSettings",
+    "MonitoringSettings",
+    "ScalingSettings",
+    "Settings",
+    "SettingsError",
+    "SpotSettings",
+    "StorageSettings",
+    "StoryInfraSettings",
+    "read_settings",
+    "setting_error",
+]

@@ -1,0 +1,128 @@
+"""All settings of a stack, and the rules between them."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from stack.config.groups import (
+    DeploymentSettings,
+    Features,
+    Group,
+    ImageSettings,
+    ImageTag,
+    MonitoringSettings,
+    Name,
+    NetworkSettings,
+    RepositoryName,
+    ScalingSettings,
+    SpotSettings,
+    StorageSettings,
+    StoryInfraSettings,
+    WorkerSettings,
+)
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+# CPU units -> the memory sizes in MiB that Fargate offers with them.
+FARGATE_SIZES: Mapping[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+
+
+class Settings(Group):
+    """All settings of a stack."""
+
+    environment: Name = "production"
+    """value of the tag `Environment` on all resources"""
+    app_name: Name = "story-tts"
+    """prefix of all resource names; a second deployment in the account needs another"""
+    ecr_repository_name: RepositoryName = "story-tts"
+    """name of the ECR repository"""
+    app_image_tag: ImageTag | None = Field(default=None, examples=["v1.4.0"])
+    """tag of the built image; unset: `src-` and a hash of the sources"""
+    app_count: int = Field(default=1, ge=0, le=500)
+    """minimum number of tasks; without scaling, the number of tasks"""
+    cpu: int = 1024
+    """CPU units of a task; 1024 is one vCPU"""
+    memory: int = 2048
+    """memory of a task in MiB"""
+    app_port: int = Field(default=8000, ge=1024, le=65535)
+    """port of the health endpoint"""
+    story_infra: StoryInfraSettings = StoryInfraSettings()
+    image: ImageSettings = ImageSettings()
+    scaling: ScalingSettings = ScalingSettings()
+    spot: SpotSettings = SpotSettings()
+    deployment: DeploymentSettings = DeploymentSettings()
+    network: NetworkSettings = NetworkSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    storage: StorageSettings = StorageSettings()
+    worker: WorkerSettings = WorkerSettings()
+    features: Features = Features()
+
+    @model_validator(mode="after")
+    def _task_size(self) -> Self:
+        if self.cpu not in FARGATE_SIZES:
+            sizes = ", ".join(map(str, FARGATE_SIZES))
+            raise _fault("cpu", f"Fargate offers {sizes} CPU units, not {self.cpu}", 1024)
+        if self.memory not in FARGATE_SIZES[self.cpu]:
+            offered = FARGATE_SIZES[self.cpu]
+            text = (
+                f"with {self.cpu} CPU units Fargate offers {offered[0]} to {offered[-1]} MiB"
+                f" (one of {', '.join(map(str, offered))}), not {self.memory}"
+            )
+            raise _fault("memory", text, offered[0])
+        return self
+
+    @model_validator(mode="after")
+    def _image_tag(self) -> Self:
+        if self.app_image_tag == "latest":
+            text = "the tag `latest` moves, so a rollback to it is impossible; use a version, or remove this"
+            raise _fault("app_image_tag", text, "v1.4.0")
+        if self.app_image_tag and self.app_image_tag.startswith(("running-", "buildcache")):
+            text = "tags running-* and buildcache* are reserved for this stack; use another"
+            raise _fault("app_image_tag", text, "v1.4.0")
+        if self.app_image_tag and not self.image.builds:
+            text = "no image is built while image.existing_tag or existing_digest is set; remove one of them"
+            raise _fault("app_image_tag", text, "v1.4.0")
+        return self
+
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        if self.scaling.enabled and self.app_count > self.scaling.max_tasks:
+            text = f"the maximum is below app_count ({self.app_count}), the minimum number of tasks"
+            raise _fault("scaling.max_tasks", text, self.app_count)
+        return self
+
+    @model_validator(mode="after")
+    def _platform(self) -> Self:
+        own = self.story_infra.source == "own"
+        if own and self.network.endpoints == "existing":
+            text = "the VPC of an own platform has no endpoints; use create or nat"
+            raise _fault("network.endpoints", text, "create")
+        if not own and not self.features.service:
+            text = "`false` creates only the platform, and requires story_infra.source `own`"
+            raise _fault("features.service", text, True)
+        return self
+
+    @property
+    def min_tasks(self) -> int:
+        """The minimum number of tasks."""
+        return 0 if self.scaling.to_zero else self.app_count
+
+    @property
+    def endpoints(self) -> Literal["create", "existing", "nat"]:
+        """The setting network.endpoints, or its default, which depends on the platform."""
+        if self.network.endpoints:
+            return self.network.endpoints
+        return "create" if self.story_infra.source == "own" else "existing"
+
+
+def _fault(key: str, text: str, example: object) -> PydanticCustomError:
+    return PydanticCustomError("stack", "{text}", {"key": key, "text": text, "example": example})
