@@ -7,4 +7,4 @@ audit: $(DEV) ## Known vulnerabilities in the locked dependencies; asks PyPI's a
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(AUDIT_FLAGS) -r requirements/all.txt
 
 sbom: $(DEV) ## What each image installs, as CycloneDX, in out/sbom; needs no network
-	$(BIN)/python -m delivery.sbom
+	$(BIN)/python -m ops.sbom

@@ -1,5 +1,5 @@
 # The stack: preview it, deploy it, look at it. STACK chooses which.
-# A name that is exported, as delivery.mk does with this one, counts as set: ?= would leave it empty.
+# A name that is exported, as pipeline.mk does with this one, counts as set: ?= would leave it empty.
 ifeq ($(STACK),)
 STACK := production
 endif

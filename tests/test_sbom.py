@@ -8,8 +8,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from delivery.errors import DeliveryError
-from delivery.sbom import IMAGES, bill_of
+from ops.errors import DeliveryError
+from ops.sbom import IMAGES, bill_of
 from tests.tree import ROOT
 
 LOCKS = ROOT / "requirements"

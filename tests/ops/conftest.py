@@ -15,15 +15,15 @@ import pytest
 import yaml
 
 from app.local.emulator import EVERY_SERVICE, emulator
-from tests.delivery.github_server import TOKEN, GitHubServer, github_server
-from tests.delivery.workflows import Ran, Runner, runner_environment
 from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine, local_endpoints, pulumi_cli
 from tests.e2e.platform import lay_platform
+from tests.ops.github_server import TOKEN, GitHubServer, github_server
+from tests.ops.workflows import Ran, Runner, runner_environment
 from tests.tree import ROOT
 
 CLUSTER = "story-tts-cluster"
-HOSTS = {"pulumi-resource-aws": "tests.delivery.standin", "pulumi-language-python": "tests.e2e.language"}
+HOSTS = {"pulumi-resource-aws": "tests.ops.standin", "pulumi-language-python": "tests.e2e.language"}
 
 
 @pytest.fixture

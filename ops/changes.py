@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.pulumi import Previewed
+from ops.pulumi import Previewed
 
 # What the engine writes for a value that is known only once it has been made.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

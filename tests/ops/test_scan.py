@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from delivery.errors import DeliveryError
-from delivery.scan import Scan, scan_of
-from tests.delivery.loopback import answering
+from ops.errors import DeliveryError
+from ops.scan import Scan, scan_of
+from tests.ops.loopback import answering
 from tests.stack.policies import actions
 
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/story-tts@sha256:{'0' * 64}"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.delivery.advisories import advisories
+from tests.ops.advisories import advisories
 from tests.tree import ROOT
 
 ADVISORY = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.delivery.loopback import Question, answering
+from tests.ops.loopback import Question, answering
 
 TOKEN = "ghs_loopback"
 REPOSITORY = "acme/story-tts"

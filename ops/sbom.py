@@ -1,7 +1,7 @@
 """
 What an image installs from a package index, as CycloneDX lists it; read from the hashed locks, offline.
 
-    python -m delivery.sbom [--folder out/sbom]
+    python -m ops.sbom [--folder out/sbom]
 
 The locks are what the image installs, to the digest. Not in these lists: the packages of the base image,
 which ECR's scan sees (`make scan`), and the models, whose digests stand in app/models/manifest.json.
@@ -21,7 +21,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from pip_requirements_parser import InstallRequirement, RequirementsFile
 
-from delivery.errors import DeliveryError
+from ops.errors import DeliveryError
 
 LOCKS = Path("requirements")
 IMAGES = {
@@ -93,7 +93,7 @@ def _digests(options: Iterable[str]) -> Iterator[str]:
 
 def main() -> int:
     """Write a file an image; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m delivery.sbom", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ops.sbom", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("out/sbom"))
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from delivery.policies import NAMES, violations_of
-from delivery.pulumi import Previewed
+from ops.policies import NAMES, violations_of
+from ops.pulumi import Previewed
 
 DIGEST = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/story-tts@sha256:{'0' * 64}"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from delivery.errors import DeliveryError
+from ops.errors import DeliveryError
 
 PAGE = 100
 TIMEOUT_SECS = 30
@@ -84,7 +84,7 @@ class GitHub:
                 "Accept": "application/vnd.github+json",
                 "X-GitHub-Api-Version": "2022-11-28",
                 "Content-Type": "application/json",
-                "User-Agent": "story-tts-delivery",
+                "User-Agent": "story-tts-ops",
             },
         )
         try:

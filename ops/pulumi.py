@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from delivery.errors import DeliveryError
+from ops.errors import DeliveryError
 
 RUNNING = "running"
 """In place of an image: the one that the stack runs now."""
@@ -95,7 +95,7 @@ class Stack:
             settings["config"]["story-tts:image"] = kept | chosen
             # The tag that a build would get: the program refuses it beside an image that is there.
             settings["config"].pop("story-tts:app_image_tag", None)
-        with tempfile.TemporaryDirectory(prefix="story-tts-delivery-") as folder:
+        with tempfile.TemporaryDirectory(prefix="story-tts-ops-") as folder:
             file = Path(folder) / f"Pulumi.{self.name}.yaml"
             file.write_text(yaml.safe_dump(settings))
             yield file

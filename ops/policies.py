@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.pulumi import Previewed
+from ops.pulumi import Previewed
 
 ANYWHERE = {"0.0.0.0/0", "::/0"}
 # Actions that IAM grants on no resource in particular, and the channel of `aws ecs execute-command`.

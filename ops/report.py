@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from delivery.changes import Change, Value, changes_of
-from delivery.policies import NAMES, Violation, violations_of
-from delivery.pulumi import Previewed
+from ops.changes import Change, Value, changes_of
+from ops.policies import NAMES, Violation, violations_of
+from ops.pulumi import Previewed
 
 LONGEST_BODY = 60_000
 """Characters; GitHub takes 65,536 in a comment or an issue."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from delivery.changes import Change, Value
-from delivery.github import _marked
-from delivery.policies import Violation
-from delivery.report import LONGEST_BODY, Report, render_drift, render_preview, saved_in
+from ops.changes import Change, Value
+from ops.github import _marked
+from ops.policies import Violation
+from ops.report import LONGEST_BODY, Report, render_drift, render_preview, saved_in
 
 GITHUB_TAKES = 65_536
 

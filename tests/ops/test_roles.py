@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
-from delivery.errors import DeliveryError
-from delivery.roles import DEPLOY, PREVIEW, documents, ensure_roles, grant, name_of, trust
+from ops.errors import DeliveryError
+from ops.roles import DEPLOY, PREVIEW, documents, ensure_roles, grant, name_of, trust
 from tests.stack.policies import grants
 
 NUMBERED = "acme@12/story-tts@34"

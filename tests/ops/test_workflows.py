@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.delivery.workflows import WORKFLOWS, names, run_steps, workflow
+from tests.ops.workflows import WORKFLOWS, names, run_steps, workflow
 from tests.tree import ROOT
 
 DOCUMENT = (ROOT / "docs" / "delivery.md").read_text()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery.changes import Change, Value
-from delivery.report import Report
-from tests.delivery.github_server import PERSON, TOKEN, GitHubServer
-from tests.delivery.workflows import runner_environment
+from ops.changes import Change, Value
+from ops.report import Report
+from tests.ops.github_server import PERSON, TOKEN, GitHubServer
+from tests.ops.workflows import runner_environment
 from tests.tree import ROOT
 
 ISSUES = "/repos/acme/story-tts/issues"
@@ -28,7 +28,7 @@ def told(github: GitHubServer, folder: Path, *reports: Report) -> list[tuple[str
         report.save(folder)
     for step in ("drift-page", "drift-issue"):
         subprocess.run(
-            [sys.executable, "-m", "delivery", step, "--folder", str(folder)],
+            [sys.executable, "-m", "ops", step, "--folder", str(folder)],
             cwd=ROOT,
             env=runner_environment(GITHUB_TOKEN=TOKEN, **github.environment()),
             check=True,

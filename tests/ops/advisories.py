@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from tests.delivery.loopback import Question, answering
+from tests.ops.loopback import Question, answering
 
 
 def advisories(known: Mapping[str, Any], asked: set[str] | None = None) -> AbstractContextManager[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from delivery.errors import DeliveryError
+from ops.errors import DeliveryError
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED")
 # ACTIVE is the answer of a registry with enhanced scanning, whose results keep coming.

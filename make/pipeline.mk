@@ -2,45 +2,45 @@
 # Values come to the shell through the environment alone: what somebody typed into a form is never a command.
 export STACK
 export IMAGE
-DELIVERY = $(BIN)/python -m delivery
+OPS = $(BIN)/python -m ops
 # Steps that may write to the repository install nothing first.
-BARE_DELIVERY = $(PYTHON) -m delivery
+BARE_OPS = $(PYTHON) -m ops
 
 .PHONY: preview-report preview-page preview-verdict preview-comment release scan smoke same-image \
   drift-report drift-page drift-issue github-roles
 
 preview-report: $(DEV)
-	$(DELIVERY) preview --stack "$$STACK" --image "$${IMAGE:-}"
+	$(OPS) preview --stack "$$STACK" --image "$${IMAGE:-}"
 
 preview-page: $(DEV)
-	$(DELIVERY) page
+	$(OPS) page
 
 preview-verdict: $(DEV)
-	$(DELIVERY) verdict
+	$(OPS) verdict
 
 preview-comment:
-	$(BARE_DELIVERY) comment
+	$(BARE_OPS) comment
 
 release: $(DEV) ## Deploy STACK without asking [IMAGE=tag or digest, else it is built]
-	$(DELIVERY) release --stack "$$STACK" --image "$${IMAGE:-}"
+	$(OPS) release --stack "$$STACK" --image "$${IMAGE:-}"
 
 scan: $(DEV) ## What ECR's scan found in the image that STACK runs
-	$(DELIVERY) scan --stack "$$STACK"
+	$(OPS) scan --stack "$$STACK"
 
 smoke: $(DEV) ## A short story through STACK as it is deployed
 	$(BIN)/story-tts smoke --stack "$$STACK" --timeout "$${SMOKE_TIMEOUT:-900}"
 
 same-image: $(DEV)
-	$(DELIVERY) same-image --stack "$$STACK" --image "$${IMAGE:-}"
+	$(OPS) same-image --stack "$$STACK" --image "$${IMAGE:-}"
 
 drift-report: $(DEV)
-	$(DELIVERY) drift --stack "$$STACK" --image "$${IMAGE:-}"
+	$(OPS) drift --stack "$$STACK" --image "$${IMAGE:-}"
 
 drift-page: $(DEV)
-	$(DELIVERY) drift-page
+	$(OPS) drift-page
 
 drift-issue:
-	$(BARE_DELIVERY) drift-issue
+	$(BARE_OPS) drift-issue
 
 github-roles: $(DEV) ## Create the roles that workflows assume [REPOSITORY=owner@1/name@2 STATE_BUCKET=bucket]
-	$(DELIVERY) roles --repository "$(REPOSITORY)" --state-bucket "$(STATE_BUCKET)"
+	$(OPS) roles --repository "$(REPOSITORY)" --state-bucket "$(STATE_BUCKET)"

@@ -1,5 +1,5 @@
 """
-The command line of the workflows' steps: `python -m delivery STEP`, each behind a make target.
+The command line of the workflows' steps: `python -m ops STEP`, each behind a make target.
 
 Every step reads what it needs when it runs: those that only talk to GitHub need no package.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from delivery.errors import DeliveryError
+from ops.errors import DeliveryError
 
 PREVIEW_MARKER = "story-tts: preview"
 DRIFT_MARKER = "story-tts: drift"
@@ -20,8 +20,8 @@ Step = Callable[[argparse.Namespace], None]
 
 def preview(arguments: argparse.Namespace) -> None:
     """Preview one stack, and save what may be shown of it."""
-    from delivery.pulumi import Stack
-    from delivery.report import Report
+    from ops.pulumi import Stack
+    from ops.report import Report
 
     report = Report.of(Stack(arguments.stack).preview(arguments.image))
     report.save(arguments.folder)
@@ -30,8 +30,8 @@ def preview(arguments: argparse.Namespace) -> None:
 
 def page(arguments: argparse.Namespace) -> None:
     """Put the saved previews on one page, which is also the run's summary."""
-    from delivery.job import summarize
-    from delivery.report import render_preview, saved_in
+    from ops.job import summarize
+    from ops.report import render_preview, saved_in
 
     text = render_preview(saved_in(arguments.folder), commit=os.environ.get("COMMIT", "this commit"))
     (arguments.folder / "comment.md").write_text(text)
@@ -40,7 +40,7 @@ def page(arguments: argparse.Namespace) -> None:
 
 def verdict(arguments: argparse.Namespace) -> None:
     """Fail where a preview failed or a rule would be broken."""
-    from delivery.report import saved_in
+    from ops.report import saved_in
 
     reports = saved_in(arguments.folder)
     if not reports:
@@ -55,7 +55,7 @@ def verdict(arguments: argparse.Namespace) -> None:
 
 def comment(arguments: argparse.Namespace) -> None:
     """Write the page as the one comment of a pull request."""
-    from delivery.github import GitHub
+    from ops.github import GitHub
 
     body = _page(arguments.folder / "comment.md")
     print(GitHub.of_job().comment_once(_number("PULL_REQUEST"), body, marker=PREVIEW_MARKER))
@@ -63,8 +63,8 @@ def comment(arguments: argparse.Namespace) -> None:
 
 def release(arguments: argparse.Namespace) -> None:
     """Deploy one stack, and hand on the digest that it runs."""
-    from delivery.job import set_output, summarize
-    from delivery.pulumi import Stack
+    from ops.job import set_output, summarize
+    from ops.pulumi import Stack
 
     stack = Stack(arguments.stack)
     stack.up(arguments.image)
@@ -79,9 +79,9 @@ def release(arguments: argparse.Namespace) -> None:
 
 def scan(arguments: argparse.Namespace) -> None:
     """Tell what the scan of the stack's image found; fail where it is too much."""
-    from delivery.job import summarize
-    from delivery.pulumi import Stack
-    from delivery.scan import scan_of
+    from ops.job import summarize
+    from ops.pulumi import Stack
+    from ops.scan import scan_of
 
     outputs = Stack(arguments.stack).outputs()
     if "image" not in outputs:
@@ -96,7 +96,7 @@ def scan(arguments: argparse.Namespace) -> None:
 
 def same_image(arguments: argparse.Namespace) -> None:
     """Fail unless a stack runs the image of this digest: another deployment may have taken its place."""
-    from delivery.pulumi import Stack
+    from ops.pulumi import Stack
 
     running = str(Stack(arguments.stack).outputs().get("image_digest", "no image"))
     if running != arguments.image:
@@ -106,8 +106,8 @@ def same_image(arguments: argparse.Namespace) -> None:
 
 def drift(arguments: argparse.Namespace) -> None:
     """Compare one stack with the cloud, and save where they differ."""
-    from delivery.pulumi import Stack
-    from delivery.report import Report
+    from ops.pulumi import Stack
+    from ops.report import Report
 
     report = Report.of(Stack(arguments.stack).preview(arguments.image, refresh=True))
     report.save(arguments.folder)
@@ -116,8 +116,8 @@ def drift(arguments: argparse.Namespace) -> None:
 
 def drift_page(arguments: argparse.Namespace) -> None:
     """Put what differs on one page; an empty one says that nothing does."""
-    from delivery.job import summarize
-    from delivery.report import render_drift, saved_in
+    from ops.job import summarize
+    from ops.report import render_drift, saved_in
 
     reports = saved_in(arguments.folder)
     if not reports:
@@ -129,7 +129,7 @@ def drift_page(arguments: argparse.Namespace) -> None:
 
 def drift_issue(arguments: argparse.Namespace) -> None:
     """Have one issue open while there is drift: opened, brought up to date, closed."""
-    from delivery.github import GitHub, is_marked_as
+    from ops.github import GitHub, is_marked_as
 
     github = GitHub.of_job()
     body = _page(arguments.folder / "issue.md")
@@ -149,7 +149,7 @@ def drift_issue(arguments: argparse.Namespace) -> None:
 
 def roles(arguments: argparse.Namespace) -> None:
     """Create or update the roles that workflows assume."""
-    from delivery.roles import documents, ensure_roles
+    from ops.roles import documents, ensure_roles
 
     if arguments.show:
         print(documents(arguments.repository, arguments.account or "ACCOUNT", arguments.state_bucket))
@@ -172,7 +172,7 @@ def _number(variable: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m delivery", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
 
     def step(

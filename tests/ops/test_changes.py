@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from delivery.changes import SECRET, UNKNOWN, Change, Value, changes_of
-from delivery.pulumi import Previewed
+from ops.changes import SECRET, UNKNOWN, Change, Value, changes_of
+from ops.pulumi import Previewed
 
 
 def step(operation: str, *, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:

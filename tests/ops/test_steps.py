@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.workflows import runner_environment
+from tests.ops.workflows import runner_environment
 from tests.tree import ROOT
 
 
 def step(*words: str, **environment: str) -> tuple[int, str]:
     """Take a step on a machine that has Python, and nothing else."""
     done = subprocess.run(
-        [sys.executable, "-m", "delivery", *words],
+        [sys.executable, "-m", "ops", *words],
         cwd=environment.pop("cwd", str(ROOT)),
         env=runner_environment(PYTHONPATH=str(ROOT), **environment),
         capture_output=True,

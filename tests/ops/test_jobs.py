@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.advisories import advisories
-from tests.delivery.conftest import Account
-from tests.delivery.github_server import BOT, PERSON, GitHubServer
-from tests.delivery.workflows import Ran, run_steps, workflow
 from tests.e2e.platform import client
+from tests.ops.advisories import advisories
+from tests.ops.conftest import Account
+from tests.ops.github_server import BOT, PERSON, GitHubServer
+from tests.ops.workflows import Ran, run_steps, workflow
 from tests.tree import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from delivery.errors import DeliveryError
-from delivery.github import GitHub
-from tests.delivery.github_server import BOT, PERSON, REPOSITORY, TOKEN, GitHubServer
+from ops.errors import DeliveryError
+from ops.github import GitHub
+from tests.ops.github_server import BOT, PERSON, REPOSITORY, TOKEN, GitHubServer
 
 MARKER = "story-tts: preview"
 
