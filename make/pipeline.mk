@@ -1,46 +1,41 @@
-# What the workflows run. IMAGE is a tag, a digest, `running`, or nothing to build it; STACK names the stack.
-# Values come to the shell through the environment alone: what somebody typed into a form is never a command.
+##@ Deploy and operate
+# What the workflows run. STACK names the stack; IMAGE is a tag, a digest, `running`, or empty to build the image.
+# Values reach the shell through the environment only, so that a value typed into a form is never run as a command.
 export STACK
 export IMAGE
 OPS = $(BIN)/python -m ops
-# Steps that may write to the repository install nothing first.
+# A step that may write to the repository installs nothing first.
 BARE_OPS = $(PYTHON) -m ops
 
-.PHONY: preview-report preview-page preview-verdict preview-comment release scan smoke same-image \
-  drift-report drift-page drift-issue github-roles
+.PHONY: preview-report preview-page preview-comment release scan smoke same-image drift github-roles
 
 preview-report: $(DEV)
 	$(OPS) preview --stack "$$STACK" --image "$${IMAGE:-}"
 
 preview-page: $(DEV)
-	$(OPS) page
-
-preview-verdict: $(DEV)
-	$(OPS) verdict
+	$(OPS) preview-page
 
 preview-comment:
-	$(BARE_OPS) comment
+	$(BARE_OPS) preview-comment
 
-release: $(DEV) ## Deploy STACK without asking [IMAGE=tag or digest, else it is built]
+release: need-stack $(DEV) ## Deploy without asking: STACK=name [IMAGE=tag|digest]
 	$(OPS) release --stack "$$STACK" --image "$${IMAGE:-}"
 
-scan: $(DEV) ## What ECR's scan found in the image that STACK runs
+scan: $(DEV) ## Fail if ECR's scan of the image has critical findings
 	$(OPS) scan --stack "$$STACK"
 
-smoke: $(DEV) ## A short story through STACK as it is deployed
-	$(BIN)/story-tts smoke --stack "$$STACK" --timeout "$${SMOKE_TIMEOUT:-900}"
+smoke: $(DEV) ## Send a short story through the service and check it
+	@variables="$$($(OPS) environment --stack "$$STACK")" && eval "$$variables" && \
+	  $(BIN)/story-tts smoke --timeout "$${SMOKE_TIMEOUT:-900}"
 
 same-image: $(DEV)
 	$(OPS) same-image --stack "$$STACK" --image "$${IMAGE:-}"
 
-drift-report: $(DEV)
+drift: $(DEV) ## Fail if cloud and program differ [IMAGE=running]
 	$(OPS) drift --stack "$$STACK" --image "$${IMAGE:-}"
 
-drift-page: $(DEV)
-	$(OPS) drift-page
-
-drift-issue:
-	$(BARE_OPS) drift-issue
-
-github-roles: $(DEV) ## Create the roles that workflows assume [REPOSITORY=owner@1/name@2 STATE_BUCKET=bucket]
-	$(OPS) roles --repository "$(REPOSITORY)" --state-bucket "$(STATE_BUCKET)"
+# REPOSITORY=owner@1/name@2 STATE_BUCKET=bucket, and for story-infra: [CLUSTERS="name..."] [PASS_ROLES="arn..."]
+# [TERRAFORM_BUCKET=bucket]
+github-roles: $(DEV) ## Create the workflows' roles: REPOSITORY= STATE_BUCKET=
+	$(OPS) roles --repository "$(REPOSITORY)" --state-bucket "$(STATE_BUCKET)" --clusters "$(CLUSTERS)" \
+	  --pass-roles "$(PASS_ROLES)" $(if $(TERRAFORM_BUCKET),--terraform-bucket "$(TERRAFORM_BUCKET)")

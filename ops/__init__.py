@@ -1,1 +1,1 @@
-"""What the workflows run: previews told on pull requests, deployments by digest, drift told as an issue."""
+"""Commands that people and workflows run against a deployed stack: `python -m ops COMMAND`."""

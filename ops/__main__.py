@@ -1,25 +1,64 @@
 """
-The command line of the workflows' steps: `python -m ops STEP`, each behind a make target.
+The command line: `python -m ops COMMAND`, each behind a make target.
 
-Every step reads what it needs when it runs: those that only talk to GitHub need no package.
+A command imports what it needs when it runs: one that only writes to GitHub needs no installed package.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ops.errors import DeliveryError
+from ops.errors import OpsError
 
 PREVIEW_MARKER = "story-tts: preview"
-DRIFT_MARKER = "story-tts: drift"
-DRIFT_TITLE = "The deployed stacks are not what the program says"
-Step = Callable[[argparse.Namespace], None]
+COMMENT_FILE = "comment.md"
+Command = Callable[[argparse.Namespace], None]
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """Show service, tasks, image, queue, dead letters, dashboard and the last log lines of a stack."""
+    from ops.info import service_info
+    from ops.pulumi import Stack
+
+    _print(service_info(Stack(arguments.stack).service_outputs()))
+
+
+def logs(arguments: argparse.Namespace) -> None:
+    """Show the last log lines of a stack."""
+    from ops.info import log_lines
+    from ops.pulumi import Stack
+
+    _print(log_lines(Stack(arguments.stack).service_outputs(), lines=arguments.lines))
+
+
+def environment(arguments: argparse.Namespace) -> None:
+    """Print `export` lines that point story-tts at a stack."""
+    from ops.environment import export_lines
+    from ops.pulumi import Stack
+
+    stack = Stack(arguments.stack)
+    _print(export_lines(stack.service_outputs(), stack=stack.name))
+
+
+def push(arguments: argparse.Namespace) -> None:
+    """Push the local image to the repository of a stack."""
+    from ops.pulumi import Stack
+    from ops.registry import push_image
+
+    push_image(Stack(arguments.stack).service_outputs(), tag=arguments.tag)
+
+
+def credentials(_: argparse.Namespace) -> None:
+    """Fail if AWS does not accept the credentials of this shell."""
+    from ops.aws import check_credentials
+
+    check_credentials()
 
 
 def preview(arguments: argparse.Namespace) -> None:
-    """Preview one stack, and save what may be shown of it."""
+    """Preview a stack and save what may be published of it."""
     from ops.pulumi import Stack
     from ops.report import Report
 
@@ -28,196 +67,157 @@ def preview(arguments: argparse.Namespace) -> None:
     print(f"{report.stack}: {len(report.changes)} changes, {len(report.violations)} violations")
 
 
-def page(arguments: argparse.Namespace) -> None:
-    """Put the saved previews on one page, which is also the run's summary."""
-    from ops.job import summarize
-    from ops.report import render_preview, saved_in
+def preview_page(arguments: argparse.Namespace) -> None:
+    """Write the saved previews as one page; fail if a preview failed or breaks a rule."""
+    from ops.report import load_reports, render_comment
+    from ops.workflow import add_summary
 
-    text = render_preview(saved_in(arguments.folder), commit=os.environ.get("COMMIT", "this commit"))
-    (arguments.folder / "comment.md").write_text(text)
-    summarize(text)
-
-
-def verdict(arguments: argparse.Namespace) -> None:
-    """Fail where a preview failed or a rule would be broken."""
-    from ops.report import saved_in
-
-    reports = saved_in(arguments.folder)
+    reports = load_reports(arguments.folder)
     if not reports:
-        raise DeliveryError(f"{arguments.folder} holds no preview")
-    faults = [f"the preview of {report.stack} failed" for report in reports if report.error]
-    faults += [
-        f"{found.rule}: {found.resource}: {found.said}" for report in reports for found in report.violations
-    ]
-    if faults:
-        raise DeliveryError("\n".join(faults))
+        raise OpsError(f"{arguments.folder} has no preview: run `make preview-report` first")
+    page = render_comment(reports, commit=os.environ.get("COMMIT", "this commit"))
+    (arguments.folder / COMMENT_FILE).write_text(page)
+    add_summary(page)
+    if problems := [problem for report in reports for problem in report.problems]:
+        raise OpsError("\n".join(problems))
 
 
-def comment(arguments: argparse.Namespace) -> None:
-    """Write the page as the one comment of a pull request."""
+def preview_comment(arguments: argparse.Namespace) -> None:
+    """Write the page as the one comment on a pull request."""
     from ops.github import GitHub
 
-    body = _page(arguments.folder / "comment.md")
-    print(GitHub.of_job().comment_once(_number("PULL_REQUEST"), body, marker=PREVIEW_MARKER))
+    page = arguments.folder / COMMENT_FILE
+    if not page.exists():
+        raise OpsError(f"there is no {page}: run `make preview-page` first")
+    number = os.environ.get("PULL_REQUEST", "")
+    if not number.isdigit():
+        raise OpsError("PULL_REQUEST must be the number of a pull request")
+    print(GitHub.from_job().put_comment(int(number), page.read_text(), marker=PREVIEW_MARKER))
 
 
 def release(arguments: argparse.Namespace) -> None:
-    """Deploy one stack, and hand on the digest that it runs."""
-    from ops.job import set_output, summarize
+    """Deploy a stack without asking; the digest that it runs becomes an output of the step."""
     from ops.pulumi import Stack
+    from ops.workflow import add_summary, set_output
 
     stack = Stack(arguments.stack)
     stack.up(arguments.image)
-    outputs = stack.outputs()
+    outputs = stack.service_outputs()
     set_output("digest", str(outputs["image_digest"]))
-    summarize(
-        f"### `{stack.name}` is up\n\n| | |\n|---|---|\n| image | `{outputs['image']}` |\n"
+    add_summary(
+        f"### `{stack.name}` is deployed\n\n| | |\n|---|---|\n| image | `{outputs['image']}` |\n"
         f"| tag | `{outputs['image_tag']}` |\n| service | `{outputs['service_name']}` |\n"
         f"| dashboard | {outputs['dashboard_url']} |"
     )
 
 
 def scan(arguments: argparse.Namespace) -> None:
-    """Tell what the scan of the stack's image found; fail where it is too much."""
-    from ops.job import summarize
+    """Show what ECR's scan found in the image of a stack; fail on severe findings or without a result."""
     from ops.pulumi import Stack
-    from ops.scan import scan_of
+    from ops.scan import scan_image
+    from ops.workflow import add_summary
 
-    outputs = Stack(arguments.stack).outputs()
-    if "image" not in outputs:
-        raise DeliveryError(f"stack {arguments.stack} runs no image: is it up?")
+    outputs = Stack(arguments.stack).service_outputs()
     image = str(outputs["image"])
-    found = scan_of(image, region=str(outputs["region"]), timeout_secs=arguments.timeout)
-    summarize(f"**Scan** of `{image.partition('@')[2]}`: {found}")
-    print(f"{image}: {found}")
-    if number := found.at_least(arguments.fail_on):
-        raise DeliveryError(f"{number} findings of {arguments.fail_on.lower()} severity or worse: see ECR")
+    result = scan_image(image, region=str(outputs["region"]), timeout_secs=arguments.timeout)
+    add_summary(f"**Scan** of `{image.partition('@')[2]}`: {result}")
+    print(f"{image}: {result}")
+    result.require(below=arguments.fail_on)
 
 
 def same_image(arguments: argparse.Namespace) -> None:
-    """Fail unless a stack runs the image of this digest: another deployment may have taken its place."""
+    """Fail unless a stack runs the image with this digest: another deployment may have replaced it."""
     from ops.pulumi import Stack
 
     running = str(Stack(arguments.stack).outputs().get("image_digest", "no image"))
     if running != arguments.image:
-        raise DeliveryError(f"{arguments.stack} runs {running} by now, not {arguments.image or 'an image'}")
+        raise OpsError(f"{arguments.stack} now runs {running}, not {arguments.image or 'an image'}")
     print(f"{arguments.stack} runs {running}")
 
 
 def drift(arguments: argparse.Namespace) -> None:
-    """Compare one stack with the cloud, and save where they differ."""
+    """Fail if the cloud and the program differ; Pulumi's log names the resources."""
     from ops.pulumi import Stack
-    from ops.report import Report
 
-    report = Report.of(Stack(arguments.stack).preview(arguments.image, refresh=True))
-    report.save(arguments.folder)
-    print(f"{report.stack}: {report.error or f'{len(report.changes)} differences'}")
-
-
-def drift_page(arguments: argparse.Namespace) -> None:
-    """Put what differs on one page; an empty one says that nothing does."""
-    from ops.job import summarize
-    from ops.report import render_drift, saved_in
-
-    reports = saved_in(arguments.folder)
-    if not reports:
-        raise DeliveryError(f"{arguments.folder} holds no stack: nothing was compared")
-    text = "" if all(report.is_clean for report in reports) else render_drift(reports)
-    (arguments.folder / "issue.md").write_text(text)
-    summarize(text or "No drift.")
-
-
-def drift_issue(arguments: argparse.Namespace) -> None:
-    """Have one issue open while there is drift: opened, brought up to date, closed."""
-    from ops.github import GitHub, is_marked_as
-
-    github = GitHub.of_job()
-    body = _page(arguments.folder / "issue.md")
-    issue = github.find_issue(DRIFT_MARKER)
-    if not body and issue is None:
-        print("no drift")
-    elif not body and issue is not None:
-        github.close_issue(issue["number"], "Cloud and program agree again.")
-        print(f"closed {issue['html_url']}")
-    elif issue is None:
-        print(f"opened {github.open_issue(DRIFT_TITLE, body, marker=DRIFT_MARKER)}")
-    elif is_marked_as(issue, body, marker=DRIFT_MARKER):
-        print(f"unchanged {issue['html_url']}")
-    else:
-        print(f"updated {github.update_issue(issue['number'], body, marker=DRIFT_MARKER)}")
+    Stack(arguments.stack).check_drift(arguments.image)
 
 
 def roles(arguments: argparse.Namespace) -> None:
-    """Create or update the roles that workflows assume."""
-    from ops.roles import documents, ensure_roles
+    """Create or update the IAM roles that workflows assume."""
+    from ops.roles import Scope, ensure_roles, show_roles
 
+    scope = Scope(
+        state_bucket=arguments.state_bucket,
+        terraform_bucket=arguments.terraform_bucket,
+        clusters=arguments.clusters.split(),
+        pass_roles=arguments.pass_roles.split(),
+    )
     if arguments.show:
-        print(documents(arguments.repository, arguments.account or "ACCOUNT", arguments.state_bucket))
-        return
-    for line in ensure_roles(arguments.repository, state_bucket=arguments.state_bucket):
+        print(show_roles(arguments.repository, scope, account=arguments.account or "ACCOUNT"))
+    else:
+        _print(ensure_roles(arguments.repository, scope))
+
+
+def sbom(arguments: argparse.Namespace) -> None:
+    """Write a bill of materials per image."""
+    from ops.sbom import write_bills
+
+    _print(write_bills(arguments.folder))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
         print(line)
 
 
-def _page(file: Path) -> str:
-    if not file.exists():
-        raise DeliveryError(f"there is no {file}: the job that looks writes it")
-    return file.read_text()
-
-
-def _number(variable: str) -> int:
-    text = os.environ.get(variable, "")
-    if not text.isdigit():
-        raise DeliveryError(f"{variable} must be a number")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
-    steps = parser.add_subparsers(required=True, metavar="STEP")
+    parser = argparse.ArgumentParser(prog="python -m ops", description="Commands for a deployed stack.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def step(
-        function: Step, *, stack: bool = False, image: bool = False, folder: str = ""
-    ) -> argparse.ArgumentParser:
-        added = steps.add_parser(function.__name__.replace("_", "-"), help=function.__doc__)
-        added.set_defaults(step=function)
-        if stack:
-            added.add_argument("--stack", required=True)
-        if image:
-            added.add_argument("--image", default="", help="tag, digest, `running`, or nothing to build it")
-        if folder:
-            added.add_argument("--folder", type=Path, default=Path(folder))
-        return added
+    def add(run: Command, *options: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(run.__name__.replace("_", "-"), help=run.__doc__)
+        command.set_defaults(run=run)
+        if "stack" in options:
+            command.add_argument("--stack", required=True, help="name of the Pulumi stack")
+        if "image" in options:
+            command.add_argument("--image", default="", help="tag, digest, `running`, or empty to build it")
+        if "folder" in options:
+            command.add_argument("--folder", type=Path, default=Path("out/preview"))
+        return command
 
-    for function in (preview, drift):
-        step(function, stack=True, image=True, folder=f"out/{function.__name__}")
-    for function in (page, verdict, comment):
-        step(function, folder="out/preview")
-    for function in (drift_page, drift_issue):
-        step(function, folder="out/drift")
-    for function in (release, same_image):
-        step(function, stack=True, image=True)
-    scanning = step(scan, stack=True)
-    scanning.add_argument("--fail-on", default="CRITICAL", choices=("CRITICAL", "HIGH", "MEDIUM"))
-    scanning.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for a scan")
-    making = step(roles)
-    making.add_argument("--repository", required=True, help="owner/name on GitHub, or owner@1/name@2")
-    making.add_argument("--state-bucket", required=True, help="bucket of Pulumi's state")
-    making.add_argument("--account", help="AWS account, with --show")
-    making.add_argument("--show", action="store_true", help="print the documents and change nothing")
+    for run in (info, environment):
+        add(run, "stack")
+    add(logs, "stack").add_argument("--lines", type=int, default=50)
+    add(push, "stack").add_argument("--tag", required=True)
+    add(credentials)
+    add(preview, "stack", "image", "folder")
+    for run in (preview_page, preview_comment):
+        add(run, "folder")
+    for run in (release, same_image, drift):
+        add(run, "stack", "image")
+    scan_command = add(scan, "stack")
+    scan_command.add_argument("--fail-on", default="CRITICAL", choices=("CRITICAL", "HIGH", "MEDIUM"))
+    scan_command.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for the scan")
+    roles_command = add(roles)
+    roles_command.add_argument("--repository", required=True, help="owner/name on GitHub, or owner@1/name@2")
+    roles_command.add_argument("--state-bucket", required=True, help="bucket of Pulumi's state")
+    roles_command.add_argument("--terraform-bucket", default="story-service-terraform-state")
+    roles_command.add_argument("--clusters", default="", help="names of story-infra's clusters")
+    roles_command.add_argument("--pass-roles", default="", help="ARNs of story-infra's task roles")
+    roles_command.add_argument("--account", help="AWS account, with --show")
+    roles_command.add_argument("--show", action="store_true", help="print the policies and change nothing")
+    add(sbom).add_argument("--folder", type=Path, default=Path("out/sbom"))
     return parser
 
 
 def main() -> None:
-    """Run one step; what is wrong is told a line each, and the exit code is 1."""
+    """Run one command; errors are one line each, with exit code 1."""
     arguments = _parser().parse_args()
+    prefix = "::error::" if os.environ.get("GITHUB_ACTIONS") else "error: "
     try:
-        arguments.step(arguments)
-    except DeliveryError as error:
-        for line in str(error).splitlines():
-            print(
-                f"::error::{line}" if os.environ.get("GITHUB_ACTIONS") else f"error: {line}", file=sys.stderr
-            )
-        sys.exit(1)
+        arguments.run(arguments)
+    except OpsError as error:
+        sys.exit("\n".join(f"{prefix}{line}" for line in str(error).splitlines()))
 
 
 if __name__ == "__main__":

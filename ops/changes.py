@@ -1,25 +1,26 @@
-"""What a preview would change, a resource each: names of properties, and values where they may be shown."""
+"""The changes of a preview, one per resource: names of properties, and values that may be shown."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.pulumi import Previewed
+from ops.pulumi import Preview
 
-# What the engine writes for a value that is known only once it has been made.
+# Pulumi's placeholder for a value that is known only after the deployment.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-SECRET = "[secret]"  # noqa: S105  # as the CLI masks one
-LONGEST_VALUE = 120
-_MARKS = {"create": "+", "update": "~", "delete": "-"}
-_REPLACING = "replace"
-# One replacement is up to three steps; the one that names the reasons stands for all.
-_PARTS_OF_REPLACING = {"create-replacement", "delete-replaced", "discard-replaced"}
+SECRET = "[secret]"  # noqa: S105  # how the CLI masks a secret
+MAX_VALUE_CHARS = 120
+_REPLACE = "replace"
+_MARKS = {"create": "+", "update": "~", "delete": "-", _REPLACE: "±"}
+_MOST_DESTRUCTIVE_FIRST = ("delete", _REPLACE, "create", "update")
+# A replacement has up to four steps; the one named `replace` has the reasons and stands for all.
+_REPLACE_DETAILS = {"create-replacement", "delete-replaced", "discard-replaced"}
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One property that changes; None where there was, or will be, nothing."""
+    """One property that changes; None if it did not exist before, or will not exist after."""
 
     path: str
     old: str | None
@@ -28,7 +29,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would be done to one resource."""
+    """The change of one resource."""
 
     operation: str
     """create, update, replace or delete."""
@@ -36,71 +37,75 @@ class Change:
     """Like aws:ecs:Service."""
     name: str
     properties: tuple[str, ...]
-    """The properties that changed, as the provider names them; of an update or a replacement."""
+    """Names of the properties that change, of an update or a replacement."""
     values: tuple[Value, ...]
 
     @property
     def mark(self) -> str:
-        """One sign for the operation."""
-        return _MARKS.get(self.operation, "±")
+        """One character for the operation."""
+        return _MARKS[self.operation]
 
 
-def changes_of(previewed: Previewed) -> list[Change]:
+def changes_of(preview: Preview) -> list[Change]:
     """
-    Return what would be done, what destroys first.
+    Return the changes, the most destructive first.
 
-    Only inputs are looked at: outputs hold what AWS made up, and may hold what nobody marked as a secret.
+    Only inputs are compared: outputs are set by AWS and may hold secrets that nobody marked.
     """
-    order = ("delete", _REPLACING, "create", "update")
-    found = [
+    changes = [
         _change(step)
-        for step in previewed.steps
-        if step["op"] not in _PARTS_OF_REPLACING and _is_in_the_cloud(step)
+        for step in preview.steps
+        if step["op"] not in _REPLACE_DETAILS and _is_cloud_resource(step)
     ]
-    return sorted(found, key=lambda change: (order.index(change.operation), change.kind, change.name))
+    return sorted(
+        changes,
+        key=lambda change: (_MOST_DESTRUCTIVE_FIRST.index(change.operation), change.kind, change.name),
+    )
 
 
-def _is_in_the_cloud(step: Mapping[str, Any]) -> bool:
-    """Whether it is a resource: components, the stack and its providers are the program's own affair."""
+def _is_cloud_resource(step: Mapping[str, Any]) -> bool:
+    """Return False for components, the stack and its providers."""
     state = step.get("newState") or step.get("oldState") or {}
     return bool(state.get("custom")) and not str(state.get("type", "")).startswith("pulumi:")
 
 
 def _change(step: Mapping[str, Any]) -> Change:
     _, _, types, name = step["urn"].split("::", 3)
-    operation = step["op"] if step["op"] in _MARKS else _REPLACING
+    operation = step["op"] if step["op"] in _MARKS else _REPLACE
     old = _inputs(step, "oldState") if operation != "create" else {}
     new = _inputs(step, "newState") if operation != "delete" else {}
-    values = tuple(_values(old, new)) if operation in {"update", _REPLACING} else ()
-    reasons = step.get("diffReasons") or sorted({value.path.split(".")[0].split("[")[0] for value in values})
-    return Change(operation, _kind(types.split("$")[-1]), name, tuple(reasons), values)
+    values = tuple(_changed_values(old, new)) if operation in {"update", _REPLACE} else ()
+    properties = step.get("diffReasons") or sorted(
+        {value.path.split(".")[0].split("[")[0] for value in values}
+    )
+    return Change(operation, _short(types.split("$")[-1]), name, tuple(properties), values)
 
 
-def _kind(type_: str) -> str:
+def _short(type_: str) -> str:
     """Shorten aws:ecs/service:Service to aws:ecs:Service."""
     return ":".join(part.split("/")[0] for part in type_.split(":"))
 
 
 def _inputs(step: Mapping[str, Any], state: str) -> dict[str, str]:
-    """Return the inputs of a state, a line each: path -> value as text; an empty list has no line."""
-    return dict(_flat("", (step.get(state) or {}).get("inputs") or {}))
+    """Return the inputs of a state as path -> text."""
+    return dict(_flatten("", (step.get(state) or {}).get("inputs") or {}))
 
 
-def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    value = _opened(value)
+def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    value = _parse_document(value)
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not key.startswith("__"):
-                yield from _flat(f"{path}.{key}" if path else key, item)
+                yield from _flatten(f"{path}.{key}" if path else key, item)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _flat(f"{path}[{number}]", item)
+            yield from _flatten(f"{path}[{number}]", item)
     elif path:
-        yield path, _shown(value)
+        yield path, _format(value)
 
 
-def _opened(value: Any) -> Any:
-    """Open documents that AWS takes as text, so that one line of a policy that changes is one line here."""
+def _parse_document(value: Any) -> Any:
+    """Parse a JSON document, such as a policy, so that one changed line of it is one line of the diff."""
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:
             return json.loads(value)
@@ -109,14 +114,14 @@ def _opened(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value == UNKNOWN:
         return "known after the deployment"
-    text = value if isinstance(value, str) and value == SECRET else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    text = SECRET if value == SECRET else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"
 
 
-def _values(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Value]:
+def _changed_values(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Value]:
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path), new.get(path)
         if before != after:

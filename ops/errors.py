@@ -1,5 +1,5 @@
-"""What goes wrong in a delivery and is told in one line."""
+"""The one error of this package."""
 
 
-class DeliveryError(Exception):
-    """A step cannot go on; the message says what is wrong and what to do."""
+class OpsError(Exception):
+    """A command cannot continue; the message says what is wrong and what to do, one line per problem."""

@@ -1,4 +1,4 @@
-"""The Pulumi CLI, as the workflows use it: never asking, always naming the stack and the image."""
+"""Runs the Pulumi CLI on one stack, without prompts: outputs, preview, deployment, drift check."""
 
 import json
 import re
@@ -14,19 +14,23 @@ from typing import Any
 
 import yaml
 
-from ops.errors import DeliveryError
+from ops.errors import OpsError
 
 RUNNING = "running"
 """In place of an image: the one that the stack runs now."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_NO_CLI = "the Pulumi CLI is not on PATH: https://www.pulumi.com/docs/iac/download-install/"
 _UNKNOWN_STACK = "no stack named"
 _NOT_LOGGED_IN = "PULUMI_ACCESS_TOKEN must be set"
 
+Outputs = Mapping[str, Any]
+_Completed = subprocess.CompletedProcess[str]
+
 
 @dataclass(frozen=True, slots=True)
-class Previewed:
-    """What a preview said: Pulumi's own JSON, or why there is none."""
+class Preview:
+    """The result of `pulumi preview --json`; `error` is empty if the program ran to its end."""
 
     stack: str
     document: Mapping[str, Any]
@@ -34,75 +38,94 @@ class Previewed:
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """What would be done, a resource each; resources that stay as they are left out."""
-        return [
-            step for step in self.document.get("steps", []) if step["op"] not in {"same", "read", "refresh"}
-        ]
+        """The steps that would create, change or delete a resource."""
+        unchanged = {"same", "read", "refresh"}
+        return [step for step in self.document.get("steps", []) if step["op"] not in unchanged]
 
 
 class Stack:
-    """One stack of the project in `folder`, the current one by default."""
+    """One stack of the project in `folder`, the current folder by default."""
 
     def __init__(self, name: str, *, folder: Path = Path()) -> None:
         self.name = name
         self._folder = folder
 
-    def outputs(self) -> Mapping[str, Any]:
-        """Return the stack's outputs; none where there is no such stack yet."""
-        done = self._run("stack", "output", "--json")
+    def outputs(self) -> Outputs:
+        """
+        Return the stack's outputs; none if the stack does not exist yet.
+
+        Secret outputs are included in plain text: values that story-infra marks as sensitive are secrets
+        here, and a queue or a bucket cannot be used without its name. Raises OpsError.
+        """
+        done = self._run("stack", "output", "--json", "--show-secrets")
         if done.returncode != 0:
             if _UNKNOWN_STACK in done.stderr:
                 return {}
-            raise DeliveryError(f"pulumi stack output of {self.name}: {_reason(done)}")
-        outputs: Mapping[str, Any] = json.loads(done.stdout or "{}")
+            raise OpsError(f"cannot read the outputs of stack {self.name}: {_reason(done)}")
+        outputs: Outputs = json.loads(done.stdout or "{}")
         return outputs
 
-    def preview(self, image: str, *, refresh: bool = False) -> Previewed:
-        """
-        Preview with `image`: a tag, a digest, RUNNING, or nothing to build it.
+    def service_outputs(self) -> Outputs:
+        """Return the outputs of a stack that runs the service. Raises OpsError for every other stack."""
+        outputs = self.outputs()
+        if "service_name" not in outputs:
+            raise OpsError(f"stack {self.name} does not run the service: run `make up STACK={self.name}`")
+        return outputs
 
-        With `refresh` the cloud is asked what it has, in place of the state. A program that fails is no error
-        here, but what the preview says.
+    def preview(self, image: str) -> Preview:
+        """
+        Preview a deployment of `image`: a tag, a digest, RUNNING, or an empty string to build it.
+
+        If the program fails, the preview carries the error.
         """
         with self._settings(image) as file:
-            options = ["--refresh"] if refresh else []
-            done = self._run("preview", "--json", "--config-file", str(file), *options)
+            done = self._run("preview", "--json", "--config-file", str(file))
         try:
             document = json.loads(done.stdout)
         except json.JSONDecodeError:
             document = {}
-        return Previewed(self.name, document, "" if done.returncode == 0 else _reason(done, document))
+        return Preview(self.name, document, "" if done.returncode == 0 else _reason(done, document))
 
     def up(self, image: str) -> None:
-        """Deploy `image`, showing Pulumi's own account of it. Raises DeliveryError where it fails."""
+        """Deploy `image` and stream Pulumi's log. Raises OpsError if the deployment fails."""
         with self._settings(image) as file:
-            command = self._command("up", "--yes", "--config-file", str(file), "--suppress-outputs")
-            sys.stdout.flush()
-            if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode != 0:
-                raise DeliveryError(f"stack {self.name} is not up; Pulumi's account of it stands above")
+            if self._stream("up", "--yes", "--suppress-outputs", "--config-file", str(file)) != 0:
+                raise OpsError(f"the deployment of stack {self.name} failed: see Pulumi's log above")
+
+    def check_drift(self, image: str) -> None:
+        """
+        Compare the cloud with the program. Raises OpsError if they differ or cannot be compared.
+
+        Pulumi's log names resources and properties that differ, without their values.
+        """
+        with self._settings(image) as file:
+            command = ("preview", "--refresh", "--expect-no-changes", "--suppress-outputs")
+            if self._stream(*command, "--config-file", str(file)) != 0:
+                raise OpsError(
+                    f"stack {self.name} and the cloud differ, or the check failed: see the log above"
+                )
 
     @contextmanager
     def _settings(self, image: str) -> Iterator[Path]:
-        """Write the settings with `image` into a file of their own: the committed one stays as it is."""
+        """Yield a temporary copy of the stack's settings with `image`; the committed file stays as it is."""
         committed = self._folder / f"Pulumi.{self.name}.yaml"
         if not committed.exists():
-            raise DeliveryError(f"there is no {committed}: STACK names a stack whose settings are committed")
+            raise OpsError(f"there is no {committed}: STACK must name a stack with committed settings")
         settings = yaml.safe_load(committed.read_text())
-        chosen = self._chosen(image)
-        if chosen:
+        if image_settings := self._image_settings(image):
             group = settings["config"].get("story-tts:image", {})
             kept = {key: value for key, value in group.items() if not key.startswith("existing_")}
-            settings["config"]["story-tts:image"] = kept | chosen
-            # The tag that a build would get: the program refuses it beside an image that is there.
+            settings["config"]["story-tts:image"] = kept | image_settings
+            # The program refuses a tag for a new build beside an existing image.
             settings["config"].pop("story-tts:app_image_tag", None)
         with tempfile.TemporaryDirectory(prefix="story-tts-ops-") as folder:
             file = Path(folder) / f"Pulumi.{self.name}.yaml"
             file.write_text(yaml.safe_dump(settings))
             yield file
 
-    def _chosen(self, image: str) -> dict[str, str]:
+    def _image_settings(self, image: str) -> dict[str, str]:
         if image == RUNNING:
-            # A stack that was never up runs nothing: its preview builds.
+            # A stack without a service runs no image yet: its preview builds one.
             image = str(self.outputs().get("image_digest", ""))
         if not image:
             return {}
@@ -110,38 +133,33 @@ class Stack:
             return {"existing_digest": image}
         if TAG.fullmatch(image):
             return {"existing_tag": image}
-        raise DeliveryError("the image is neither a tag nor a digest, like v1.4.0 or sha256:0123...")
+        raise OpsError("IMAGE is neither a tag nor a digest, like v1.4.0 or sha256:0123...")
 
-    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def _run(self, *arguments: str) -> _Completed:
         command = self._command(*arguments)
         return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    def _stream(self, *arguments: str) -> int:
+        sys.stdout.flush()
+        command = self._command(*arguments)
+        return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
 
     def _command(self, *arguments: str) -> list[str]:
         built = self._folder.resolve() / ".tools/bin/pulumi"
         pulumi = shutil.which("pulumi") or (str(built) if built.exists() else None)
         if pulumi is None:
-            raise DeliveryError("the Pulumi CLI is not on PATH: www.pulumi.com/docs/iac/download-install")
-        return [
-            pulumi,
-            "--cwd",
-            str(self._folder),
-            *arguments,
-            "--stack",
-            self.name,
-            "--non-interactive",
-            "--color",
-            "never",
-        ]
+            raise OpsError(_NO_CLI)
+        options = ["--stack", self.name, "--non-interactive", "--color", "never"]
+        return [pulumi, "--cwd", str(self._folder), *arguments, *options]
 
 
-def _reason(done: "subprocess.CompletedProcess[str]", document: Mapping[str, Any] | None = None) -> str:
-    """Return what an operation says of its failure: errors first, notices left out."""
-    told = [
-        str(entry.get("message", "")).strip()
-        for entry in (document or {}).get("diagnostics", [])
-        if entry.get("severity") == "error"
+def _reason(done: _Completed, document: Mapping[str, Any] | None = None) -> str:
+    """Return the errors that an operation reported, without its warnings."""
+    diagnostics = (document or {}).get("diagnostics", [])
+    errors = [
+        str(entry.get("message", "")).strip() for entry in diagnostics if entry.get("severity") == "error"
     ]
-    lines = told or [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    lines = errors or [line for line in done.stderr.splitlines() if line.startswith("error:")]
     if any(_NOT_LOGGED_IN in line for line in lines):
-        return "Pulumi is not logged in: set PULUMI_BACKEND_URL, or pulumi login s3://your-state-bucket"
-    return "\n".join(lines) or f"exit code {done.returncode}, without a word"
+        return "Pulumi is not logged in: set PULUMI_BACKEND_URL, or run `pulumi login s3://your-state-bucket`"
+    return "\n".join(lines) or f"pulumi ended with exit code {done.returncode} and no error message"

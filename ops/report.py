@@ -1,149 +1,129 @@
-"""Previews and drift as Markdown: short first, values folded away, never longer than GitHub takes."""
+"""The comment on a pull request: a summary first, values folded, never longer than GitHub allows."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from ops.changes import Change, Value, changes_of
-from ops.policies import NAMES, Violation, violations_of
-from ops.pulumi import Previewed
+from ops.policies import RULE_NAMES, Violation, violations_of
+from ops.pulumi import Preview
 
-LONGEST_BODY = 60_000
-"""Characters; GitHub takes 65,536 in a comment or an issue."""
-LONGEST_ERROR = 4_000
-MOST_ROWS = 150
-MOST_CREATED = 10
-"""New resources that stand open; more are folded away, for they take nothing from anybody."""
+MAX_BODY_CHARS = 60_000
+"""GitHub allows 65,536 characters in a comment."""
+MAX_ERROR_CHARS = 4_000
+MAX_ROWS = 150
+MAX_OPEN_CREATIONS = 10
+"""More new resources than these are folded: they take nothing away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a preview of one stack came to: all that leaves the job that may look into the account."""
+    """What may be published of one stack's preview; nothing else leaves the job that can read the account."""
 
     stack: str
     changes: Sequence[Change] = ()
     violations: Sequence[Violation] = ()
     error: str = ""
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing would change, and it is known that nothing would."""
-        return not self.changes and not self.error
-
     @classmethod
-    def of(cls, previewed: Previewed) -> Self:
-        """Reduce a preview to what may be shown."""
-        return cls(previewed.stack, changes_of(previewed), violations_of(previewed), previewed.error)
+    def of(cls, preview: Preview) -> Self:
+        """Reduce a preview to what may be published."""
+        return cls(preview.stack, changes_of(preview), violations_of(preview), preview.error)
+
+    @property
+    def problems(self) -> list[str]:
+        """One line per reason to fail the check of the pull request."""
+        failed = [f"the preview of {self.stack} failed"] if self.error else []
+        return failed + [f"{item.rule}: {item.resource}: {item.message}" for item in self.violations]
 
     def save(self, folder: Path) -> None:
-        """Write it beside those of other stacks."""
+        """Write the report to `folder`, as one file per stack."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.stack}.json").write_text(json.dumps(asdict(self), indent=2))
 
 
-def saved_in(folder: Path) -> list[Report]:
-    """Return the reports of a folder, by the stacks' names."""
-    return [_loaded(json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
+def load_reports(folder: Path) -> list[Report]:
+    """Return the saved reports, sorted by stack."""
+    return [_load(json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
 
 
-def _loaded(document: Mapping[str, Any]) -> Report:
+def _load(document: Mapping[str, Any]) -> Report:
     changes = [
-        Change(**{**change, "properties": tuple(change["properties"]), "values": _values(change)})
+        Change(
+            **{
+                **change,
+                "properties": tuple(change["properties"]),
+                "values": tuple(Value(**value) for value in change["values"]),
+            }
+        )
         for change in document["changes"]
     ]
     violations = [Violation(**violation) for violation in document["violations"]]
     return Report(document["stack"], changes, violations, document["error"])
 
 
-def _values(change: Mapping[str, Any]) -> tuple[Value, ...]:
-    return tuple(Value(**value) for value in change["values"])
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One stack's part of a page."""
-
-    report: Report
-
-    def render(self, *, rows: int, values: bool) -> str:
-        """Return it with at most `rows` resources, and with or without their values."""
-        report = self.report
-        parts = [f"### `{report.stack}`: {_headline(report)}"]
-        if report.error:
-            parts.append(_fenced(report.error[:LONGEST_ERROR], "text"))
-        shown = report.changes[:rows]
-        created = [change for change in shown if change.operation == "create"]
-        if len(created) <= MOST_CREATED:
-            created = []
-        if len(shown) > len(created):
-            parts.append(_table([change for change in shown if change not in created]))
-        if created:
-            parts.append(_folded("New resources", _table(created)))
-        if len(report.changes) > rows:
-            parts.append(f"… and {len(report.changes) - rows} more")
-        if values and any(change.values for change in report.changes):
-            diff = _fenced("\n".join(_diff(report.changes)), "diff")
-            parts.append(_folded("Values", diff))
-        parts.extend(
-            f"❌ **{found.rule}**: {_code(found.resource)}: {found.said}" for found in report.violations
-        )
-        return "\n\n".join(parts)
-
-
-def render_preview(reports: Sequence[Report], *, commit: str) -> str:
-    """Return the comment: what merging would change, and whether every rule is kept."""
+def render_comment(reports: Sequence[Report], *, commit: str) -> str:
+    """Return the comment as Markdown; if it is too long, first values and then rows are left out."""
     foot = (
-        "Staging is shown with this commit's image, production with the image that it runs: a new one goes"
-        f" there by way of staging.\n\n{_policies(reports)} · at {_code(commit[:12])}"
+        "Staging is previewed with the image of this commit, production with the image that it runs: a new"
+        f" image reaches production through staging.\n\n{_policy_line(reports)} · at {_code(commit[:12])}"
     )
-    return _fitted("## What merging this would change", reports, foot=foot)
-
-
-def render_drift(reports: Sequence[Report]) -> str:
-    """Return the issue: where cloud and program differ."""
-    head = (
-        "What AWS has and what the program on `main` says are not the same. Either a resource was changed"
-        " by hand, or a deployment is missing or failed.\n\n"
-        "Deploy `main` to have it as the program says, or bring the change into the program; this issue is"
-        " closed by the next check that finds nothing."
-    )
-    return _fitted(head, [report for report in reports if not report.is_clean], foot="")
-
-
-def _fitted(head: str, reports: Sequence[Report], *, foot: str) -> str:
-    """Leave out values, then rows, until it is short enough."""
     body = ""
-    for rows, values in ((MOST_ROWS, True), (MOST_ROWS, False), (40, False), (10, False)):
-        sections = [Section(report).render(rows=rows, values=values) for report in reports]
+    for rows, values in ((MAX_ROWS, True), (MAX_ROWS, False), (40, False), (10, False)):
+        sections = [_section(report, rows=rows, values=values) for report in reports]
         note = [] if values else ["_Values are left out: there are too many to show._"]
-        body = "\n\n".join(part for part in (head, *sections, *note, foot) if part)
-        if len(body) <= LONGEST_BODY:
+        body = "\n\n".join(["## Changes by this pull request", *sections, *note, foot])
+        if len(body) <= MAX_BODY_CHARS:
             return body
-    return body[:LONGEST_BODY]
+    return body[:MAX_BODY_CHARS]
+
+
+def _section(report: Report, *, rows: int, values: bool) -> str:
+    """Return the part of one stack with at most `rows` resources, with or without their values."""
+    parts = [f"### `{report.stack}`: {_headline(report)}"]
+    if report.error:
+        parts.append(_fenced(report.error[:MAX_ERROR_CHARS], "text"))
+    parts += _tables(report.changes[:rows])
+    if len(report.changes) > rows:
+        parts.append(f"… and {len(report.changes) - rows} more")
+    if values and any(change.values for change in report.changes):
+        parts.append(_folded("Values", _fenced("\n".join(_diff(report.changes)), "diff")))
+    parts += [f"❌ **{item.rule}**: {_code(item.resource)}: {item.message}" for item in report.violations]
+    return "\n\n".join(parts)
 
 
 def _headline(report: Report) -> str:
     if report.error:
         return "the preview failed"
     counts = Counter(change.operation for change in report.changes)
-    told = [
+    parts = [
         f"{counts[operation]} to {operation}"
         for operation in ("delete", "replace", "create", "update")
         if counts[operation]
     ]
-    return ", ".join(told) or "no change"
+    return ", ".join(parts) or "no change"
 
 
-def _policies(reports: Sequence[Report]) -> str:
+def _policy_line(reports: Sequence[Report]) -> str:
     broken = {violation.rule for report in reports for violation in report.violations}
     if any(report.error for report in reports):
         return "Policies: not all could be checked"
     if broken:
-        return f"Policies: {len(NAMES) - len(broken)} of {len(NAMES)} kept"
-    return f"Policies: all {len(NAMES)} kept ({', '.join(NAMES)})"
+        return f"Policies: {len(RULE_NAMES) - len(broken)} of {len(RULE_NAMES)} passed"
+    return f"Policies: all {len(RULE_NAMES)} passed ({', '.join(RULE_NAMES)})"
+
+
+def _tables(changes: Sequence[Change]) -> Iterator[str]:
+    created = [change for change in changes if change.operation == "create"]
+    folded = created if len(created) > MAX_OPEN_CREATIONS else []
+    if len(changes) > len(folded):
+        yield _table([change for change in changes if change not in folded])
+    if folded:
+        yield _folded("New resources", _table(folded))
 
 
 def _table(changes: Sequence[Change]) -> str:
@@ -159,33 +139,22 @@ def _folded(summary: str, body: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
-def _diff(changes: Sequence[Change]) -> list[str]:
-    lines = []
+def _diff(changes: Sequence[Change]) -> Iterator[str]:
     for change in changes:
         if change.values:
-            lines.append(f"@@ {change.kind} {change.name} @@")
+            yield f"@@ {change.kind} {change.name} @@"
         for value in change.values:
-            lines += [f"- {value.path}: {value.old}"] if value.old is not None else []
-            lines += [f"+ {value.path}: {value.new}"] if value.new is not None else []
-    return lines
+            if value.old is not None:
+                yield f"- {value.path}: {value.old}"
+            if value.new is not None:
+                yield f"+ {value.path}: {value.new}"
 
 
 def _fenced(text: str, language: str) -> str:
-    """Fence text so that nothing in it can end the fence."""
-    longest = max((len(run) for run in _backticks(text)), default=0)
+    """Return a code block whose fence is longer than any run of backticks in `text`."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _backticks(text: str) -> list[str]:
-    runs, run = [], ""
-    for character in f"{text} ":
-        if character == "`":
-            run += character
-        elif run:
-            runs.append(run)
-            run = ""
-    return runs
 
 
 def _code(text: str) -> str:
@@ -193,4 +162,5 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
+    """Replace everything that Markdown or HTML could interpret."""
     return "".join(character if character.isalnum() or character in "-_." else "·" for character in text)

@@ -1,14 +1,11 @@
 """
-What an image installs from a package index, as CycloneDX lists it; read from the hashed locks, offline.
+Writes a CycloneDX bill of materials per image, from the hashed locks and without a network.
 
-    python -m ops.sbom [--folder out/sbom]
-
-The locks are what the image installs, to the digest. Not in these lists: the packages of the base image,
-which ECR's scan sees (`make scan`), and the models, whose digests stand in app/models/manifest.json.
+The locks list exactly what an image installs from a package index, with digests. Not included: the packages
+of the base image, which ECR scans (`make scan`), and the models, whose digests are in
+app/models/manifest.json.
 """
 
-import argparse
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -21,7 +18,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from pip_requirements_parser import InstallRequirement, RequirementsFile
 
-from ops.errors import DeliveryError
+from ops.errors import OpsError
 
 LOCKS = Path("requirements")
 IMAGES = {
@@ -29,7 +26,7 @@ IMAGES = {
     "kokoro-cpu": ("image-kokoro", "torch-cpu"),
     "kokoro-cuda": ("image-kokoro", "torch-cuda"),
 }
-"""The locks of each image that the Dockerfile can build."""
+"""The locks of each image that the Dockerfile builds."""
 MACHINE = {
     "implementation_name": "cpython",
     "os_name": "posix",
@@ -40,11 +37,11 @@ MACHINE = {
     "python_version": "3.11",
     "sys_platform": "linux",
 }
-"""What environment markers of a lock are held against: the image's Python."""
+"""The image's Python, for the environment markers of a lock."""
 
 
 def bill_of(image: str, locks: Sequence[Path]) -> str:
-    """Return the CycloneDX 1.6 JSON of what `locks` install. Raises DeliveryError where one pins loosely."""
+    """Return CycloneDX 1.6 JSON of what `locks` install. Raises OpsError for an entry without a digest."""
     bill = Bom(components=(component for lock in locks for component in components_of(lock)))
     bill.metadata.component = Component(
         name=f"story-tts-{image}",
@@ -53,16 +50,16 @@ def bill_of(image: str, locks: Sequence[Path]) -> str:
         bom_ref=f"story-tts-{image}",
     )
     with warnings.catch_warnings():
-        # A lock says what is installed, not by whom it is wanted: no graph is better than a wrong one.
+        # A lock does not say which package needs which: no dependency graph is better than a wrong one.
         warnings.filterwarnings("ignore", message=".*has no defined dependencies", category=UserWarning)
         return JsonV1Dot6(bill).output_as_string(indent=2) + "\n"
 
 
 def components_of(lock: Path) -> Iterator[Component]:
-    """Yield what a lock installs on the image's machine. Raises DeliveryError."""
+    """Yield what a lock installs in the image. Raises OpsError."""
     read = RequirementsFile.from_file(str(lock))
     if read.invalid_lines:
-        raise DeliveryError(f"{lock}: line {read.invalid_lines[0].line_number} is no requirement")
+        raise OpsError(f"{lock}: line {read.invalid_lines[0].line_number} is not a requirement")
     for requirement in read.requirements:
         if requirement.marker is None or requirement.marker.evaluate(MACHINE):
             yield _component(requirement, lock)
@@ -71,7 +68,7 @@ def components_of(lock: Path) -> Iterator[Component]:
 def _component(requirement: InstallRequirement, lock: Path) -> Component:
     pinned, digests = requirement.get_pinned_version, sorted(_digests(requirement.hash_options))
     if pinned is None or not digests:
-        raise DeliveryError(f"{lock}: {requirement.name} is not pinned to a version and its digests")
+        raise OpsError(f"{lock}: {requirement.name} is not pinned to a version with digests")
     package = PackageURL("pypi", name=requirement.name, version=pinned)
     return Component(
         name=requirement.name,
@@ -84,26 +81,18 @@ def _component(requirement: InstallRequirement, lock: Path) -> Component:
 
 
 def _digests(options: Iterable[str]) -> Iterator[str]:
-    """Yield the SHA-256 of each file that a lock allows: wheels of several platforms, and the source."""
+    """Yield the SHA-256 of every file that a lock allows: wheels of several platforms, and the source."""
     for option in options:
         algorithm, _, digest = option.partition(":")
         if algorithm == "sha256":
             yield digest
 
 
-def main() -> int:
-    """Write a file an image; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m ops.sbom", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("out/sbom"))
-    folder = parser.parse_args().folder
+def write_bills(folder: Path) -> Iterator[str]:
+    """Write `IMAGE.cdx.json` per image into `folder`; yield one line per file. Raises OpsError."""
     folder.mkdir(parents=True, exist_ok=True)
     for image, names in IMAGES.items():
         locks = [LOCKS / f"{name}.txt" for name in names]
         path = folder / f"{image}.cdx.json"
         path.write_text(bill_of(image, locks))
-        print(f"{path}: {sum(1 for lock in locks for _ in components_of(lock))} packages")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        yield f"{path}: {sum(1 for lock in locks for _ in components_of(lock))} packages"

@@ -1,13 +1,13 @@
-"""What of a preview is shown: resources, their inputs, and nothing that is nobody's business."""
+"""The part of a preview that is published: resources and their inputs, without secrets and outputs."""
 
 from typing import Any
 
 from ops.changes import SECRET, UNKNOWN, Change, Value, changes_of
-from ops.pulumi import Previewed
+from ops.pulumi import Preview
 
 
 def step(operation: str, *, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:
-    """Return one step of a preview, of a queue, as the CLI's JSON has it."""
+    """Return one step of a preview, by default of a queue, as in the CLI's JSON."""
     type_ = more.pop("type", "aws:sqs/queue:Queue")
     states = {
         name: {
@@ -24,12 +24,12 @@ def step(operation: str, *, old: Any = None, new: Any = None, **more: Any) -> di
 
 
 def changes(*steps: dict[str, Any]) -> list[Change]:
-    """Return what would be shown of these steps."""
-    return changes_of(Previewed("production", {"steps": list(steps)}))
+    """Return the changes of these steps."""
+    return changes_of(Preview("production", {"steps": list(steps)}))
 
 
 def test_an_update_shows_inputs_that_differ() -> None:
-    """Old and new value of what changes, by its path; what stays, and what AWS made up, is left out."""
+    """A change has the path, old and new value of changed inputs; other inputs and outputs are left out."""
     (change,) = changes(
         step("update", old={"name": "a", "tags": {"x": "1"}}, new={"name": "a", "tags": {"x": "2", "y": "3"}})
     )
@@ -40,7 +40,7 @@ def test_an_update_shows_inputs_that_differ() -> None:
 
 
 def test_a_document_is_compared_by_its_parts() -> None:
-    """One action more in a policy is one line, not a policy twice."""
+    """An action that is added to a policy is one line, not the policy twice."""
     (change,) = changes(
         step("update", old={"policy": '{"Action": ["a"]}'}, new={"policy": '{"Action": ["a", "b"]}'})
     )
@@ -48,8 +48,8 @@ def test_a_document_is_compared_by_its_parts() -> None:
     assert change.values == (Value("policy.Action[1]", None, '"b"'),)
 
 
-def test_secrets_stay_hidden_and_unknowns_are_said_to_be() -> None:
-    """A secret is as the CLI masks it; what is known later only says so; what is long is cut."""
+def test_secrets_are_masked_and_unknown_values_named() -> None:
+    """A secret keeps the CLI's mask, an unknown value says so, a long one is cut."""
     (change,) = changes(
         step(
             "update",
@@ -64,7 +64,7 @@ def test_secrets_stay_hidden_and_unknowns_are_said_to_be() -> None:
 
 
 def test_a_replacement_is_one_change_with_its_reasons() -> None:
-    """The three steps of a replacement are told once, with the properties that force it."""
+    """The three steps of a replacement are one change, with the properties that force it."""
     found = changes(
         step("create-replacement", old={"cpu": "1"}, new={"cpu": "2"}),
         step("replace", old={"cpu": "1"}, new={"cpu": "2"}, diffReasons=["cpu"]),
@@ -74,8 +74,8 @@ def test_a_replacement_is_one_change_with_its_reasons() -> None:
     assert [(change.operation, change.properties) for change in found] == [("replace", ("cpu",))]
 
 
-def test_what_destroys_stands_first() -> None:
-    """Deletions and replacements are read before anything else."""
+def test_the_most_destructive_changes_come_first() -> None:
+    """Deletions and replacements come before creations and updates."""
     found = changes(
         step("update", old={"a": 1}, new={"a": 2}),
         step("create", new={}),
@@ -86,8 +86,8 @@ def test_what_destroys_stands_first() -> None:
     assert [change.operation for change in found] == ["delete", "replace", "create", "update"]
 
 
-def test_what_is_no_resource_is_left_out() -> None:
-    """Components, the stack and its providers are not in the cloud, and not in the list."""
+def test_only_cloud_resources_are_listed() -> None:
+    """Components, the stack and its providers are left out."""
     assert (
         changes(
             step("create", new={}, type="story-tts:stack:Topic", custom=False),
@@ -98,8 +98,8 @@ def test_what_is_no_resource_is_left_out() -> None:
     )
 
 
-def test_a_list_that_is_emptied_loses_its_items() -> None:
-    """What goes is shown as going, without an empty list in its place."""
+def test_an_emptied_list_shows_its_items_as_removed() -> None:
+    """Removed items are listed, without an empty list in their place."""
     (change,) = changes(step("update", old={"actions": ["arn:a"]}, new={"actions": []}))
 
     assert (change.properties, change.values) == (("actions",), (Value("actions[0]", '"arn:a"', None),))

@@ -1,69 +1,46 @@
-"""The client of GitHub's interface, over HTTP: finds its own among many, and says what went wrong."""
+"""The client of GitHub's REST API, over HTTP: one comment per pull request, and errors of one line."""
 
 import pytest
 
-from ops.errors import DeliveryError
+from ops.errors import OpsError
 from ops.github import GitHub
-from tests.ops.github_server import BOT, PERSON, REPOSITORY, TOKEN, GitHubServer
+from tests.ops.servers import BOT, PERSON, REPOSITORY, TOKEN, GitHubServer, serve_json
 
 MARKER = "story-tts: preview"
 
 
-def client(server: GitHubServer, token: str = TOKEN) -> GitHub:
-    """Return a client as a job has it."""
-    return GitHub(server.url, REPOSITORY, token)
+def put(server: GitHubServer, body: str, *, token: str = TOKEN) -> str:
+    """Write the comment on pull request 7."""
+    return GitHub(server.url, REPOSITORY, token).put_comment(7, body, marker=MARKER)
 
 
 def test_a_comment_is_found_on_any_page(github: GitHubServer) -> None:
-    """Behind 250 others, the one of ours is rewritten, and no second one is written."""
+    """Behind 250 other comments the own one is rewritten, and no second one is written."""
     for number in range(250):
         github.add_comment(7, f"comment {number}", PERSON)
-    first = client(github).comment_once(7, "one", marker=MARKER)
-    second = client(github).comment_once(7, "two", marker=MARKER)
 
-    assert first == second
+    assert put(github, "one") == put(github, "two")
     assert [comment["body"] for comment in github.comments if comment["user"] == BOT] == [
         f"<!-- {MARKER} -->\ntwo"
     ]
 
 
-def test_comments_elsewhere_and_by_others_are_left_alone(github: GitHubServer) -> None:
-    """Another pull request's comment, and a person's copy of ours, stay as they are."""
+def test_other_comments_are_left_alone(github: GitHubServer) -> None:
+    """The comment of another pull request and a person's copy of the marker are not rewritten."""
     github.add_comment(8, f"<!-- {MARKER} -->\nelsewhere", BOT)
     github.add_comment(7, f"<!-- {MARKER} -->\ncopied", PERSON)
-    client(github).comment_once(7, "ours", marker=MARKER)
+    put(github, "ours")
 
     assert [comment["body"].split("\n")[1] for comment in github.comments] == ["elsewhere", "copied", "ours"]
 
 
-def test_a_pull_request_is_no_issue(github: GitHubServer) -> None:
-    """GitHub lists both as issues; only one of them can be the drift issue."""
-    github.add_issue("t", f"<!-- {MARKER} -->\n", BOT, pull_request={})
-
-    assert client(github).find_issue(MARKER) is None
-
-
 def test_a_refusal_is_one_line_without_the_token(github: GitHubServer) -> None:
-    """What GitHub answered is told; the token is not."""
-    with pytest.raises(DeliveryError, match="GET /issues answered 401") as caught:
-        client(github, "ghs_wrong").find_issue(MARKER)
+    """The message has GitHub's answer, and never the token."""
+    with pytest.raises(OpsError, match="GET /issues/7/comments answered 401") as caught:
+        put(github, "text", token="ghs_wrong")
     assert "ghs_wrong" not in str(caught.value)
-    github.failing = 502
-    with pytest.raises(DeliveryError, match="GET /issues answered 502"):
-        client(github).find_issue(MARKER)
 
-
-def test_a_server_that_is_not_there_is_one_line() -> None:
-    """No answer at all is told as such."""
-    with pytest.raises(DeliveryError, match="GET /issues got no answer"):
-        GitHub("http://127.0.0.1:9", REPOSITORY, TOKEN).find_issue(MARKER)
-
-
-def test_outside_a_job_the_missing_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who runs a step by hand is told what a job would have."""
-    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
-    monkeypatch.delenv("GITHUB_API_URL", raising=False)
-    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
-
-    with pytest.raises(DeliveryError, match="GITHUB_API_URL, GITHUB_TOKEN not set"):
-        GitHub.of_job()
+    with serve_json(lambda _: (502, {})) as url, pytest.raises(OpsError, match="answered 502"):
+        put(GitHubServer(url), "text")
+    with pytest.raises(OpsError, match="GET /issues/7/comments got no answer"):
+        put(GitHubServer("http://127.0.0.1:9"), "text")

@@ -1,190 +1,157 @@
-"""The jobs of the workflows, run: real make, real Pulumi engine, a worker; AWS and GitHub on loopback."""
+"""The jobs of the workflows: real make, Pulumi engine and worker, with AWS and GitHub on loopback."""
 
 import re
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.platform import client
-from tests.ops.advisories import advisories
 from tests.ops.conftest import Account
-from tests.ops.github_server import BOT, PERSON, GitHubServer
-from tests.ops.workflows import Ran, run_steps, workflow
+from tests.ops.servers import BOT, PERSON, GitHubServer, serve_json
+from tests.ops.workflows import Run, run_steps
 from tests.tree import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-
-# What the CI script of this repository runs as it stands; no need to run it a second time.
+# .ci/run runs these commands itself.
 CI = set(re.findall(r"^(make .+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
-JOBS = list(dict.fromkeys((step.workflow, step.job) for step in run_steps() if step.run not in CI))
+JOBS = sorted({(file, job) for file, job, script in run_steps() if script not in CI})
 WORKERS = {"smoke": "story-tts-staging-service", "production": "story-tts-service"}
 
 
-def see_executed(account: Account, file: str, job: str) -> None:
-    """Run a job in its good case, after those that it needs, unless every step of it ended well before."""
-    steps = {step for step in run_steps() if (step.workflow, step.job) == (file, job)}
-    if steps <= account.runner.executed:
-        return
-    named = workflow(file)["jobs"][job].get("needs", [])
-    needs: dict[str, Any] = {}
-    for needed in [named] if isinstance(named, str) else named:
-        see_executed(account, file, needed)
-        digest = account.outputs("staging").get("image_digest", "") if needed == "staging" else ""
-        needs[needed] = {"outputs": {"digest": digest}}
-    with account.working(WORKERS[job]) if job in WORKERS else nullcontext():
-        ran = account.run(file, job, needs=needs, inputs={})
-    assert steps <= account.runner.executed, ran.log
-
-
-def previewed(account: Account) -> Ran:
-    """Run the job that previews."""
-    return account.run("pulumi.yml", "preview")
-
-
-def commented(account: Account, github: GitHubServer) -> Ran:
-    """Run the job that comments."""
+def previewed(account: Account, github: GitHubServer) -> tuple[Run, Run]:
+    """Run the job that previews, and the one that comments."""
+    preview = account.run("pulumi.yml", "preview")
     account.runner.environment |= github.environment()
-    return account.run("pulumi.yml", "comment")
+    return preview, account.run("pulumi.yml", "comment")
 
 
-def test_a_preview_becomes_one_comment_that_is_kept_up_to_date(
-    account: Account, github: GitHubServer
-) -> None:
-    """A change is told resource by resource, nothing secret in it; the next push rewrites the comment."""
+def test_a_preview_is_one_comment_that_is_kept_up_to_date(account: Account, github: GitHubServer) -> None:
+    """The comment lists every change, contains no secret, and is rewritten; a person's copy is not."""
     github.add_comment(7, "<!-- story-tts: preview -->\nmine", PERSON)
     github.add_comment(7, "<!-- story-tts: preview -->\nof the push before", BOT)
     account.settings("production", memory=4096, monitoring={"create_topic": False})
-    first = previewed(account)
+    preview, comment = previewed(account, github)
     account.settings("production")
-    assert first.succeeded, first.log
-    assert commented(account, github).succeeded
+    assert preview.succeeded, preview.log
+    assert comment.succeeded, comment.log
 
-    theirs, ours = github.comments
-    assert theirs["body"].endswith("mine")
-    assert ours["body"] == f"<!-- story-tts: preview -->\n{first.summary.rstrip()}"
-    assert "### `production`: 1 to delete, 1 to replace, 6 to update" in first.summary
-    assert "| ± replace | `aws:ecs:TaskDefinition` **task** | `memory` |" in first.summary
-    assert '- memory: "2048"\n+ memory: "4096"' in first.summary
-    assert "| - delete | `aws:sns:Topic` **alarm-topic** |" in first.summary
-    assert "Policies: all" in first.summary
-    assert "at `0123456789ab`" in first.summary
-    # The registry's login, which the image's resource holds; what only outputs hold.
-    assert "auth-token" not in first.summary
-    assert "contextHash" not in first.summary
+    copied, written = github.comments
+    assert copied["body"].endswith("mine")
+    assert written["body"] == f"<!-- story-tts: preview -->\n{preview.summary.rstrip()}"
+    assert "### `production`: 1 to delete, 1 to replace, 6 to update" in preview.summary
+    assert "| ± replace | `aws:ecs:TaskDefinition` **task** | `memory` |" in preview.summary
+    assert '- memory: "2048"\n+ memory: "4096"' in preview.summary
+    assert "| - delete | `aws:sns:Topic` **alarm-topic** |" in preview.summary
+    assert "Policies: all" in preview.summary
+    assert "at `0123456789ab`" in preview.summary
+    # The registry's login is an input of the image; the hash is an output.
+    assert "auth-token" not in preview.summary
+    assert "contextHash" not in preview.summary
 
 
-def test_a_broken_rule_and_a_broken_program_are_told_and_fail(account: Account, github: GitHubServer) -> None:
-    """The comment says what is wrong, the check is red; the other stack's preview is there all the same."""
+def test_a_broken_policy_and_a_broken_program_fail_the_check(account: Account, github: GitHubServer) -> None:
+    """The comment says what is wrong, also if only one of the stacks could be previewed."""
     account.settings("production", ecr_repository_name="another")
     account.settings("staging", memroy=4096)
-    ran = previewed(account)
-    told = commented(account, github)
+    preview, comment = previewed(account, github)
     account.settings("production")
     account.settings("staging")
 
-    (comment,) = github.comments
-    assert (ran.succeeded, told.succeeded) == (False, True)
-    assert "### `staging`: the preview failed" in comment["body"]
-    assert "story-tts:memroy: no such setting" in comment["body"]
-    assert "❌ **data stays**: `aws:ecr/repository:Repository repository`" in comment["body"]
-    assert "::error::the preview of staging failed" in ran.log
-    assert "::error::data stays: aws:ecr/repository:Repository repository" in ran.log
+    (written,) = github.comments
+    assert (preview.succeeded, comment.succeeded) == (False, True)
+    assert "### `staging`: the preview failed" in written["body"]
+    assert "story-tts:memroy: no such setting" in written["body"]
+    assert "❌ **data is kept**: `aws:ecr/repository:Repository repository`" in written["body"]
+    assert "::error::the preview of staging failed" in preview.log
+    assert "::error::data is kept: aws:ecr/repository:Repository repository" in preview.log
 
 
-def test_main_goes_through_staging_and_smoke_to_production_by_one_digest(account: Account) -> None:
-    """Staging builds, a real story passes through it, production runs the very digest; all is told."""
+def test_main_reaches_production_through_staging_by_one_digest(account: Account, tmp_path: Path) -> None:
+    """Staging builds the image, a story passes through it, and production runs the same digest."""
     staging = account.run("deploy.yml", "staging", inputs={})
     assert staging.succeeded, staging.log
-    digest = staging.outputs["release"]["digest"]
+    digest = staging.outputs["digest"]
     needs = {"staging": {"outputs": {"digest": digest}}}
-    with account.working("story-tts-staging-service"):
-        smoke = account.run("deploy.yml", "smoke", needs=needs)
-    assert smoke.succeeded, smoke.log
-    with account.working("story-tts-service"):
-        production = account.run("deploy.yml", "production", needs=needs, inputs={})
-    assert production.succeeded, production.log
+    runs = []
+    for job, service in WORKERS.items():
+        with account.worker(service, tmp_path):
+            runs.append(account.run("deploy.yml", job, needs=needs, inputs={}))
+        assert runs[-1].succeeded, runs[-1].log
+        assert "real-time factor" in runs[-1].log
 
-    assert account.outputs("production")["image_digest"] == digest
-    assert account.outputs("staging")["image_digest"] == digest
-    assert "real-time factor" in smoke.log
-    assert "real-time factor" in production.log
-    for ran in (staging, production):
-        assert digest in ran.summary
-        assert f"**Scan** of `{digest}`: 1 high" in ran.summary
+    assert {account.outputs(stack)["image_digest"] for stack in ("staging", "production")} == {digest}
+    for run in (staging, runs[-1]):
+        assert f"**Scan** of `{digest}`: 1 high" in run.summary
 
 
-def test_an_earlier_image_is_rolled_back_to_by_its_tag(account: Account) -> None:
-    """By hand, with a tag and without staging: production runs the image that has the tag."""
+def test_an_earlier_image_is_deployed_by_its_tag(account: Account, tmp_path: Path) -> None:
+    """Started by hand with a tag and without staging, production runs the image with that tag."""
     tag = account.outputs("production")["image_tag"]
-    with account.working("story-tts-service"):
-        rolled = account.run(
-            "deploy.yml", "production", needs={"staging": {"result": "skipped"}}, inputs={"image": tag}
-        )
+    with account.worker("story-tts-service", tmp_path):
+        run = account.run("deploy.yml", "production", needs={}, inputs={"image": tag})
 
-    assert rolled.succeeded, rolled.log
-    assert f"| tag | `{tag}` |" in rolled.summary
+    assert run.succeeded, run.log
+    assert f"| tag | `{tag}` |" in run.summary
 
 
 @pytest.mark.parametrize("image", ["no-such-tag", "$(touch made)", '"; touch made; "', "latest\ntouch made"])
 def test_what_is_typed_as_an_image_is_never_a_command(account: Account, image: str) -> None:
-    """An image that is none is refused in one line, and nothing in it is run."""
-    ran = account.run("deploy.yml", "production", needs={}, inputs={"image": image})
+    """An input that is not an image is refused in one line, and no part of it is run."""
+    run = account.run("deploy.yml", "production", needs={}, inputs={"image": image})
 
-    assert not ran.succeeded
-    assert "::error::" in ran.log
-    assert list(account.folder.glob("**/made")) == []
+    assert not run.succeeded
+    assert "::error::" in run.log
+    assert list(account.runner.folder.glob("**/made")) == []
 
 
-def test_a_smoke_story_that_nobody_takes_stops_the_way_to_production(account: Account) -> None:
-    """Without a worker the smoke job fails, and production needs its success."""
-    see_executed(account, "deploy.yml", "staging")
+def test_a_smoke_story_that_is_not_narrated_fails_the_job(account: Account) -> None:
+    """Without a worker the smoke job fails; production needs its success."""
     account.runner.environment["SMOKE_TIMEOUT"] = "1"
-    ran = account.run("deploy.yml", "smoke")
+    run = account.run("deploy.yml", "smoke")
     account.runner.environment["SMOKE_TIMEOUT"] = "90"
 
-    assert not ran.succeeded
-    assert "still waiting when the time was up" in ran.log
+    assert not run.succeeded
+    assert "still waiting when the time was up" in run.log
 
 
-def test_drift_is_found_and_told(account: Account, github: GitHubServer) -> None:
-    """A queue that was changed by hand opens an issue that names it; agreement closes it."""
-    see_executed(account, "deploy.yml", "staging")
-    account.runner.environment |= github.environment()
-    url = account.outputs("production")["dead_letter_queue_url"]
-    sqs = client(account.cloud, "sqs")
+def test_drift_fails_the_run_and_names_what_differs(account: Account) -> None:
+    """The log has resource and property, but not the values; a stack without a difference passes."""
+    account.settings("production", memory=8192)
+    run = account.run("drift.yml", "check")
+    account.settings("production")
 
-    def check(retention: int) -> dict[str, Any]:
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": str(retention)})
-        for job in ("look", "tell"):
-            ran = account.run("drift.yml", job)
-            assert ran.succeeded, ran.log
-        (issue,) = github.issues
-        return issue
-
-    assert check(3600)["state"] == "open"
-    assert "messageRetentionSeconds" in github.issues[0]["body"]
-    assert "staging" not in github.issues[0]["body"]
-    assert check(1209600)["state"] == "closed"
+    assert not run.succeeded
+    assert re.search(r"aws:ecs:TaskDefinition +task .*memory", run.log)
+    assert "8192" not in run.log
+    assert re.findall(r"(\w+) and the cloud differ", run.log) == ["production"]
 
 
-def test_a_smoke_story_that_took_another_runs_image_goes_no_further(account: Account) -> None:
-    """Where a newer deployment took staging's place meanwhile, this run's digest was not tried."""
-    said = account.step("make same-image", STACK="production", IMAGE=f"sha256:{'0' * 64}")
+def test_an_image_that_was_replaced_is_not_promoted(account: Account) -> None:
+    """If another deployment replaced the image in the meantime, this run did not test its own."""
+    code, log = account.runner.shell("make same-image", STACK="production", IMAGE=f"sha256:{'0' * 64}")
 
-    assert f"error: production runs {account.outputs('production')['image_digest']} by now" in said
+    assert code != 0
+    assert f"production now runs {account.outputs('production')['image_digest']}, not sha256:0000" in log
 
 
-@pytest.mark.parametrize(("file", "job"), JOBS, ids=[f"{file}: {job}" for file, job in JOBS])
-def test_every_step_of_every_workflow_is_run(
-    account: Account, github: GitHubServer, file: str, job: str
+@pytest.mark.parametrize(("file", "job"), JOBS, ids=lambda name: name)
+def test_every_step_succeeds(
+    account: Account, github: GitHubServer, tmp_path: Path, file: str, job: str
 ) -> None:
-    """No script of a workflow is first tried on GitHub: each ended well here, or is a line of .ci/run."""
-    with advisories({}) as address:
+    """No step runs for the first time on GitHub: each succeeds here, or is a line of .ci/run."""
+    steps = {step for step in run_steps() if step[:2] == (file, job)}
+    if steps <= account.runner.executed:
+        return
+    needs: dict[str, Any] = {"staging": {"outputs": {"digest": account.outputs("staging")["image_digest"]}}}
+    with serve_json(lambda _: (200, {})) as address:
         account.runner.environment |= github.environment() | {
             "AUDIT_FLAGS": f"--vulnerability-service osv --osv-url {address}",
-            "PYTEST_FLAGS": "-q tests/app/test_message.py",
+            "PYTEST_FLAGS": "-q tests/test_threat_model.py",
             "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
         }
-        see_executed(account, file, job)
+        for name in ("preview", job) if job == "comment" else (job,):
+            with account.worker(WORKERS[name], tmp_path) if name in WORKERS else nullcontext():
+                run = account.run(file, name, needs=needs, inputs={})
+    assert steps <= account.runner.executed, run.log

@@ -1,28 +1,28 @@
-"""The rules that a preview is held to: each is broken by what it names, and by nothing else."""
+"""The policies of a preview: each has a resource that breaks it and one that does not."""
 
 import json
 from typing import Any
 
 import pytest
 
-from ops.policies import NAMES, violations_of
-from ops.pulumi import Previewed
+from ops.policies import RULE_NAMES, violations_of
+from ops.pulumi import Preview
 
 DIGEST = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/story-tts@sha256:{'0' * 64}"
 
 
 def broken(type_: str, inputs: dict[str, Any], *, operation: str = "create") -> list[str]:
-    """Return the names of the rules that a resource would break."""
+    """Return the names of the rules that a resource breaks."""
     step = {
         "op": operation,
         "urn": f"urn:pulumi:p::story-tts::a:b:C${type_}::it",
         "newState": {"inputs": inputs},
     }
-    return [violation.rule for violation in violations_of(Previewed("p", {"steps": [step]}))]
+    return [violation.rule for violation in violations_of(Preview("p", {"steps": [step]}))]
 
 
 def policy(**statement: Any) -> dict[str, Any]:
-    """Return the inputs of a policy of one statement that allows."""
+    """Return the inputs of a policy with one statement that allows something."""
     return {"policy": json.dumps({"Statement": [{"Effect": "Allow", **statement}]})}
 
 
@@ -35,7 +35,7 @@ REPOSITORY = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {
 ARN = "arn:aws:sqs:us-east-1:123456789012:jobs"
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     (
-        "no public address",
+        "no public IP",
         "aws:ecs/service:Service",
         {"networkConfiguration": {"assignPublicIp": True}},
         {"networkConfiguration": {"assignPublicIp": False}},
@@ -47,32 +47,37 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         containers(DIGEST),
     ),
     (
-        "not from anywhere",
+        "no open ingress",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         {"cidrIpv4": "0.0.0.0/0"},
         {"cidrIpv4": "10.0.0.0/16"},
     ),
     (
-        "not from anywhere",
+        "no open ingress",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         {"cidrIpv6": "::/0"},
         {"referencedSecurityGroupId": "sg-1"},
     ),
     (
-        "immutable and scanned",
+        "immutable tags, scanned images",
         "aws:ecr/repository:Repository",
         {**REPOSITORY, "imageTagMutability": "MUTABLE"},
         {**REPOSITORY, "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
     ),
     (
-        "immutable and scanned",
+        "immutable tags, scanned images",
         "aws:ecr/repository:Repository",
         {**REPOSITORY, "imageScanningConfiguration": {"scanOnPush": False}},
         REPOSITORY,
     ),
-    ("encrypted", "aws:sqs/queue:Queue", {"name": "q"}, {"sqsManagedSseEnabled": True}),
-    ("encrypted", "aws:sqs/queue:Queue", {"sqsManagedSseEnabled": False}, {"kmsMasterKeyId": "alias/k"}),
-    ("logs end", "aws:cloudwatch/logGroup:LogGroup", {}, {"retentionInDays": 30}),
+    ("encrypted queues", "aws:sqs/queue:Queue", {"name": "q"}, {"sqsManagedSseEnabled": True}),
+    (
+        "encrypted queues",
+        "aws:sqs/queue:Queue",
+        {"sqsManagedSseEnabled": False},
+        {"kmsMasterKeyId": "alias/k"},
+    ),
+    ("log retention", "aws:cloudwatch/logGroup:LogGroup", {}, {"retentionInDays": 30}),
     (
         "least privilege",
         "aws:iam/rolePolicy:RolePolicy",
@@ -89,27 +94,27 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("rule", "type_", "bad", "good"), CASES)
-def test_a_rule_is_broken_by_what_it_names(
+def test_a_rule_is_broken_by_its_resource_only(
     rule: str, type_: str, bad: dict[str, Any], good: dict[str, Any]
 ) -> None:
-    """The bad resource breaks this rule alone, the good one none."""
+    """The bad resource breaks this rule only, the good one none."""
     assert broken(type_, bad) == [rule]
     assert broken(type_, good) == []
 
 
 @pytest.mark.parametrize("operation", ["delete", "replace"])
-def test_what_holds_data_does_not_go(operation: str) -> None:
-    """Neither a deletion nor a replacement of what holds data passes."""
+def test_resources_with_data_are_not_deleted(operation: str) -> None:
+    """A deletion or a replacement of a table, repository or bucket is a violation."""
     for type_ in ("aws:dynamodb/table:Table", "aws:ecr/repository:Repository", "aws:s3/bucket:Bucket"):
-        assert "data stays" in broken(type_, REPOSITORY, operation=operation)
+        assert "data is kept" in broken(type_, REPOSITORY, operation=operation)
     assert broken("aws:ecs/service:Service", {}, operation=operation) == []
 
 
-def test_a_document_that_is_known_later_breaks_nothing_yet() -> None:
-    """What cannot be read before the deployment is no violation, and no crash."""
+def test_an_unknown_document_is_no_violation() -> None:
+    """A policy that is known only after the deployment is skipped."""
     assert broken("aws:iam/rolePolicy:RolePolicy", {"policy": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}) == []
 
 
-def test_every_rule_is_tried_here_and_told_in_the_documents() -> None:
-    """No rule without a case, none that the documents leave out."""
-    assert set(NAMES) == {"data stays", *(rule for rule, *_ in CASES)}
+def test_every_rule_has_a_case() -> None:
+    """A new rule needs a case here."""
+    assert set(RULE_NAMES) == {"data is kept", *(rule for rule, *_ in CASES)}

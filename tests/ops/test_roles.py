@@ -1,4 +1,4 @@
-"""The roles that workflows assume: whom they trust, and that making them twice changes nothing."""
+"""The roles that workflows assume: whom they trust, what they may do, and how they are created."""
 
 import fnmatch
 import json
@@ -10,32 +10,43 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
-from ops.errors import DeliveryError
-from ops.roles import DEPLOY, PREVIEW, documents, ensure_roles, grant, name_of, trust
+from ops.errors import OpsError
+from ops.roles import (
+    DEPLOY,
+    PREVIEW,
+    Scope,
+    ensure_roles,
+    permissions,
+    repository_name,
+    show_roles,
+    trust_policy,
+)
 from tests.stack.policies import grants
 
 NUMBERED = "acme@12/story-tts@34"
 HOST = "token.actions.githubusercontent.com"
+ACCOUNT = "123456789012"
+SCOPE = Scope(state_bucket="states")
 
 
 def conditions(role: str, repository: str = NUMBERED) -> dict[str, Any]:
-    """Return what a token must say to be trusted."""
-    (statement,) = trust(repository, "123456789012", role=role)["Statement"]
+    """Return the claims that a token needs."""
+    (statement,) = trust_policy(repository, ACCOUNT, role=role)["Statement"]
     assert list(statement["Condition"]) == ["StringEquals"], "a pattern would trust more than it names"
     found: dict[str, Any] = statement["Condition"]["StringEquals"]
     return {key.removeprefix(f"{HOST}:"): value for key, value in found.items()}
 
 
-def test_the_role_that_looks_trusts_pull_requests_and_main() -> None:
-    """Its tokens come from pull requests of this repository, or from its main branch."""
+def test_the_preview_role_trusts_pull_requests_and_main() -> None:
+    """A token must come from a pull request of this repository, or from its main branch."""
     assert conditions(PREVIEW) == {
         "aud": "sts.amazonaws.com",
         "sub": [f"repo:{NUMBERED}:pull_request", f"repo:{NUMBERED}:ref:refs/heads/main"],
     }
 
 
-def test_the_role_that_deploys_trusts_one_file_on_main_in_two_environments() -> None:
-    """No pull request, no other branch, no other workflow: the environment's rules stand before it."""
+def test_the_deploy_role_trusts_one_workflow_on_main_in_two_environments() -> None:
+    """No pull request, other branch or other workflow can assume it; the environments have approvals."""
     assert conditions(DEPLOY) == {
         "aud": "sts.amazonaws.com",
         "sub": [f"repo:{NUMBERED}:environment:staging", f"repo:{NUMBERED}:environment:production"],
@@ -43,17 +54,17 @@ def test_the_role_that_deploys_trusts_one_file_on_main_in_two_environments() -> 
     }
 
 
-def test_an_older_repository_is_named_without_numbers() -> None:
-    """Both forms of GitHub's subjects are understood, and nothing between them."""
+def test_both_forms_of_a_repository_are_accepted() -> None:
+    """With ids or without; a mixture or a wildcard is refused."""
     assert conditions(PREVIEW, "acme/story-tts")["sub"][0] == "repo:acme/story-tts:pull_request"
-    assert name_of(NUMBERED) == name_of("acme/story-tts") == "acme/story-tts"
+    assert repository_name(NUMBERED) == repository_name("acme/story-tts") == "acme/story-tts"
     for wrong in ("", "acme", "acme/story-tts/x", "acme@12/story-tts", "acme/*", "*/*", "acme/story-tts:ref"):
-        with pytest.raises(DeliveryError, match="is no repository"):
-            name_of(wrong)
+        with pytest.raises(OpsError, match="is not a repository"):
+            repository_name(wrong)
 
 
 def test_the_deploying_role_cannot_widen_itself() -> None:
-    """No grant on a role reaches the roles that the workflows assume."""
+    """No permission on a role covers the roles that the workflows assume."""
     patterns = {
         resource.rsplit("/", 1)[-1]
         for action, resource in grants("deploy")
@@ -66,7 +77,7 @@ def test_the_deploying_role_cannot_widen_itself() -> None:
 
 @pytest.fixture
 def account(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An account of IAM, and credentials for it."""
+    """IAM of the embedded AWS, with credentials in the environment."""
     for name, value in {
         "AWS_ENDPOINT_URL": aws,
         "AWS_ACCESS_KEY_ID": "local",
@@ -78,10 +89,10 @@ def account(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield iam
 
 
-def test_roles_are_made_once_and_brought_up_to_date(account: Any) -> None:
-    """The second run changes what is different and makes nothing new; it prints what GitHub must be told."""
-    first = list(ensure_roles("acme/old", state_bucket="states"))
-    second = list(ensure_roles(NUMBERED, state_bucket="states"))
+def test_roles_are_created_once_and_then_updated(account: Any) -> None:
+    """The second run updates both roles; it prints the variables to set on GitHub."""
+    first = list(ensure_roles("acme/old", SCOPE))
+    second = list(ensure_roles(NUMBERED, SCOPE))
 
     arns = {role: account.get_role(RoleName=role)["Role"] for role in (PREVIEW, DEPLOY)}
     assert second == [
@@ -92,14 +103,14 @@ def test_roles_are_made_once_and_brought_up_to_date(account: Any) -> None:
     for role in (PREVIEW, DEPLOY):
         kept = arns[role]["AssumeRolePolicyDocument"]
         trusted = json.loads(unquote(kept)) if isinstance(kept, str) else kept
-        assert trusted == trust(NUMBERED, "123456789012", role=role)
+        assert trusted == trust_policy(NUMBERED, ACCOUNT, role=role)
         inline = account.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
-        assert inline == grant(role, {"account": "123456789012", "state_bucket": "states"})
+        assert inline == permissions(role, SCOPE, account=ACCOUNT)
 
 
-def test_the_documents_are_shown_for_other_tools() -> None:
-    """All four documents, with account and bucket filled in."""
-    shown = json.loads(documents(NUMBERED, "123456789012", "states"))
+def test_the_policies_are_shown_for_other_tools() -> None:
+    """All four policies, with every placeholder filled in."""
+    shown = json.loads(show_roles(NUMBERED, SCOPE, account=ACCOUNT))
 
     assert {role: sorted(parts) for role, parts in shown.items()} == {
         PREVIEW: ["policy", "trust"],
@@ -108,7 +119,42 @@ def test_the_documents_are_shown_for_other_tools() -> None:
     assert "${" not in json.dumps(shown)
 
 
-def test_a_missing_bucket_is_told_before_anything_is_made() -> None:
-    """Half a set of roles would be worse than none."""
-    with pytest.raises(DeliveryError, match="STATE_BUCKET"):
-        list(ensure_roles(NUMBERED, state_bucket=""))
+def granted(role: str, action: str, **scope: Any) -> set[str]:
+    """Return the resources on which `role` may take `action`."""
+    filled = permissions(role, Scope(state_bucket="states", **scope), account=ACCOUNT)
+    return {
+        resource
+        for statement in filled["Statement"]
+        if action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
+def test_story_infras_roles_and_clusters_are_included_by_name() -> None:
+    """With story-infra's task roles and clusters the deploying role can run the service, and no more."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/story-task"
+    own = f"arn:aws:iam::{ACCOUNT}:role/story-tts*"
+    services = f"arn:aws:ecs:*:{ACCOUNT}:service"
+
+    assert granted(DEPLOY, "iam:PassRole") == {own}
+    assert granted(DEPLOY, "iam:PassRole", pass_roles=[role]) == {own, role}
+    for name, action in ((DEPLOY, "ecs:UpdateService"), (PREVIEW, "ecs:DescribeServices")):
+        found = granted(name, action, clusters=["live", "test"])
+        assert {f"{services}/live/story-tts*", f"{services}/test/story-tts*"} <= found
+        assert f"{services}/live/story-tts*" not in granted(name, action)
+    assert not any("live" in resource for resource in granted(DEPLOY, "ecs:DeleteCluster", clusters=["live"]))
+    assert "arn:aws:s3:::infra/*" in granted(PREVIEW, "s3:GetObject", terraform_bucket="infra")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"state_bucket": ""}, "STATE_BUCKET"),
+        ({"clusters": ["*"]}, r"\* is not the name of an ECS cluster"),
+        ({"pass_roles": ["*"]}, r"\* is not the ARN of a role"),
+    ],
+)
+def test_a_wrong_scope_is_refused_before_anything_is_created(wrong: dict[str, Any], message: str) -> None:
+    """An empty bucket or a wildcard never reaches a policy."""
+    with pytest.raises(OpsError, match=message):
+        Scope(**{"state_bucket": "states", **wrong})

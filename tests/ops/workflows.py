@@ -1,11 +1,10 @@
-"""The workflows as they are committed, and a runner for the `run:` steps of one job."""
+"""Reads the committed workflows, and runs the `run:` steps of a job in a checkout."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,151 +14,111 @@ import yaml
 from tests.tree import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-Context = Mapping[str, Any]
+NAMES = sorted(path.name for path in WORKFLOWS.iterdir())
+Step = tuple[str, str, str]
+"""File, job and script of a `run:` step."""
 
 
-def workflow(name: str) -> dict[str, Any]:
-    """Return a workflow; its `on` under that name, which YAML 1.1 takes for a truth value."""
+def workflow(name: str) -> dict[Any, Any]:
+    """Return a workflow; YAML 1.1 parses the key `on` as True."""
     document: dict[Any, Any] = yaml.safe_load((WORKFLOWS / name).read_text())
-    return {("on" if key is True else key): value for key, value in document.items()}
+    return document
 
 
-def names() -> list[str]:
-    """Return the names of all workflow files."""
-    return sorted(path.name for path in WORKFLOWS.iterdir())
-
-
-@dataclass(frozen=True)
-class Step:
-    """One `run:` step and where it stands."""
-
-    workflow: str
-    job: str
-    name: str
-    run: str
-
-    def __str__(self) -> str:
-        return f"{self.workflow}: {self.job}: {self.name}"
-
-
-def run_steps() -> list[Step]:
-    """Return every `run:` step of every workflow."""
-    return [
-        Step(file, job, step.get("name", ""), step["run"])
-        for file in names()
+def run_steps() -> set[Step]:
+    """Return the `run:` steps of all workflows."""
+    return {
+        (file, job, step["run"])
+        for file in NAMES
         for job, content in workflow(file)["jobs"].items()
         for step in content.get("steps", [])
         if "run" in step
-    ]
+    }
 
 
-def evaluate(text: Any, context: Context) -> str:
-    """Replace `${{ a.b || c.d }}` by what the context holds; anything more than that fails the test."""
+def evaluate(text: Any, context: Mapping[str, Any]) -> str:
+    """Replace `${{ a.b || c.d }}` by values of the context; fail for any other expression."""
 
-    def found(match: re.Match[str]) -> str:
-        for part in match.group(1).split("||"):
-            assert re.fullmatch(r"[\w.]+", part.strip()), f"{part} is more than the tests' runner knows"
-            value: Any = context
-            for name in part.strip().split("."):
-                value = value.get(name, "") if isinstance(value, Mapping) else ""
-            if value != "":
-                return str(value)
+    def value(match: re.Match[str]) -> str:
+        for name in match[1].split(" || "):
+            assert re.fullmatch(r"[\w.]+", name), f"the tests cannot evaluate {name}"
+            found: Any = context
+            for part in name.split("."):
+                found = found.get(part, "")
+            if found:
+                return str(found)
         return ""
 
-    return _EXPRESSION.sub(found, str(text))
+    return re.sub(r"\$\{\{ (.*?) \}\}", value, str(text))
 
 
 @dataclass
-class Ran:
-    """What a job did."""
+class Run:
+    """The result of a job, and the outputs of its steps."""
 
-    succeeded: bool
-    log: str
-    summary: str
-    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Of each step with an id."""
-    artifacts: dict[str, list[str]] = field(default_factory=dict)
+    succeeded: bool = True
+    log: str = ""
+    summary: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
 
 
 class Runner:
-    """Runs jobs one after another as GitHub's runner does: a fresh checkout each, artifacts handed on."""
+    """Runs jobs in one checkout; they share nothing but artifacts and the settings of the stacks."""
 
-    def __init__(self, folder: Path, *, environment: Mapping[str, str]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.checkout = folder / "checkout"
         self.environment = dict(environment)
-        self._jobs = 0
         self.executed: set[Step] = set()
-        """Every step that was run and ended well."""
-        self.settings: dict[str, str] = {}
-        """Files that differ from the committed ones: the name in the checkout -> content."""
-
-    def checkout(self, *, equipped: bool = True) -> Path:
-        """Return a fresh checkout; the environment that `make setup` would fill is lent to it."""
-        self._jobs += 1
-        checkout = self._folder / f"job-{self._jobs}"
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for name in filter(None, listed.stdout.split("\0")):
+        """The steps that succeeded."""
+        listing = ["git", "ls-files", "-co", "--exclude-standard"]
+        for name in subprocess.check_output(listing, cwd=ROOT, text=True).splitlines():
             if (ROOT / name).is_file():
-                (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, checkout / name)
-        for name, content in self.settings.items():
-            (checkout / name).write_text(content)
-        # What looks for the project's root takes it for one.
-        subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
-        if equipped:
-            self._lend_environment(checkout / ".venv")
-        return checkout
-
-    @staticmethod
-    def _lend_environment(venv: Path) -> None:
-        venv.mkdir()
-        for part in Path(sys.prefix).iterdir():
-            if not part.name.startswith("."):
-                (venv / part.name).symlink_to(part)
+                (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.checkout / name)
+        subprocess.run(["git", "init", "--quiet"], cwd=self.checkout, check=True)
+        # The environment of this process stands in for what `make setup` installs.
+        (self.checkout / ".venv").mkdir()
+        for part in ("bin", "include", "lib", "pyvenv.cfg"):
+            (self.checkout / ".venv" / part).symlink_to(Path(sys.prefix) / part)
         for stamp in ("demo", "dev", "speech"):
-            (venv / f".{stamp}-installed").touch()
+            (self.checkout / ".venv" / f".{stamp}-installed").touch()
 
-    def run(self, file: str, job: str, context: Context, *, equipped: bool = True) -> Ran:
-        """Run the steps of a job until one fails; after that only those that ask for it."""
-        content = workflow(file)["jobs"][job]
-        checkout = self.checkout(equipped=equipped)
-        ran = Ran(succeeded=True, log="", summary="")
-        steps = dict(context.get("steps", {}))
+    def run(self, file: str, job: str, context: Mapping[str, Any]) -> Run:
+        """Run the steps of a job until one fails, and after that those with `!cancelled()`."""
+        shutil.rmtree(self.checkout / "out", ignore_errors=True)
+        content, run = workflow(file)["jobs"][job], Run()
         for step in content["steps"]:
-            if not ran.succeeded and "cancelled()" not in str(step.get("if", "")):
+            if not run.succeeded and "cancelled()" not in step.get("if", ""):
                 continue
             if "run" in step:
                 own = {**content.get("env", {}), **step.get("env", {})}
-                evaluated = {
-                    name: evaluate(value, {**context, "steps": steps}) for name, value in own.items()
-                }
-                if self._run(step, checkout, evaluated, ran):
-                    self.executed.add(Step(file, job, step.get("name", ""), step["run"]))
+                own = {name: evaluate(value, context) for name, value in own.items()}
+                if self._run(step["run"], own, run):
+                    self.executed.add((file, job, step["run"]))
             elif "artifact" in step["uses"]:
-                self._hand_on(step, checkout, ran)
-        return ran
+                self._hand_over(step)
+        return run
 
-    def _run(self, step: Mapping[str, Any], checkout: Path, own: Mapping[str, str], ran: Ran) -> bool:
-        assert "${{" not in step["run"], "an expression in a script is text that becomes a command"
-        output, summary = checkout / ".output", checkout / ".summary"
-        output.touch()
+    def _run(self, script: str, own: Mapping[str, str], run: Run) -> bool:
+        files = {name: self.folder / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+        for file in files.values():
+            file.write_text("")
+        code, log = self.shell(script, CI="true", **{name: str(file) for name, file in files.items()}, **own)
+        run.log += f"$ {script}\n{log}"
+        run.summary += files["GITHUB_STEP_SUMMARY"].read_text()
+        run.outputs |= dict(
+            re.findall(r"^(\w+)<<\w+\n(.*)\n", files["GITHUB_OUTPUT"].read_text(), re.MULTILINE)
+        )
+        run.succeeded &= code == 0
+        return code == 0
+
+    def shell(self, script: str, **environment: str) -> tuple[int, str]:
+        """Run a script in the checkout as GitHub's runner does; return its exit code and its log."""
         done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            cwd=checkout,
-            env={
-                **self.environment,
-                "GITHUB_OUTPUT": str(output),
-                "GITHUB_STEP_SUMMARY": str(summary),
-                "CI": "true",
-                **own,
-            },
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+            cwd=self.checkout,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -167,31 +126,12 @@ class Runner:
             check=False,
             timeout=280,
         )
-        ran.log += f"$ {step['run']}\n{done.stdout}"
-        ran.succeeded &= done.returncode == 0
-        ran.summary = summary.read_text() if summary.exists() else ""
-        if "id" in step:
-            ran.outputs[step["id"]] = dict(_outputs(output.read_text()))
-        return done.returncode == 0
+        return done.returncode, done.stdout
 
-    def _hand_on(self, step: Mapping[str, Any], checkout: Path, ran: Ran) -> None:
-        store = self._folder / "artifacts" / step["with"]["name"]
-        path = checkout / step["with"]["path"]
+    def _hand_over(self, step: Mapping[str, Any]) -> None:
+        path, store = self.checkout / step["with"]["path"], self.folder / step["with"]["name"]
         if "upload" in step["uses"]:
-            assert path.exists(), f"{step['with']['path']} is not there to upload"
-            store.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, store / path.name)
+            store.mkdir(exist_ok=True)
+            shutil.copy2(path, store)
         else:
             shutil.copytree(store, path, dirs_exist_ok=True)
-            ran.artifacts[step["with"]["name"]] = sorted(file.name for file in store.iterdir())
-
-
-def _outputs(text: str) -> Iterator[tuple[str, str]]:
-    """Parse what a step wrote: `name<<DELIMITER`, the value, the delimiter."""
-    for match in re.finditer(r"^(\w+)<<(\w+)\n(.*?)\n\2$", text, re.MULTILINE | re.DOTALL):
-        yield match.group(1), match.group(3)
-
-
-def runner_environment(**more: str) -> dict[str, str]:
-    """Return what a runner starts a step with: nothing of this process but where programs are."""
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"} | more

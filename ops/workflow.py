@@ -1,4 +1,4 @@
-"""What a running job hands on: outputs to other jobs, a summary to people."""
+"""What a step hands to the rest of its workflow run; outside GitHub Actions it is printed."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ _DELIMITER = "STORY_TTS_END_OF_VALUE"
 
 
 def set_output(name: str, value: str) -> None:
-    """Hand a value to the jobs that need this one; on a machine of one's own it is printed."""
+    """Set an output of the running step."""
     _append("GITHUB_OUTPUT", f"{name}<<{_DELIMITER}\n{value}\n{_DELIMITER}\n")
 
 
-def summarize(markdown: str) -> None:
-    """Add to the page that shows the run; on a machine of one's own it is printed."""
+def add_summary(markdown: str) -> None:
+    """Add Markdown to the summary page of the workflow run."""
     _append("GITHUB_STEP_SUMMARY", f"{markdown}\n\n")
 
 
