@@ -1,14 +1,17 @@
-# story-tts. `make help` lists every target; each sets up what it needs.
+# story-tts. `make help` lists the targets; each sets up what it needs.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Set-up first: prerequisites are expanded where they are read.
+# setup.mk first: prerequisites are expanded when they are read.
 include make/setup.mk
 include $(filter-out make/setup.mk,$(wildcard make/*.mk))
 
+# `##@ Group` in a makefile puts the targets below it into a group of the help.
+HELP_GROUPS = Narrate on this machine|Deploy and operate|Develop|Measure
+
 .PHONY: help
-help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | \
-	  awk -F ':.*## ' '{printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}'
+help:
+	@if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then colour=36; else colour=; fi; \
+	awk -v colour="$$colour" -v groups="$(HELP_GROUPS)" -f make/help.awk $(MAKEFILE_LIST)

@@ -1,4 +1,4 @@
-# Whether subtitles keep the reading rules, measured.
+##@ Measure
 .PHONY: bench-cues
-bench-cues: $(DEMO) ## Share of cues that keep each reading rule, on the corpus as espeak-ng speaks it
+bench-cues: $(DEMO) ## Share of cues that follow each reading rule
 	$(BIN)/python -m benchmarks.cues

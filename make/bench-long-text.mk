@@ -1,4 +1,4 @@
-# What narration costs, measured.
+##@ Measure
 .PHONY: bench-long-text
-bench-long-text: $(DEMO) ## Memory and time of 1 MiB of prose: does memory grow with the story?
+bench-long-text: $(DEMO) ## Memory and time of narrating 1 MiB of prose
 	$(BIN)/python benchmarks/memory_of_long_text.py

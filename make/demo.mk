@@ -1,10 +1,10 @@
-# The main job, on this machine alone.
+##@ Narrate on this machine
 ENGINE ?= espeak
 
 .PHONY: demo local
-demo: $(if $(filter kokoro,$(ENGINE)),$(SPEECH),$(DEMO)) ## A story through queue, worker and bucket into out/demo [ENGINE=espeak|kokoro]
+demo: $(if $(filter kokoro,$(ENGINE)),$(SPEECH),$(DEMO)) ## Narrate a story into out/demo [ENGINE=espeak|kokoro]
 	$(if $(filter kokoro,$(ENGINE)),$(BIN)/story-tts models fetch)
 	$(BIN)/story-tts demo --engine $(ENGINE) --output out/demo
 
-local: $(DEMO) ## The whole service on this machine until Ctrl-C
+local: $(DEMO) ## Run the whole service until Ctrl-C
 	$(BIN)/story-tts local

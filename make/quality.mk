@@ -1,30 +1,33 @@
-# What a change must pass: the quick loop, and the whole.
+##@ Develop
 PYTEST_JOBS ?= 2
 PYTEST       = $(BIN)/python -m pytest
 
-.PHONY: check lint format types quick-tests test coverage coverage-summary
+.PHONY: check lint format types quick-tests test test-speech coverage coverage-summary
 
-check: lint types quick-tests ## Lint, types and quick tests: the inner loop, under a minute
+check: lint types quick-tests ## Lint, types and quick tests, in under a minute
 
-lint: $(DEV) lint-workflows lint-scripts lint-dockerfile ## ruff, formatting, import rules, workflows, Dockerfile
+lint: $(DEV) lint-workflows lint-scripts lint-dockerfile ## Check style, imports, workflows, scripts, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-format: $(DEV) ## Format and mend what ruff can mend
+format: $(DEV) ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(DEV) ## mypy, strict
+types: $(DEV) ## Check types with mypy
 	$(BIN)/mypy
 
 quick-tests: $(DEV)
 	$(PYTEST) -q -n $(PYTEST_JOBS) -m "not slow and not speech"
 
-test: $(SPEECH) ## Every test: both packages, real processes, real engines
+test: $(SPEECH) ## Run every test, with real processes and engines
 	$(PYTEST) -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
 
-coverage: $(SPEECH) ## Every test, with coverage in the terminal and coverage.xml
+test-speech: $(SPEECH) ## Run the tests that need the speech extra
+	$(PYTEST) -q -m speech $(PYTEST_FLAGS)
+
+coverage: $(SPEECH) ## Run every test with coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST_FLAGS)
 	$(BIN)/coverage combine --quiet

@@ -1,9 +1,11 @@
-# Set-up: one virtual environment, filled from hashed locks, as full as the target at hand needs.
+##@ Develop
+# Set-up: one virtual environment, filled from hashed locks with what the target needs. It writes to stderr only:
+# the stdout of a target belongs to its result, as in eval "$(make environment)".
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-# A stamp a lock: each holds what the one before it holds, and more.
+# One stamp per lock; each lock includes the one before it.
 DEMO   := $(VENV)/.demo-installed
 DEV    := $(VENV)/.dev-installed
 SPEECH := $(VENV)/.speech-installed
@@ -11,15 +13,16 @@ SPEECH := $(VENV)/.speech-installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "story-tts needs Python 3.11 or 3.12, and there is no $(PYTHON): make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"story-tts needs Python 3.11 or 3.12, and $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
+	@command -v $(PYTHON) >/dev/null || { echo "story-tts needs Python 3.11 or 3.12, and there is no $(PYTHON): set PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"story-tts needs Python 3.11 or 3.12, and $(PYTHON) is {v[0]}.{v[1]}: set PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) >&2
 
-# The project itself is installed editable, without a build isolation that would reach for unpinned tools.
+# The project is installed editable, without build isolation, which would download unpinned tools.
 define install
-	$(INSTALL) requirements/$(1).txt
+	@echo "installing requirements/$(1).txt into $(VENV)" >&2
+	@$(INSTALL) requirements/$(1).txt >&2
 	@PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip install --quiet \
-	  --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	  --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
 	@touch $@
 endef
 
@@ -31,21 +34,21 @@ $(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $(DEMO)
 
 $(SPEECH): requirements/all.txt pyproject.toml | $(BIN)/python
-	@echo "installing the speech extra: about 8 GB with the CUDA build of torch"
+	@echo "the speech extra needs about 8 GB with the CUDA build of torch" >&2
 	$(call install,all)
 	@touch $(DEMO) $(DEV)
 
 .PHONY: setup lock
-setup: $(DEV) ## Install everything but the speech extra into .venv
+setup: $(DEV) ## Install everything except the speech extra into .venv
 
-# One resolution for all extras, so that the smaller locks agree with the larger ones.
+# One resolution for all extras: the smaller locks are constrained by the largest.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml requirements/build.in
 
-# What Kokoro, WhisperX and what they ask for name as needed, but do not load to speak and to align: the other
-# halves of WhisperX (hearing, telling speakers apart), training, plots, telemetry, spaCy's commands, phonemizer's
-# tables (app/speech/loading.py stands in for these two); and torch, which the image takes from
-# requirements/torch-cpu.txt or torch-cuda.txt. tests/image holds that the rest suffices.
+# Dependencies of Kokoro and WhisperX that the image leaves out: they are declared, but not loaded for speech and
+# alignment. These are WhisperX's transcription and diarization, training, plots, telemetry, spaCy's commands and
+# phonemizer's tables (app/speech/loading.py replaces these two). torch comes from requirements/torch-cpu.txt or
+# torch-cuda.txt. tests/image checks that the rest is enough.
 LEFT_OUT := \
   aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av babel cloudpathlib colorlog contourpy \
   csvw ctranslate2 cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos \
@@ -62,7 +65,7 @@ LEFT_OUT := \
   smart-open sortedcontainers sqlalchemy threadpoolctl torch torch-audiomentations torch-pitch-shift \
   torchcodec torchmetrics triton uritemplate uv weasel yarl
 
-lock: $(DEV) ## Resolve pyproject.toml anew into requirements/*.txt
+lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
 	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)
 	$(UV_COMPILE) --extra local -c requirements/all.txt -o requirements/demo.txt
 	$(UV_COMPILE) --extra local --extra stack --extra dev -c requirements/all.txt -o requirements/dev.txt

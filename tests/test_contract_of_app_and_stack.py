@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import typer.main
 
-from app import deployment, telemetry
+from app import telemetry
 from app.aws.queue import MAX_MESSAGE_BYTES
 from app.cli.app import app
 from app.settings import HEALTH_PATH, HealthSettings, Settings, variables
-from stack import operations
+from ops.environment import OPTIONAL_VARIABLES, VARIABLES
 from stack import worker_interface as contract
 from stack.config import Settings as StackSettings
 from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
@@ -61,10 +61,13 @@ def test_the_defaults_agree() -> None:
     assert worker["SERVICE_NAME"] == stack.app_name
 
 
-def test_both_read_a_stacks_outputs_alike() -> None:
-    """`make environment` and `--stack` translate the same outputs, and the stack has them all."""
-    assert deployment.VARIABLES | deployment.OPTIONAL_VARIABLES == operations.VARIABLES
-    assert set(operations.VARIABLES) - set(record().outputs) == set()
+def test_make_environment_exports_what_the_commands_read() -> None:
+    """Every output that `make environment` reads exists, and every variable that it exports is read."""
+    exported = {**VARIABLES, **OPTIONAL_VARIABLES}
+    assert set(exported) - set(record().outputs) == set()
+    assert set(exported.values()) - set(variables()) == set()
+    required = {name for name, (_, default) in variables().items() if default == "required"}
+    assert required - set(VARIABLES.values()) == set()
 
 
 def test_the_commands_exist() -> None:

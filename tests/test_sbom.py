@@ -8,8 +8,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from delivery.errors import DeliveryError
-from delivery.sbom import IMAGES, bill_of
+from ops.errors import OpsError
+from ops.sbom import IMAGES, bill_of
 from tests.tree import ROOT
 
 LOCKS = ROOT / "requirements"
@@ -66,7 +66,7 @@ def test_a_loose_pin_is_no_bill(tmp_path: Path, line: str) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text(line)
 
-    with pytest.raises(DeliveryError, match="numpy is not pinned"):
+    with pytest.raises(OpsError, match="numpy is not pinned"):
         bill_of("test", [lock])
 
 

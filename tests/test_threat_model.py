@@ -9,7 +9,7 @@ from tests.tree import ROOT
 
 TEXT = (ROOT / "docs/threat-model.md").read_text()
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
-FILES = sorted(set(re.findall(r"`((?:app|stack|delivery|make|requirements|tests)/[\w./-]+)`", TEXT)))
+FILES = sorted(set(re.findall(r"`((?:app|stack|ops|make|requirements|tests)/[\w./-]+)`", TEXT)))
 
 
 @pytest.mark.parametrize(("path", "name"), TESTS)
@@ -28,7 +28,7 @@ def test_every_table_of_threats_names_what_keeps_it() -> None:
     """No row of a table that speaks of defences goes without a file or a test."""
     tables = re.findall(r"\|[^\n]*kept by \|\n\|[-|]+\|\n((?:\|.*\n)+)", TEXT)
     rows = [row for table in tables for row in table.splitlines()]
-    unkept = [row for row in rows if not re.search(r"`(app|stack|delivery|make|tests|requirements)/", row)]
+    unkept = [row for row in rows if not re.search(r"`(app|stack|ops|make|tests|requirements)/", row)]
 
     assert len(rows) > 20
     assert unkept == []

@@ -11,10 +11,6 @@ TIMED_OUT = 3
 
 
 def smoke(
-    stack: Annotated[
-        str | None,
-        typer.Option(help="Pulumi stack to ask for the addresses; the environment without it."),
-    ] = None,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for the story.")] = 900.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -22,7 +18,7 @@ def smoke(
     Send a short story through a running service, and check its rows, its audio and its subtitles.
 
     Rows and media stay under `smoke-...`. Exit codes: 0 all well; 1 the story failed, or something is wrong
-    with what it left; 2 wrong usage, settings or stack; 3 the time was up.
+    with what it left; 2 wrong usage or settings; 3 the time was up.
     """
     from rich.text import Text
 
@@ -31,10 +27,9 @@ def smoke(
     from app.bootstrap import build_submitter
     from app.cli.console import LiteralConsole
     from app.client.smoke import look_at, send_story
-    from app.deployment import addresses_of
     from app.settings import Settings
 
-    settings = Settings.read(addresses_of(stack) if stack else None)
+    settings = Settings.read()
     clients = AwsClients(region=settings.region)
     with LiteralConsole(stderr=True).status("a story is on its way") as status:
         passage = send_story(

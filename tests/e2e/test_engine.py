@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pytest
 from pulumi import automation
 
-from stack import operations
+from ops.info import service_info
 from tests.e2e.engine import Engine, StackUnderTest, Summary
 from tests.e2e.platform import MISSING, PlatformInAws
 from tests.stack.policies import action_of, deploys
@@ -108,14 +108,14 @@ def test_info_answers_an_operator(
     now = int(time.time() * 1000)
     logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": "narrated"}])
 
-    told = list(operations.info(up.outputs))
+    told = list(service_info(up.outputs))
 
     facts = {line.split()[0]: line for line in told}
     assert facts["service"] == "service       story-tts-service on story-tts-cluster, active"
-    assert facts["tasks"].endswith("1 wanted")
+    assert facts["tasks"].endswith("1 desired")
     assert up.outputs["image"] in facts["image"]
     assert facts["queue"] == "queue         1 waiting, 0 in work"
-    assert facts["dead"].startswith("dead letters  1   look: story-tts dead-letters")
+    assert facts["dead"].startswith("dead letters  1   list them: story-tts dead-letters")
     assert told[-1].endswith("narrated")
     story_infra.client("sqs").purge_queue(QueueUrl=up.outputs["queue_url"])
 

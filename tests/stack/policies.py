@@ -1,13 +1,10 @@
 """Reads the policy files of the deploying and the previewing role."""
 
-import json
 from collections.abc import Iterator, Mapping
-from string import Template
 from typing import Any
 
-from tests.tree import ROOT
+from ops.roles import DEPLOY, PREVIEW, Scope, permissions
 
-POLICIES = ROOT / "stack" / "policies"
 ACCOUNT = "123456789012"
 
 # Where IAM's action has another name than the operation that it authorises.
@@ -27,11 +24,10 @@ RENAMED: Mapping[str, str] = {
 
 
 def statements(name: str) -> list[dict[str, Any]]:
-    """The statements of a policy file, with an account and a bucket filled in."""
-    text = Template((POLICIES / f"{name}.json").read_text()).substitute(
-        account=ACCOUNT, state_bucket="pulumi-state"
-    )
-    return list(json.loads(text)["Statement"])
+    """The statements of a policy file, filled in for an account with story-infra's cluster."""
+    role = {"deploy": DEPLOY, "preview": PREVIEW}[name]
+    scope = Scope(state_bucket="pulumi-state", clusters=["story-infra"])
+    return list(permissions(role, scope, account=ACCOUNT)["Statement"])
 
 
 def grants(name: str) -> Iterator[tuple[str, str]]:

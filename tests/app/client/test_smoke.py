@@ -12,20 +12,10 @@ from app.aws.objects import Objects
 from app.aws.session import AwsClients
 from app.bootstrap import build_submitter
 from app.client.smoke import STORY, Check, Passage, look_at, send_story
-from app.deployment import variables_from
-from app.errors import ConfigurationError
 from app.local.emulator import REGION
 from app.local.platform import Platform, create_platform
 from app.settings import Settings
 from tests.workers import PATIENCE_SECS, worker
-
-OUTPUTS = {
-    "region": "eu-central-1",
-    "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/jobs",
-    "table_name": "tasks",
-    "bucket_name": "media",
-    "dead_letter_queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead",
-}
 
 
 @dataclass(frozen=True)
@@ -169,22 +159,6 @@ def test_a_row_that_lies_about_its_audio_is_found(narrated: Narrated) -> None:
     longer = narrated.passage.job_status.audio | {"duration_seconds": 60}
 
     assert "60.00 s in its row" in narrated.checks(audio=longer)["audio"].found
-
-
-def test_a_stacks_outputs_become_the_workers_variables() -> None:
-    """The addresses are those of the stack; the topic is used where the stack names one."""
-    found = variables_from(OUTPUTS | {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:t"}, stack="s")
-    settings = Settings.read(found)
-
-    assert (settings.region, settings.table, settings.bucket) == ("eu-central-1", "tasks", "media")
-    assert settings.topic_arn == "arn:aws:sns:eu-central-1:123456789012:t"
-    assert Settings.read(variables_from(OUTPUTS, stack="s")).topic_arn is None
-
-
-def test_a_stack_that_runs_no_service_is_named() -> None:
-    """All missing outputs are told at once."""
-    with pytest.raises(ConfigurationError, match="ground has no output queue_url, bucket_name: is it up"):
-        variables_from(OUTPUTS | {"queue_url": "", "bucket_name": None}, stack="ground")
 
 
 def test_the_story_has_two_paragraphs() -> None:
