@@ -77,5 +77,6 @@ build: need-docker ## Build the image as story-tts:local
 push: need-tag need-pulumi need-aws need-docker ## Push story-tts:local to the stack's repository: TAG=tag
 	@$(OPS) push --stack "$$STACK" --tag "$(TAG)"
 
+##@ Develop
 # The tests run the real Pulumi engine.
 test coverage: | tools

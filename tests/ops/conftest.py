@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +14,7 @@ from app.local.emulator import EVERY_SERVICE, emulator
 from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine, local_endpoints, pulumi_cli
 from tests.e2e.platform import lay_platform
+from tests.e2e.plugin import install
 from tests.ops.servers import TOKEN, GitHubServer, serve_json
 from tests.ops.workflows import Run, Runner
 from tests.tree import ROOT
@@ -37,9 +37,7 @@ class Account:
         self.cloud = cloud
         self._ports = {"production": free_port(), "staging": free_port()}
         engine = Engine(cli=pulumi_cli(), cloud=cloud, home=home)
-        host = engine.home / "plugins" / "pulumi-language-python"
-        host.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m tests.e2e.language "$@"\n')
-        host.chmod(0o755)
+        install(home / "plugins", "pulumi-language-python", "tests.e2e.language")
         path = f"{engine.environment['PATH']}{os.pathsep}{ROOT / '.tools/bin'}"
         own = {"PATH": path, "PULUMI_HOME": str(home), "HOME": str(home), "SMOKE_TIMEOUT": "90"}
         self.runner = Runner(folder, engine.environment | own)

@@ -44,7 +44,7 @@ def evaluate(text: Any, context: Mapping[str, Any]) -> str:
             assert re.fullmatch(r"[\w.]+", name), f"the tests cannot evaluate {name}"
             found: Any = context
             for part in name.split("."):
-                found = found.get(part, "")
+                found = found.get(part, {})
             if found:
                 return str(found)
         return ""

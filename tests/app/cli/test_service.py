@@ -303,12 +303,3 @@ def test_a_smoke_story_that_failed_says_why(platform: Platform, jobs: Jobs) -> N
     assert report["checks"] == [
         {"name": "story", "ok": False, "found": "REFUSED_TEXT: nothing to speak"},
     ]
-
-
-def test_smoke_without_a_stack_or_its_tools_says_what_to_do(tmp_path: Path) -> None:
-    """A stack that is not there, or no CLI to ask, is one line and exit code 2."""
-    done = story_tts("smoke", "--stack", "nowhere", PATH=str(tmp_path), PYTHONPATH=str(Path.cwd()))
-
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("error: ")
