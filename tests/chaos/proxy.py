@@ -21,7 +21,7 @@ from app.local.platform import Platform
 from tests.chaos.calls import Boundary, call_of
 from tests.chaos.faults import Fault, Kind, Plan, Side
 from tests.chaos.journal import Blow, Delivery, Entry, Journal
-from tests.forwarding import Answer, Forwarder, serving
+from tests.forwarding import Answer, Forwarder, http_server
 
 LONGEST_SECS = 60.0
 """No fault lasts longer, whatever it waits for."""
@@ -51,7 +51,7 @@ class Gate:
         """Signals the worker behind this gate; returns whether it lived."""
         self._server = ExitStack()
         upstream = urlsplit(platform.endpoint_url).netloc
-        address = self._server.enter_context(serving(_Crossing, upstream=upstream, gate=self))
+        address = self._server.enter_context(http_server(_Crossing, upstream=upstream, gate=self))
         self.platform = replace(
             platform,
             endpoint_url=f"http://{address}",
