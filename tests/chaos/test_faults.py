@@ -80,13 +80,13 @@ def unmet(run: Run, cases: list[tuple[Boundary, Fault]]) -> list[str]:
 def test_sigkill_at_every_call(platform: Platform) -> None:
     """A worker killed at any call, before or after it takes effect, costs an attempt and never a job."""
     cases = at_every_call(Kind.KILL)
-    assert gauntlet(platform, cases).kills == len(cases)
+    assert gauntlet(platform, cases).faults[Kind.KILL] == len(cases)
 
 
 def test_sigstop_beyond_the_lease_at_every_call(platform: Platform) -> None:
     """A worker that stood still past its lease at any call breaks nothing when it wakes."""
     cases = at_every_call(Kind.PAUSE, secs=LEASES)
-    assert gauntlet(platform, cases, workers=6).pauses == len(cases)
+    assert gauntlet(platform, cases, workers=6).faults[Kind.PAUSE] == len(cases)
 
 
 def test_sigterm_at_every_call(platform: Platform) -> None:
@@ -97,7 +97,7 @@ def test_sigterm_at_every_call(platform: Platform) -> None:
         for boundary, fault in at_every_call(Kind.TERM)
         if (boundary, fault.side) != (Boundary.RECEIVE, Side.BEFORE)
     ]
-    assert gauntlet(platform, cases).terms == len(cases)
+    assert gauntlet(platform, cases).faults[Kind.TERM] == len(cases)
 
 
 def test_the_last_words_of_a_dead_worker_arrive_late(platform: Platform) -> None:
@@ -524,10 +524,12 @@ def test_a_job_cancelled_while_it_is_held_is_not_completed(relay: Relay, task_id
 def test_a_minute_without_aws(relay: Relay) -> None:
     """Every connection refused for 60 s, in the middle of a job: unhealthy, not dead; then all is done."""
     relay.send()
-    silence = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: first.gate.outage is not None)
+    silence = Fault(
+        Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: first.gate.outage_fault is not None
+    )
     with relay.first(silence) as first:
         until(relay.struck)
-        with first.gate.down(secs=60) as requests:
+        with first.gate.outage(Kind.CUT, secs=60) as requests:
             pass
         until(relay.is_done)
         assert first.process.poll() is None
@@ -540,7 +542,7 @@ def test_expired_credentials_make_a_worker_wait_not_spin(relay: Relay) -> None:
     """Refused by everyone it is unhealthy, asks seldom, and works on when the credentials are good again."""
     with relay.first() as first:
         until(lambda: health_of(first) == 200)
-        with first.gate.refusing(403, "ExpiredToken", secs=6) as requests:
+        with first.gate.outage(Kind.ANSWER, secs=6, status=403, code="ExpiredToken") as requests:
             until(lambda: health_of(first) == 503)
         assert requests() < 20
         relay.send()
