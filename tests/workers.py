@@ -109,7 +109,7 @@ class WorkerProcess:
             self.process.kill()
         self.process.wait()
         self._reserved_port.close()
-        logs.read(self.log_path, self.metrics_path)
+        logs.check(self.log_path, self.metrics_path)
 
 
 @contextmanager
@@ -145,7 +145,7 @@ class Jobs:
 
     def send(self, body: str) -> str:
         """Send any body, and return the id of the message."""
-        logs.tell(body)
+        logs.remember(body)
         answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
         return str(answer["MessageId"])
 

@@ -80,7 +80,7 @@ class DeployedContainer:
         finally:
             process.kill()
             process.wait()
-            logs.read(folder / "log", folder / "metrics")
+            logs.check(folder / "log", folder / "metrics")
 
     def is_healthy(self, address: str, folder: Path) -> bool:
         """Run the definition's health check once."""

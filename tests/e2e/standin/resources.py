@@ -234,7 +234,7 @@ KINDS: Mapping[str, PassThrough] = {
         "sqs: CreateQueue GetQueueAttributes; SetQueueAttributes; DeleteQueue",
         outputs="id=QueueUrl url=QueueUrl arn=Attributes.QueueArn",
         names=(
-            "id=QueueUrl name=queueName"
+            "id=QueueUrl name=queueName maxMessageSize=Attributes.MaximumMessageSize"
             " messageRetentionSeconds=Attributes.MessageRetentionPeriod"
             " visibilityTimeoutSeconds=Attributes.VisibilityTimeout"
             " receiveWaitTimeSeconds=Attributes.ReceiveMessageWaitTimeSeconds"
