@@ -88,15 +88,11 @@ class WorkerProcess:
         listing = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         return [int(pid) for file in listing for pid in file.read_text().split()]
 
-    def signal(self, number: Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def is_over_after(self, number: Signals) -> bool:
-        """Return whether it has ended; where it has not, send it a signal."""
-        if self.process.poll() is None:
-            self.signal(number)
+    def signal(self, number: Signals) -> bool:
+        """Send it a signal; return whether it lived."""
+        if self.process.poll() is not None:
             return False
+        self.process.send_signal(number)
         return True
 
     def wait(self, secs: float = PATIENCE_SECS) -> int:

@@ -61,7 +61,7 @@ class Gate:
 
     def received(self, delivery: Delivery) -> None:
         """Take what a worker received as the meaning of its next requests."""
-        self.journal.delivered(delivery)
+        self.journal.messages[delivery.receipt_handle] = delivery.message_id
         self.delivery = delivery
         self.plan = self.plan_of(delivery) or self.plan
 
@@ -105,7 +105,7 @@ class _Crossing(Forwarder):
         """Return what the worker gets: the truth, or what a fault makes of it."""
         call = call_of(self.command, self.path, dict(self.headers), body, lease_secs=self.gate.lease_secs)
         entry = Entry(self.gate.name, call, self.gate.delivery)
-        self.gate.journal.note(entry)
+        self.gate.journal.entries.append(entry)
         plan = self.gate.plan
         before = plan.strike(call.boundary, Side.BEFORE)
         instead = self._strike(before, entry, body) or self._strike(self.gate.outage_fault, entry, body)
@@ -126,7 +126,8 @@ class _Crossing(Forwarder):
         if not entry.took_effect:
             return plan
         if entry.call.boundary is Boundary.DELETE and entry.call.receipt_handle:
-            self.gate.journal.deleted(entry.call.receipt_handle)
+            journal = self.gate.journal
+            journal.deleted_messages.add(journal.messages[entry.call.receipt_handle])
         if entry.call.boundary is not Boundary.RECEIVE:
             return plan
         for message in json.loads(content).get("Messages", []):
