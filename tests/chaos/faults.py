@@ -129,9 +129,9 @@ class Schedule:
         return Plan()
 
     def _faults(self, kind: Kind, dice: Random) -> list[Fault]:
-        boundary = dice.choice(PATH)
-        # Of a receipt that did not take place nobody knows which job it was for.
-        side = Side.AFTER if boundary is Boundary.RECEIVE else dice.choice(tuple(Side))
+        side, boundary = dice.choice(tuple(Side)), dice.choice(PATH)
+        if boundary is Boundary.RECEIVE:
+            side = Side.AFTER  # of a receipt that did not take place nobody knows which job it was for
         if kind is Kind.ANSWER:
             return [self._harmless(boundary, side, dice)]
         if kind is Kind.PAUSE:
