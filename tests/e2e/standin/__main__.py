@@ -15,11 +15,11 @@ from tests.e2e import plugin
 from tests.e2e.standin import docker_build
 from tests.e2e.standin.aws import Aws, Properties
 from tests.e2e.standin.data_sources import look_up
-from tests.e2e.standin.resources import KINDS, PassThrough
+from tests.e2e.standin.resources import RESOURCE_TYPES, PassThrough
 from tests.e2e.standin.strictness import faults
 
 RESOURCES: Mapping[str, PassThrough] = {
-    **KINDS,
+    **RESOURCE_TYPES,
     "docker-build:index:Image": docker_build.Image(),
     "docker-build:index:Index": docker_build.Index(),
 }
@@ -91,13 +91,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             and key not in request.ignoreChanges
             and not _is_login(key, old, new)
         )
-        kind = _resource(request.urn)
-        replaced = [key for key in changed if key in kind.replaced_by.split()]
+        resource = _resource(request.urn)
+        replaced = [key for key in changed if key in resource.replaced_by.split()]
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=changed,
             replaces=replaced,
-            deleteBeforeReplace=bool(replaced) and kind.delete_first,
+            deleteBeforeReplace=bool(replaced) and resource.delete_first,
         )
 
     @override
