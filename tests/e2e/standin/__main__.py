@@ -11,7 +11,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[i
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
-from tests.e2e import plugin
+from tests.e2e.plugin import serve
 from tests.e2e.standin import docker_build
 from tests.e2e.standin.aws import Aws, Properties
 from tests.e2e.standin.data_sources import look_up
@@ -140,10 +140,5 @@ def _is_login(key: str, old: Properties, new: Properties) -> bool:
     return key in {"registries", "registry"} and key in old and key in new
 
 
-def serve() -> None:
-    """Serve until the engine ends this process."""
-    plugin.serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))
-
-
 if __name__ == "__main__":
-    serve()
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))
