@@ -9,8 +9,8 @@ BODIES ?= 100000
 chaos: $(DEV) ## Soak test under faults [JOBS=2000 SEED=7]
 	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seed $(SEED)
 
-guards: $(DEV) ## Remove each safety check in turn and run its tests
-	$(BIN)/python -m tests.chaos.guards
+guards: $(DEV) ## Remove each safety check, run its tests [GUARDS=name]
+	$(BIN)/python -m tests.chaos.guards "$(GUARDS)"
 
 fuzz: $(DEV) ## Fuzz message bodies [BODIES=100000 SEED=7]
 	BODIES=$(BODIES) $(BIN)/python -m pytest -q --timeout 0 --hypothesis-seed $(SEED) tests/fuzz/test_bodies.py

@@ -5,7 +5,7 @@ test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
 	  { echo "$$tool is not installed: apt-get install buildah debootstrap util-linux" >&2; exit 1; }; done
 	@unshare --mount true 2>/dev/null || { echo "test-image mounts file systems: run it as root, not in an unprivileged container" >&2; exit 1; }
-	ENGINE=$(ENGINE) $(PYTEST) -q -s tests/image/built.py
+	TEST_IMAGE=1 ENGINE=$(ENGINE) $(PYTEST) -q -s tests/image/test_built.py
 
 bench-memory: $(SPEECH) ## Peak memory for stories of 5 and 60 minutes; takes an hour
 	$(BIN)/python -m benchmarks.memory

@@ -94,8 +94,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[Forwarder], **attributes: Any) -> Iterator[str]:
-    """Serve a handler that has these attributes; yield host:port."""
+def http_server(handler: type[BaseHTTPRequestHandler], **attributes: Any) -> Iterator[str]:
+    """Serve a handler with these attributes on a free port of the loopback; yield host:port."""
     with _Server(("127.0.0.1", 0), type(handler.__name__, (handler,), attributes)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

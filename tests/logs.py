@@ -1,14 +1,13 @@
 """
 What no log may hold: the text of a story, and the secrets that a worker is given.
 
-Every job of a test run is told here, and every worker's log is read when the worker has ended; a fixture of
-tests/conftest.py fails the test that a leak belongs to.
+Every message of a test run is remembered, and every worker's log is checked when the worker has ended; a
+fixture of tests/conftest.py fails the test that a leak belongs to.
 """
 
 import json
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 SECRET = "test-secret-a3f1c5e7"
@@ -16,25 +15,24 @@ TOKEN = "test-token-9b2d4e60"
 """The secret access key and the session token of every worker."""
 # A signed request holds neither, but who logs one logs its headers.
 _SECRETS = (SECRET, TOKEN, "AWS4-HMAC-SHA256", "X-Amz-Security-Token")
-_WORD = re.compile(r"\w+")
 _ESCAPED_SPACE = re.compile(r"\\[nrt]")
-_Phrase = tuple[str, str, str]
-_told: set[_Phrase] = set()
+_Phrase = tuple[str, ...]
+_stories: set[_Phrase] = set()
 found: list[str] = []
 """The leaks of this test so far."""
 
 
-def tell(body: str) -> None:
-    """Remember the story that a message holds, if it is a job: three words in a row are known by."""
+def remember(body: str) -> None:
+    """Remember the story that a message holds, if it is a job, by every three words in a row."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
         return
     if isinstance(fields, dict) and isinstance(text := fields.get("text"), str):
-        _told.update(_phrases(text))
+        _stories.update(_phrases(text))
 
 
-def read(*logs: Path) -> None:
+def check(*logs: Path) -> None:
     """Note what the logs of a worker hold and may not."""
     found.extend(f"{path.name} holds {leak!r}" for path in logs for leak in leaks(path.read_text()))
 
@@ -42,11 +40,9 @@ def read(*logs: Path) -> None:
 def leaks(log: str) -> list[str]:
     """Return the secrets and the words of stories in a log."""
     secrets = [secret for secret in _SECRETS if secret in log]
-    return secrets + sorted({" ".join(phrase) for phrase in _phrases(log) if phrase in _told})
+    return secrets + sorted({" ".join(phrase) for phrase in _phrases(log) if phrase in _stories})
 
 
 def _phrases(text: str) -> Iterator[_Phrase]:
-    for (first, second), (_, third) in pairwise(
-        pairwise(_WORD.findall(_ESCAPED_SPACE.sub(" ", text).lower()))
-    ):
-        yield first, second, third
+    words = re.findall(r"\w+", _ESCAPED_SPACE.sub(" ", text).lower())
+    return zip(words, words[1:], words[2:], strict=False)

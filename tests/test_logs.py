@@ -20,7 +20,7 @@ STORY = "The wizened caretaker hummed, softly, to her one-eyed tortoise."
 )
 def test_a_storys_words_and_a_secret_are_seen(line: str, leak: str) -> None:
     """However a log spells them: in JSON, in capitals, across a line's end, in the middle of a line."""
-    logs.tell(json.dumps({"text": STORY, "parent_id": "story-1"}))
+    logs.remember(json.dumps({"text": STORY, "parent_id": "story-1"}))
     assert any(leak in seen for seen in logs.leaks(line))
 
 
@@ -34,7 +34,7 @@ def test_a_storys_words_and_a_secret_are_seen(line: str, leak: str) -> None:
 )
 def test_what_a_log_is_for_is_no_leak(line: str) -> None:
     """Ids, counts, names of fields, and words that a story happens to hold too."""
-    logs.tell(json.dumps({"text": STORY, "parent_id": "story-1"}))
-    logs.tell("no job at all")
-    logs.tell("[" * 100_000)
+    logs.remember(json.dumps({"text": STORY, "parent_id": "story-1"}))
+    logs.remember("no job at all")
+    logs.remember("[" * 100_000)
     assert logs.leaks(line) == []

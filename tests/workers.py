@@ -88,15 +88,11 @@ class WorkerProcess:
         listing = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         return [int(pid) for file in listing for pid in file.read_text().split()]
 
-    def signal(self, number: Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def is_over_after(self, number: Signals) -> bool:
-        """Return whether it has ended; where it has not, send it a signal."""
-        if self.process.poll() is None:
-            self.signal(number)
+    def signal(self, number: Signals) -> bool:
+        """Send it a signal; return whether it lived."""
+        if self.process.poll() is not None:
             return False
+        self.process.send_signal(number)
         return True
 
     def wait(self, secs: float = PATIENCE_SECS) -> int:
@@ -109,7 +105,7 @@ class WorkerProcess:
             self.process.kill()
         self.process.wait()
         self._reserved_port.close()
-        logs.read(self.log_path, self.metrics_path)
+        logs.check(self.log_path, self.metrics_path)
 
 
 @contextmanager
@@ -145,7 +141,7 @@ class Jobs:
 
     def send(self, body: str) -> str:
         """Send any body, and return the id of the message."""
-        logs.tell(body)
+        logs.remember(body)
         answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
         return str(answer["MessageId"])
 

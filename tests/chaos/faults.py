@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from signal import Signals
 
 from tests.chaos.calls import PATH, PUTS, Boundary
 
@@ -33,6 +34,9 @@ class Kind(StrEnum):
     """The worker gets `status` and `code`, whatever really happened."""
 
 
+SIGNALS = {Kind.KILL: Signals.SIGKILL, Kind.PAUSE: Signals.SIGSTOP, Kind.TERM: Signals.SIGTERM}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault at the `nth` crossing of a boundary, and at the `times - 1` crossings after it."""
@@ -47,6 +51,11 @@ class Fault:
     code: str = ""
     nth: int = 1
     times: int = 1
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it takes time."""
+        return self.secs > 0 or self.until is not None
 
     def __str__(self) -> str:
         """As a schedule is printed."""
@@ -120,9 +129,9 @@ class Schedule:
         return Plan()
 
     def _faults(self, kind: Kind, dice: Random) -> list[Fault]:
-        boundary = dice.choice(PATH)
-        # Of a receipt that did not take place nobody knows which job it was for.
-        side = Side.AFTER if boundary is Boundary.RECEIVE else dice.choice(tuple(Side))
+        side, boundary = dice.choice(tuple(Side)), dice.choice(PATH)
+        if boundary is Boundary.RECEIVE:
+            side = Side.AFTER  # of a receipt that did not take place nobody knows which job it was for
         if kind is Kind.ANSWER:
             return [self._harmless(boundary, side, dice)]
         if kind is Kind.PAUSE:

@@ -19,13 +19,7 @@ class GuardedWorker(WorkerProcess):
         self.gate = gate
         settings = {"LEASE_SECS": f"{gate.lease_secs:g}"}
         super().__init__(gate.platform, folder, *arguments, **(settings | environment))
-        gate.send_signal = self._send
-
-    def _send(self, number: Signals) -> bool:
-        if self.process.poll() is not None:
-            return False
-        self.process.send_signal(number)
-        return True
+        gate.send_signal = self.signal
 
     def end(self) -> None:
         """End it, and its gate."""

@@ -1,6 +1,5 @@
 """What crossed the network during a run, and which faults it met: the evidence that the checker reads."""
 
-import threading
 import time
 from dataclasses import dataclass, field
 
@@ -59,42 +58,16 @@ class Blow:
     at: float
 
 
+@dataclass(slots=True)
 class Journal:
-    """Every request and every blow of a run. Lists only grow, and appending is safe between threads."""
+    """Every request and every blow of a run, in order. Threads only add to it, by atomic operations."""
 
-    def __init__(self) -> None:
-        self.blows: list[Blow] = []
-        self._lock = threading.Lock()
-        self._entries: list[Entry] = []
-        self._messages: dict[str, str] = {}
-        self._deleted: set[str] = set()
-
-    def note(self, entry: Entry) -> None:
-        """Add a request, before anything is done to it."""
-        with self._lock:
-            self._entries.append(entry)
-
-    def delivered(self, delivery: Delivery) -> None:
-        """Note which message a receipt handle stands for."""
-        with self._lock:
-            self._messages[delivery.receipt_handle] = delivery.message_id
-
-    def deleted(self, receipt_handle: str) -> None:
-        """Note that a message was deleted."""
-        with self._lock:
-            self._deleted.add(self._messages[receipt_handle])
-
-    @property
-    def deleted_messages(self) -> frozenset[str]:
-        """The ids of the messages that were deleted."""
-        with self._lock:
-            return frozenset(self._deleted)
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Every request so far, in the order in which they came."""
-        with self._lock:
-            return tuple(self._entries)
+    entries: list[Entry] = field(default_factory=list)
+    blows: list[Blow] = field(default_factory=list)
+    deleted_messages: set[str] = field(default_factory=set)
+    """By id."""
+    messages: dict[str, str] = field(default_factory=dict)
+    """Receipt handle -> id."""
 
     def of(self, boundary: Boundary, *, story: str | None = None, worker: str | None = None) -> list[Entry]:
         """Return the requests of one kind, of one story and one worker where they are named."""

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from signal import Signals
 from typing import Any
@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 from app.local.platform import Platform
 from tests.chaos.calls import Boundary, call_of
-from tests.chaos.faults import Fault, Kind, Plan, Side
+from tests.chaos.faults import SIGNALS, Fault, Kind, Plan, Side
 from tests.chaos.journal import Blow, Delivery, Entry, Journal
-from tests.forwarding import Answer, Forwarder, serving
+from tests.forwarding import Answer, Forwarder, http_server
 
 LONGEST_SECS = 60.0
 """No fault lasts longer, whatever it waits for."""
@@ -46,12 +46,12 @@ class Gate:
         self.plan_of: PlanOf = lambda _: None
         self.lease_secs = lease_secs
         self.delivery: Delivery | None = None
-        self.outage: Fault | None = None
+        self.outage_fault: Fault | None = None
         self.send_signal: Callable[[Signals], bool] = lambda _: False
         """Signals the worker behind this gate; returns whether it lived."""
         self._server = ExitStack()
         upstream = urlsplit(platform.endpoint_url).netloc
-        address = self._server.enter_context(serving(_Crossing, upstream=upstream, gate=self))
+        address = self._server.enter_context(http_server(_Crossing, upstream=upstream, gate=self))
         self.platform = replace(
             platform,
             endpoint_url=f"http://{address}",
@@ -61,7 +61,7 @@ class Gate:
 
     def received(self, delivery: Delivery) -> None:
         """Take what a worker received as the meaning of its next requests."""
-        self.journal.delivered(delivery)
+        self.journal.messages[delivery.receipt_handle] = delivery.message_id
         self.delivery = delivery
         self.plan = self.plan_of(delivery) or self.plan
 
@@ -70,23 +70,19 @@ class Gate:
         if self.send_signal(number):
             self.journal.blows.append(Blow(fault, self.name, self.delivery, time.monotonic()))
 
-    def down(self, *, secs: float) -> AbstractContextManager[Callable[[], int]]:
-        """Cut every connection for `secs` of the block; yields the number of requests that met this."""
-        return self._outage(Fault(Boundary.OTHER, Side.BEFORE, Kind.CUT), secs)
-
-    def refusing(self, status: int, code: str, *, secs: float) -> AbstractContextManager[Callable[[], int]]:
-        """Answer every request with an error for `secs`, at least, of the block."""
-        return self._outage(Fault(Boundary.OTHER, Side.BEFORE, Kind.ANSWER, status=status, code=code), secs)
-
     @contextmanager
-    def _outage(self, fault: Fault, secs: float) -> Iterator[Callable[[], int]]:
+    def outage(
+        self, kind: Kind, *, secs: float, status: int = 0, code: str = ""
+    ) -> Iterator[Callable[[], int]]:
+        """Meet every request with one fault for `secs`, at least, of the block; yield how many met it."""
+        fault = Fault(Boundary.OTHER, Side.BEFORE, kind, status=status, code=code)
         started = time.monotonic()
-        self.outage = fault
+        self.outage_fault = fault
         try:
             yield lambda: sum(fault in entry.faults for entry in self.journal.entries)
             time.sleep(max(0.0, started + secs - time.monotonic()))
         finally:
-            self.outage = None
+            self.outage_fault = None
 
     def close(self) -> None:
         """Take no further connection; what is under way goes its way."""
@@ -109,10 +105,10 @@ class _Crossing(Forwarder):
         """Return what the worker gets: the truth, or what a fault makes of it."""
         call = call_of(self.command, self.path, dict(self.headers), body, lease_secs=self.gate.lease_secs)
         entry = Entry(self.gate.name, call, self.gate.delivery)
-        self.gate.journal.note(entry)
+        self.gate.journal.entries.append(entry)
         plan = self.gate.plan
         before = plan.strike(call.boundary, Side.BEFORE)
-        instead = self._strike(before, entry, body) or self._strike(self.gate.outage, entry, body)
+        instead = self._strike(before, entry, body) or self._strike(self.gate.outage_fault, entry, body)
         if instead is not None:
             return instead
         answer = self._pass(entry, body)
@@ -130,7 +126,8 @@ class _Crossing(Forwarder):
         if not entry.took_effect:
             return plan
         if entry.call.boundary is Boundary.DELETE and entry.call.receipt_handle:
-            self.gate.journal.deleted(entry.call.receipt_handle)
+            journal = self.gate.journal
+            journal.deleted_messages.add(journal.messages[entry.call.receipt_handle])
         if entry.call.boundary is not Boundary.RECEIVE:
             return plan
         for message in json.loads(content).get("Messages", []):
@@ -145,25 +142,18 @@ class _Crossing(Forwarder):
         if fault is None:
             return None
         entry.faults.append(fault)
-        match fault.kind:
-            case Kind.KILL:
-                self.gate.signal(fault, Signals.SIGKILL)
-                if fault.secs or fault.until:
-                    _last(fault)
-                    self._plan_after(entry, Plan(), self._pass(entry, body)[2])
-                raise _CutError
-            case Kind.PAUSE:
-                self.gate.signal(fault, Signals.SIGSTOP)
-                _last(fault)
-                self.gate.send_signal(Signals.SIGCONT)
-            case Kind.TERM:
-                self.gate.signal(fault, Signals.SIGTERM)
-            case Kind.HOLD:
-                _last(fault)
-            case Kind.CUT:
-                raise _CutError
-            case Kind.ANSWER:
-                return _error(entry.call.service, fault)
+        if fault.kind is Kind.ANSWER:
+            return _error(entry.call.service, fault)
+        if fault.kind in SIGNALS:
+            self.gate.signal(fault, SIGNALS[fault.kind])
+        if fault.kind is Kind.CUT or (fault.kind is Kind.KILL and not fault.lasts):
+            raise _CutError
+        _last(fault)
+        if fault.kind is Kind.KILL:
+            self._plan_after(entry, Plan(), self._pass(entry, body)[2])
+            raise _CutError
+        if fault.kind is Kind.PAUSE:
+            self.gate.send_signal(Signals.SIGCONT)
         return None
 
     def _cut(self) -> None:

@@ -23,7 +23,7 @@ from app.local.platform import Platform, create_platform
 from tests import logs
 from tests.chaos.calls import Boundary
 from tests.chaos.checker import End, Sent, Violation, violations
-from tests.chaos.faults import Kind, Plan, Schedule
+from tests.chaos.faults import SIGNALS, Kind, Plan, Schedule
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Delivery, Journal
 from tests.workers import LEASE_SECS, Jobs
@@ -44,20 +44,18 @@ class Figures:
     """What a run came to."""
 
     jobs: int
-    kills: int
-    pauses: int
-    terms: int
-    other_faults: int
     duplicates: int
     deliveries: int
+    faults: Counter[Kind]
+    """Of signals those that reached a living worker."""
     secs: float
     violations: list[Violation]
 
     def __str__(self) -> str:
+        faults = ", ".join(f"{count} {kind}" for kind, count in self.faults.most_common())
         return (
-            f"{self.jobs} jobs, {self.kills} kills, {self.pauses} pauses, {self.duplicates} duplicates"
-            f" ({self.terms} terms, {self.other_faults} other faults, {self.deliveries} deliveries,"
-            f" {self.secs:.0f} s): {len(self.violations)} violations"
+            f"{self.jobs} jobs, {self.duplicates} duplicates, {self.deliveries} deliveries, {faults},"
+            f" {self.secs:.0f} s: {len(self.violations)} violations"
         )
 
 
@@ -200,16 +198,13 @@ class Run:
         return found + [Violation("exit", "-", ending) for ending in fleet.odd_endings]
 
     def _figures(self, secs: float, found: list[Violation]) -> Figures:
-        blows = Counter(blow.fault.kind for blow in self.journal.blows)
-        faults = Counter(fault.kind for entry in self.journal.entries for fault in entry.faults)
+        struck = (fault for entry in self.journal.entries for fault in entry.faults)
+        signals = Counter(blow.fault.kind for blow in self.journal.blows)
         return Figures(
             jobs=len(self._stories),
-            kills=blows[Kind.KILL],
-            pauses=blows[Kind.PAUSE],
-            terms=blows[Kind.TERM],
-            other_faults=faults[Kind.HOLD] + faults[Kind.CUT] + faults[Kind.ANSWER],
             duplicates=len(self._sent) - len(self._stories),
             deliveries=sum(entry.delivery is not None for entry in self.journal.of(Boundary.RECEIVE)),
+            faults=signals + Counter(fault.kind for fault in struck if fault.kind not in SIGNALS),
             secs=secs,
             violations=found,
         )

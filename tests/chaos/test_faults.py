@@ -78,30 +78,30 @@ def unmet(run: Run, cases: list[tuple[Boundary, Fault]]) -> list[str]:
 
 
 def test_sigkill_at_every_call(platform: Platform) -> None:
-    """A worker killed at any call, before or after it takes effect, costs an attempt and never a job."""
+    """A worker killed at any call, before or after the call takes effect, costs an attempt, never a job."""
     cases = at_every_call(Kind.KILL)
-    assert gauntlet(platform, cases).kills == len(cases)
+    assert gauntlet(platform, cases).faults[Kind.KILL] == len(cases)
 
 
 def test_sigstop_beyond_the_lease_at_every_call(platform: Platform) -> None:
-    """A worker that stood still past its lease at any call breaks nothing when it wakes."""
+    """A worker stopped at any call for longer than its lease breaks nothing when it continues."""
     cases = at_every_call(Kind.PAUSE, secs=LEASES)
-    assert gauntlet(platform, cases, workers=6).pauses == len(cases)
+    assert gauntlet(platform, cases, workers=6).faults[Kind.PAUSE] == len(cases)
 
 
 def test_sigterm_at_every_call(platform: Platform) -> None:
-    """Asked to stop at any call, a worker ends with 0, and the job is done by it or by another."""
+    """After SIGTERM at any call, a worker exits with 0, and it or another worker completes the job."""
     # What a stopping worker still receives it gives back untouched, and with it another case's delivery.
     cases = [
         (boundary, fault)
         for boundary, fault in at_every_call(Kind.TERM)
         if (boundary, fault.side) != (Boundary.RECEIVE, Side.BEFORE)
     ]
-    assert gauntlet(platform, cases).terms == len(cases)
+    assert gauntlet(platform, cases).faults[Kind.TERM] == len(cases)
 
 
 def test_the_last_words_of_a_dead_worker_arrive_late(platform: Platform) -> None:
-    """A request that is on the wire when its sender is killed may take effect after another took over."""
+    """A request of a killed worker that arrives after another worker took over breaks nothing."""
     cases = [
         (boundary, Fault(boundary, Side.BEFORE, Kind.KILL, secs=LEASES)) for boundary in (*PATH[1:], *DETOURS)
     ]
@@ -109,7 +109,7 @@ def test_the_last_words_of_a_dead_worker_arrive_late(platform: Platform) -> None
 
 
 def test_a_lost_reply_at_every_call(platform: Platform) -> None:
-    """What took effect and was not heard of is found out, by the SDK's repetition or by the worker's own."""
+    """A lost reply is recovered by the SDK's retry or by the worker's own."""
     cases = [
         (boundary, Fault(boundary, Side.AFTER, Kind.CUT, times=times))
         for boundary, times in product((*PATH, *DETOURS), (1, 4))
@@ -118,7 +118,7 @@ def test_a_lost_reply_at_every_call(platform: Platform) -> None:
 
 
 def test_a_cut_connection_at_every_call(platform: Platform) -> None:
-    """A request that never arrives is made again, or its job goes back to the queue."""
+    """A request that never arrives is retried, or its job goes back to the queue."""
     cases = [
         (boundary, Fault(boundary, Side.BEFORE, Kind.CUT, times=times))
         for boundary, times in product((*PATH, *DETOURS), (1, 4))
@@ -142,7 +142,7 @@ def test_a_cut_connection_at_every_call(platform: Platform) -> None:
 def test_refusals_of_aws(
     platform: Platform, boundaries: tuple[Boundary, ...], status: int, code: str
 ) -> None:
-    """Throttling, server errors, failed conditions, expired credentials: told before or after the effect."""
+    """Throttling, server errors, failed conditions and expired credentials, before or after the effect."""
     cases = [
         (boundary, Fault(boundary, side, Kind.ANSWER, status=status, code=code, times=times))
         for boundary, side, times in product(boundaries, Side, (1, 4))
@@ -150,11 +150,8 @@ def test_refusals_of_aws(
     gauntlet(platform, cases)
 
 
-# Below, two workers: the first meets a fault, the second takes over.
-
-
 class Relay:
-    """Two workers and one job, which the first cannot end."""
+    """One job and two workers: the first meets a fault, the second takes over."""
 
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform
@@ -236,7 +233,7 @@ def relay(platform: Platform, tmp_path: Path) -> Relay:
     ],
 )
 def test_a_sleeper_that_was_overtaken_writes_nothing(relay: Relay, boundary: Boundary) -> None:
-    """Its call takes effect when it wakes: after another has committed it must change nothing."""
+    """The call of a stopped worker takes effect after another worker committed, and changes nothing."""
     overtaken = Fault(
         boundary, Side.BEFORE, Kind.PAUSE, until=lambda: relay.took_effect(Boundary.COMMIT, "second")
     )
@@ -252,7 +249,7 @@ def test_a_sleeper_that_was_overtaken_writes_nothing(relay: Relay, boundary: Bou
 
 @pytest.mark.parametrize("boundary", [Boundary.PUT_AUDIO, Boundary.PUT_WORDS])
 def test_media_of_a_lost_attempt_are_replaced_before_the_commit(relay: Relay, boundary: Boundary) -> None:
-    """Bytes that a dead worker's last request writes between the other's look and its put do not stay."""
+    """Bytes that a killed worker writes between the other's look and its put are replaced."""
     late = Fault(boundary, Side.BEFORE, Kind.KILL, until=lambda: relay.came(boundary, "second"))
     waits = Fault(boundary, Side.BEFORE, Kind.HOLD, until=lambda: relay.took_effect(boundary, "first"))
     relay.send()
@@ -265,7 +262,7 @@ def test_media_of_a_lost_attempt_are_replaced_before_the_commit(relay: Relay, bo
 
 
 def test_a_loser_does_not_overwrite_what_it_finds(relay: Relay) -> None:
-    """Told 412 by the media of the one that took over, it asks the row, not its clock, whether to go on."""
+    """After 412 on a put, the worker asks the row, not its clock, whether it still holds the job."""
     overtaken = Fault(
         Boundary.PUT_AUDIO,
         Side.BEFORE,
@@ -285,7 +282,7 @@ def test_a_loser_does_not_overwrite_what_it_finds(relay: Relay) -> None:
 
 
 def test_a_sleeper_that_looks_again_does_not_overwrite(relay: Relay) -> None:
-    """Between asking the row and its next put it sleeps: its clock tells it that its time is over."""
+    """A worker stopped between asking the row and its put sees by its clock that its lease ended."""
     refused = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.ANSWER, status=412, code="PreconditionFailed")
     asleep = Fault(
         Boundary.LOOK,
@@ -304,7 +301,7 @@ def test_a_sleeper_that_looks_again_does_not_overwrite(relay: Relay) -> None:
 
 
 def test_a_late_mark_does_not_disturb_the_new_holder(relay: Relay) -> None:
-    """The subtitles' row follows the newest claim: what an older one writes to it late is refused."""
+    """The subtitles' row follows the newest claim: a late write of an older claim is refused."""
     late = Fault(Boundary.MARK, Side.BEFORE, Kind.KILL, until=lambda: relay.came(Boundary.COMMIT, "second"))
     waits = Fault(
         Boundary.COMMIT, Side.BEFORE, Kind.HOLD, until=lambda: relay.answers(Boundary.MARK, "first") != [None]
@@ -320,7 +317,7 @@ def test_a_late_mark_does_not_disturb_the_new_holder(relay: Relay) -> None:
 
 @pytest.mark.parametrize(("boundary", "side"), list(product((Boundary.COMMIT, Boundary.DELETE), Side)))
 def test_a_kill_at_the_end_loses_no_job(relay: Relay, boundary: Boundary, side: Side) -> None:
-    """The message goes last: wherever the end is cut short, the job is COMPLETED or comes back."""
+    """The message is deleted last: wherever the end is cut short, the job is COMPLETED or comes back."""
     relay.send()
     with relay.first(Fault(boundary, side, Kind.KILL)) as first:
         first.wait()
@@ -333,7 +330,7 @@ def test_a_kill_at_the_end_loses_no_job(relay: Relay, boundary: Boundary, side: 
     ("boundary", "side"), list(product((Boundary.FAIL, Boundary.DEAD_LETTER, Boundary.DELETE), Side))
 )
 def test_a_kill_around_the_dead_letter_loses_no_job(relay: Relay, boundary: Boundary, side: Side) -> None:
-    """Rows, dead letter, message, in this order: wherever it is cut short, the dead letter is sent."""
+    """Rows, dead letter, message, in this order: wherever this is cut short, the dead letter is sent."""
     relay.body = Story(1, fields={"text": "*** --- ***"}).body()
     relay.send()
     with relay.first(Fault(boundary, side, Kind.KILL)) as first:
@@ -344,7 +341,7 @@ def test_a_kill_around_the_dead_letter_loses_no_job(relay: Relay, boundary: Boun
 
 
 def test_a_job_that_is_given_back_is_free_when_it_is_seen(relay: Relay) -> None:
-    """The renewals end, then the lease, then the message shows: whoever receives it can claim it at once."""
+    """Renewals end, then the lease, then the message shows: its next receiver can claim the job at once."""
     relay.send()
     # Its message is slow to show: a renewal that still went on would take the job back.
     slow = Fault(Boundary.GIVE_BACK, Side.BEFORE, Kind.HOLD, secs=LEASE_SECS)
@@ -365,7 +362,7 @@ def test_a_job_that_is_given_back_is_free_when_it_is_seen(relay: Relay) -> None:
 
 
 def test_a_claim_whose_reply_is_lost_is_known_as_ours(relay: Relay) -> None:
-    """Whoever claimed and did not hear of it asks again, and is not told that somebody else has the job."""
+    """A worker whose claim's reply was lost claims again, and recognizes the claim as its own."""
     relay.send()
     with relay.first(Fault(Boundary.CLAIM, Side.AFTER, Kind.CUT)):
         until(relay.is_done)
@@ -374,7 +371,7 @@ def test_a_claim_whose_reply_is_lost_is_known_as_ours(relay: Relay) -> None:
 
 
 def test_a_message_that_kills_its_workers_is_given_up(relay: Relay) -> None:
-    """Received again and again without an end of its own, a message fails before it is touched once more."""
+    """A message received too often without a result fails before it is tried again."""
     relay.send()
     for _ in range(4):
         received = relay.jobs.sqs.receive_message(QueueUrl=relay.platform.queue_url, VisibilityTimeout=0)
@@ -386,7 +383,7 @@ def test_a_message_that_kills_its_workers_is_given_up(relay: Relay) -> None:
 
 
 def seize(relay: Relay) -> None:
-    """Take the lease from its holder, as if its time had passed, and show the message to others."""
+    """End the holder's lease, as if its time had passed, and show the message to others."""
     relay.jobs.write(relay.key, "SET lease_expires_at = :zero", zero=0)
     (receipt,) = [entry.delivery for entry in relay.journal.of(Boundary.RECEIVE) if entry.delivery]
     relay.jobs.sqs.change_message_visibility(
@@ -396,7 +393,7 @@ def seize(relay: Relay) -> None:
 
 @pytest.mark.parametrize("repetitions", [1, 4])
 def test_a_commit_applied_whose_reply_is_lost_is_found_out(relay: Relay, repetitions: int) -> None:
-    """Whoever committed and did not hear of it reads the rows, and deletes the message itself."""
+    """A worker whose commit's reply was lost reads the rows, and deletes the message itself."""
     relay.send()
     with relay.first(Fault(Boundary.COMMIT, Side.AFTER, Kind.CUT, times=repetitions)) as first:
         until(relay.is_done)
@@ -406,7 +403,7 @@ def test_a_commit_applied_whose_reply_is_lost_is_found_out(relay: Relay, repetit
 
 
 def test_a_copy_after_the_end_is_deleted(relay: Relay) -> None:
-    """A message that comes once more when its job is COMPLETED changes nothing and goes."""
+    """A message that comes again when its job is COMPLETED changes nothing and is deleted."""
     relay.send()
     with relay.first() as first:
         until(relay.is_done)
@@ -419,7 +416,7 @@ def test_a_copy_after_the_end_is_deleted(relay: Relay) -> None:
 
 
 def test_renewals_keep_the_message_from_others(relay: Relay) -> None:
-    """While its holder lives and renews, nobody is given the message, though the job takes two leases."""
+    """While its holder renews, nobody receives the message, though the job takes two leases."""
     relay.send()
     with relay.first(Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2.2 * LEASE_SECS)):
         until(relay.struck)
@@ -430,7 +427,7 @@ def test_renewals_keep_the_message_from_others(relay: Relay) -> None:
 
 
 def test_renewals_keep_the_row_from_others(relay: Relay) -> None:
-    """While its holder lives and renews, whoever receives another copy cannot claim the job."""
+    """While its holder renews, a worker that receives another copy cannot claim the job."""
     relay.send()
     with relay.first(Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2.2 * LEASE_SECS)):
         until(relay.struck)
@@ -444,7 +441,7 @@ def test_renewals_keep_the_row_from_others(relay: Relay) -> None:
 
 @pytest.mark.parametrize("boundary", [Boundary.RENEW, Boundary.EXTEND])
 def test_a_renewal_without_an_answer_is_tried_again(relay: Relay, boundary: Boundary) -> None:
-    """No answer is no refusal: renewals that fail for less than a lease cost nothing."""
+    """Renewals without an answer for less than a lease cost nothing."""
     relay.send()
     slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=1.5 * LEASE_SECS)
     with relay.first(slow, Fault(boundary, Side.BEFORE, Kind.CUT, times=3)):
@@ -461,7 +458,7 @@ def test_a_renewal_without_an_answer_is_tried_again(relay: Relay, boundary: Boun
     ],
 )
 def test_a_lost_lease_stops_the_job(relay: Relay, boundary: Boundary, status: int, code: str) -> None:
-    """Either side of a renewal says no: the job is dropped, and nothing more is written by this attempt."""
+    """When the row or the queue refuses a renewal, the attempt stops and writes nothing more."""
     relay.send()
     slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=0.8 * LEASE_SECS)
     refused = Fault(boundary, Side.BEFORE, Kind.ANSWER, status=status, code=code)
@@ -474,7 +471,7 @@ def test_a_lost_lease_stops_the_job(relay: Relay, boundary: Boundary, status: in
 
 
 def test_a_hung_child_takes_no_lease_with_it(relay: Relay) -> None:
-    """A child that does not run for two leases leaves the job its worker's, and the worker healthy."""
+    """A child stopped for two leases costs neither the lease nor the worker's health."""
     relay.body = json.dumps(json.loads(relay.body) | {"text": "The child sat still. " * 4000})
     relay.send()
     with relay.first() as first:
@@ -492,7 +489,7 @@ def test_a_hung_child_takes_no_lease_with_it(relay: Relay) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_child_that_crashes_costs_an_attempt(relay: Relay, number: signal.Signals) -> None:
-    """A segmentation fault or the kernel's kill for memory: tried again by a new child, and done."""
+    """After a segmentation fault or a kill for memory, a new child does the job."""
     relay.send()
     slow = Fault(Boundary.LOOK, Side.BEFORE, Kind.HOLD, secs=1)
     with relay.first(slow) as first:
@@ -506,7 +503,7 @@ def test_a_child_that_crashes_costs_an_attempt(relay: Relay, number: signal.Sign
 
 @pytest.mark.parametrize("task_id", ["tts", "srt"])
 def test_a_job_cancelled_while_it_is_held_is_not_completed(relay: Relay, task_id: str) -> None:
-    """What the producer cancels between claim and commit stays cancelled, and its message goes."""
+    """A job cancelled between claim and commit stays CANCELLED, and its message is deleted."""
     relay.send()
     waits = Fault(
         Boundary.PUT_WORDS, Side.BEFORE, Kind.HOLD, until=lambda: relay.jobs.status(row) == "CANCELLED"
@@ -522,12 +519,14 @@ def test_a_job_cancelled_while_it_is_held_is_not_completed(relay: Relay, task_id
 
 
 def test_a_minute_without_aws(relay: Relay) -> None:
-    """Every connection refused for 60 s, in the middle of a job: unhealthy, not dead; then all is done."""
+    """A worker survives 60 s without any connection in the middle of a job, and completes it."""
     relay.send()
-    silence = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: first.gate.outage is not None)
+    silence = Fault(
+        Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, until=lambda: first.gate.outage_fault is not None
+    )
     with relay.first(silence) as first:
         until(relay.struck)
-        with first.gate.down(secs=60) as requests:
+        with first.gate.outage(Kind.CUT, secs=60) as requests:
             pass
         until(relay.is_done)
         assert first.process.poll() is None
@@ -537,10 +536,10 @@ def test_a_minute_without_aws(relay: Relay) -> None:
 
 
 def test_expired_credentials_make_a_worker_wait_not_spin(relay: Relay) -> None:
-    """Refused by everyone it is unhealthy, asks seldom, and works on when the credentials are good again."""
+    """With expired credentials a worker is unhealthy and asks seldom; with good ones it works again."""
     with relay.first() as first:
         until(lambda: health_of(first) == 200)
-        with first.gate.refusing(403, "ExpiredToken", secs=6) as requests:
+        with first.gate.outage(Kind.ANSWER, secs=6, status=403, code="ExpiredToken") as requests:
             until(lambda: health_of(first) == 503)
         assert requests() < 20
         relay.send()
@@ -571,7 +570,7 @@ def clock_of(folder: Path) -> tuple[Path, dict[str, str]]:
 
 @pytest.mark.parametrize("step_secs", [-3600, 3600])
 def test_the_wall_clock_may_step(relay: Relay, tmp_path: Path, step_secs: int) -> None:
-    """An hour back or forth in the middle of a job: its timers are monotonic, so it is renewed and done."""
+    """A wall clock that steps an hour in the middle of a job changes nothing: timers are monotonic."""
     offset, environment = clock_of(tmp_path / "clock")
     relay.send()
     slow = Fault(Boundary.PUT_AUDIO, Side.BEFORE, Kind.HOLD, secs=2 * LEASE_SECS)
@@ -585,7 +584,7 @@ def test_the_wall_clock_may_step(relay: Relay, tmp_path: Path, step_secs: int) -
 
 
 def test_a_worker_whose_clock_is_ahead_breaks_nothing(relay: Relay, tmp_path: Path) -> None:
-    """It sees live leases as ended and takes jobs over: whoever held them loses, and one commits."""
+    """A worker whose clock is ahead takes over live leases; the holder loses, and one of them commits."""
     offset, environment = clock_of(tmp_path / "clock")
     offset.write_text("3600")
     relay.send()

@@ -12,4 +12,4 @@ from tests.tree import ROOT
 def test_every_guard_can_be_removed_and_has_its_tests(guard: Guard) -> None:
     """The edit applies exactly once and leaves a module that compiles, and each named test exists once."""
     ast.parse(guard.edit(ROOT)[1])
-    assert [address(test).rpartition("::")[2] for test in guard.tests] == list(guard.tests)
+    assert [address(test).rpartition("::")[2] for test in guard.tests] == guard.tests

@@ -3,7 +3,7 @@
 import pytest
 
 from app.local.platform import Platform
-from tests.chaos.long_life import MOST_GROWTH, live
+from benchmarks.throughput import MOST_GROWTH, live
 
 
 @pytest.mark.slow

@@ -47,8 +47,8 @@ def test_a_soak_ends_without_a_violation(platform: Platform) -> None:
     """Jobs, kills, pauses and duplicates, as `make chaos` runs them by the thousand."""
     figures = soak(platform.endpoint_url, jobs=30, seed=7)
     assert figures.violations == []
-    assert figures.kills > 0
-    assert figures.pauses > 0
+    assert figures.faults[Kind.KILL] > 0
+    assert figures.faults[Kind.PAUSE] > 0
     assert figures.duplicates > 0
 
 

@@ -50,10 +50,13 @@ class DeployedContainer:
         """The name of the role that it acts as."""
         return str(self.task["taskRoleArn"].rsplit("/", 1)[-1])
 
-    def _surroundings(self, address: str, folder: Path) -> dict[str, str]:
-        # Beside the definition's own: where AWS is, credentials, and a /tmp of its own, as the task's volume
-        # is.
-        return {
+    def _start(
+        self, words: list[str], address: str, folder: Path, **streams: Any
+    ) -> "subprocess.Popen[bytes]":
+        executable = shutil.which(words[0], path=str(SCRIPTS))
+        assert executable, f"{words[0]} is no command of this project"
+        # Beside the definition's own: where AWS is, credentials, and a /tmp of its own, as the task's volume.
+        environment = {
             **self.environment,
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": address,
@@ -61,42 +64,26 @@ class DeployedContainer:
             "TMPDIR": str(folder),
             "WORK_DIR": str(folder / "story-tts"),
         }
+        return subprocess.Popen(
+            [executable, *words[1:]], env=environment, cwd="/", stdin=subprocess.DEVNULL, **streams
+        )
 
     @contextmanager
-    def running(self, address: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """The worker, started with the definition's entry point, command and environment."""
-        words = [*self.definition["entryPoint"], *self.definition["command"]]
-        executable = shutil.which(words[0], path=str(SCRIPTS))
-        assert executable, f"the image's entry point {words[0]} is no command of this project"
+    def running(self, address: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run the worker with the definition's entry point, command and environment for the block."""
+        # In the task it listens on all addresses; on this machine it may listen on loopback only.
+        words = [*self.definition["entryPoint"], *self.definition["command"], "--host", "127.0.0.1"]
         with (folder / "log").open("wb") as log, (folder / "metrics").open("wb") as metrics:
-            process = subprocess.Popen(
-                # In the task it listens on all addresses; on this machine it may listen on loopback only.
-                [executable, *words[1:], "--host", "127.0.0.1"],
-                env=self._surroundings(address, folder),
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=metrics,
-                stderr=log,
-            )
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
-                logs.read(folder / "log", folder / "metrics")
+            process = self._start(words, address, folder, stdout=metrics, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            logs.check(folder / "log", folder / "metrics")
 
     def is_healthy(self, address: str, folder: Path) -> bool:
         """Run the definition's health check once."""
         kind, *words = self.definition["healthCheck"]["command"]
         assert kind == "CMD"
-        executable = shutil.which(words[0], path=str(SCRIPTS))
-        assert executable
-        done = subprocess.run(
-            [executable, *words[1:]],
-            env=self._surroundings(address, folder),
-            timeout=60,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode == 0
+        return self._start(words, address, folder, stdout=subprocess.DEVNULL).wait(timeout=60) == 0

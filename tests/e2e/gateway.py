@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.platform import client
-from tests.forwarding import Answer, Forwarder, serving
+from tests.forwarding import Answer, Forwarder, http_server
 
 ARN = "arn:aws:{service}:us-east-1:123456789012:{resource}"
 TRANSACTION = {
@@ -109,5 +109,5 @@ def gateway(cloud: str, role: str) -> Iterator[tuple[str, Verdicts]]:
     """Serve the embedded AWS under a role's policies; yield the address and what was asked for."""
     verdicts = Verdicts()
     upstream, grants = urlsplit(cloud).netloc, role_grants(cloud, role)
-    with serving(_Gateway, upstream=upstream, grants=grants, verdicts=verdicts) as address:
+    with http_server(_Gateway, upstream=upstream, grants=grants, verdicts=verdicts) as address:
         yield f"http://{address}", verdicts

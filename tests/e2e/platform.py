@@ -52,20 +52,25 @@ def client(cloud: str, service: str) -> Any:
 
 
 def lay_platform(cloud: str) -> PlatformInAws:
-    """Make everything that story-infra makes, and write its state."""
-    network = _network(cloud, "ab")
-    messages = _messages(cloud)
+    """Create everything that story-infra creates, and write its state."""
     outputs = {
-        **network,
-        **messages,
+        **_network(cloud, "ab"),
+        **_messages(cloud),
         "ecs_cluster_name": "story-tts-cluster",
         "ecs_task_execution_role_arn": "arn:aws:iam::123456789012:role/story-execution",
         "ecs_task_role_arn": "arn:aws:iam::123456789012:role/story-task",
-        "story_video_tasks_table_name": _table(cloud),
+        "story_video_tasks_table_name": "story-video-tasks",
         "s3_bucket_name": "story-video-data",
     }
     client(cloud, "ecs").create_cluster(
         clusterName="story-tts-cluster", capacityProviders=["FARGATE", "FARGATE_SPOT"]
+    )
+    keys = {"id": "HASH", "task_id": "RANGE"}
+    client(cloud, "dynamodb").create_table(
+        TableName="story-video-tasks",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
     )
     s3 = client(cloud, "s3")
     for bucket in ("story-video-data", STATE_BUCKET):
@@ -77,13 +82,12 @@ def lay_platform(cloud: str) -> PlatformInAws:
 def _network(cloud: str, zones: str) -> dict[str, Any]:
     ec2 = client(cloud, "ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
-            "Subnet"
-        ]["SubnetId"]
+    made = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")
         for n, zone in enumerate(zones)
     ]
     group = ec2.create_security_group(GroupName="ecs-tasks-sg", Description="tasks", VpcId=vpc)["GroupId"]
+    subnets = [answer["Subnet"]["SubnetId"] for answer in made]
     return {"vpc_id": vpc, "private_subnet_ids": subnets, "ecs_tasks_security_group_id": group}
 
 
@@ -91,28 +95,9 @@ def _messages(cloud: str) -> dict[str, Any]:
     sqs, sns = client(cloud, "sqs"), client(cloud, "sns")
     urls, arns = {}, {}
     for kind in ("TTS", "TEXT", "IMAGE"):
-        url = sqs.create_queue(QueueName=f"story-sqs-queue-{kind.lower()}")["QueueUrl"]
-        urls[kind] = url
-        arns[kind] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
+        urls[kind] = sqs.create_queue(QueueName=f"story-sqs-queue-{kind.lower()}")["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=urls[kind], AttributeNames=["QueueArn"])
+        arns[kind] = found["Attributes"]["QueueArn"]
     topic = sns.create_topic(Name="story-tasks")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arns["TTS"])
     return {"task_queue_urls": urls, "task_queue_arns": arns, "sns_topic_arn": topic}
-
-
-def _table(cloud: str) -> str:
-    name = "story-video-tasks"
-    client(cloud, "dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "id", "KeyType": "HASH"},
-            {"AttributeName": "task_id", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "id", "AttributeType": "S"},
-            {"AttributeName": "task_id", "AttributeType": "S"},
-        ],
-    )
-    return name

@@ -44,7 +44,7 @@ def submit(cloud: str, outputs: dict[str, Any], topic: str, folder: Path) -> dic
     """Send the story as a producer would, wait for its media, and return how it stands."""
     story = folder / "story.txt"
     story.write_text(STORY)
-    logs.tell(json.dumps({"text": STORY}))
+    logs.remember(json.dumps({"text": STORY}))
     environment = {
         **os.environ,
         **CREDENTIALS,

@@ -2,12 +2,10 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
@@ -16,16 +14,7 @@ SUITE = "bookworm"
 """The Debian of python:3.11-slim-bookworm: its python3 is 3.11 too."""
 PACKAGES = "ca-certificates,python3,python3-venv"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-_DIGEST = re.compile(r"(dir|file|multi):[0-9a-f]{64} in ")
 _BASE_TAG = f"localhost/story-tts-base:{SUITE}"
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer: what made it, and its bytes unpacked."""
-
-    step: str
-    size: int
 
 
 class Buildah:
@@ -93,8 +82,8 @@ class Buildah:
         found: dict[str, Any] = json.loads(self("inspect", "--type", "image", tag))["Docker"]["config"]
         return found
 
-    def layers(self, tag: str) -> list[Layer]:
-        """Return the image's layers, the lowest first."""
+    def layers(self, tag: str) -> list[tuple[str, int]]:
+        """Return the image's layers, the lowest first: what made each, and its bytes unpacked."""
         with TemporaryDirectory(dir=self.folder) as folder:
             self("push", "--quiet", "--disable-compression", tag, f"dir:{folder}")
             manifest = json.loads((Path(folder) / "manifest.json").read_text("utf-8"))
@@ -102,9 +91,8 @@ class Buildah:
             history = json.loads((Path(folder) / blob).read_text("utf-8"))["history"]
         steps = [step.get("created_by", "") for step in history if not step.get("empty_layer")]
         sizes = [int(layer["size"]) for layer in manifest["layers"]]
-        # a base's history may be shorter than its layers
-        steps = [""] * (len(sizes) - len(steps)) + steps
-        return [Layer(step, size) for step, size in zip(steps, sizes, strict=True)]
+        # A base's history may be shorter than its layers.
+        return list(zip([""] * (len(sizes) - len(steps)) + steps, sizes, strict=True))
 
     @contextmanager
     def mounted(self, tag: str) -> Iterator[Path]:
@@ -114,15 +102,3 @@ class Buildah:
             yield Path(self("mount", container))
         finally:
             self("rm", container)
-
-
-def table(layers: list[Layer]) -> str:
-    """Return the layers as lines, in MB as registries count them."""
-    lines = [f"{layer.size / 1e6:9.1f} MB  {_short(layer.step)}" for layer in layers]
-    total = sum(layer.size for layer in layers)
-    return "\n".join([*lines, f"{total / 1e6:9.1f} MB  unpacked, in all"])
-
-
-def _short(step: str) -> str:
-    plain = _DIGEST.sub("", step.removeprefix("/bin/sh -c ").removeprefix("#(nop) "))
-    return " ".join(plain.split())[:90] or "the base"

@@ -1,15 +1,16 @@
 """A local hub: a folder served over HTTP on the loopback, with ranges, as the real sources serve theirs."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.forwarding import http_server
 
 _RANGE = re.compile(r"bytes=(\d+)-")
 
@@ -38,28 +39,23 @@ class _Handler(BaseHTTPRequestHandler):
         file = self.hub.folder / path
         if self.hub.failures.get(path, 0) > 0:
             self.hub.failures[path] -= 1
-            return self._empty(HTTPStatus.SERVICE_UNAVAILABLE)
+            return self._start(HTTPStatus.SERVICE_UNAVAILABLE)
         if not file.is_file():
-            return self._empty(HTTPStatus.NOT_FOUND)
-        return self._send(path, file.read_bytes())
-
-    def _empty(self, status: HTTPStatus) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def _send(self, path: str, data: bytes) -> None:
+            return self._start(HTTPStatus.NOT_FOUND)
         match = _RANGE.fullmatch(self.headers.get("Range") or "")
-        start = int(match[1]) if match else 0
-        if match and start >= len(data):
-            return self._empty(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        self.send_response(HTTPStatus.PARTIAL_CONTENT if match else HTTPStatus.OK)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
+        data = file.read_bytes()[int(match[1]) if match else 0 :]
+        if match and not data:
+            return self._start(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        self._start(HTTPStatus.PARTIAL_CONTENT if match else HTTPStatus.OK, len(data))
         cut = self.hub.break_after.pop(path, None)
-        self.wfile.write(data[start:] if cut is None else data[start : start + cut])
+        self.wfile.write(data[:cut])
         self.close_connection = cut is not None
         return None
+
+    def _start(self, status: HTTPStatus, length: int = 0) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's own signature
         """Say nothing."""
@@ -69,13 +65,6 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[Hub]:
     """Serve `folder` on a free port of the loopback."""
     hub = Hub(folder)
-    handler = type("Handler", (_Handler,), {"hub": hub})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        hub.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server(_Handler, hub=hub) as address:
+        hub.url = f"http://{address}"
+        yield hub

@@ -1,50 +1,25 @@
 """Kokoro's own classes with seeded random weights: honest about speed and memory, silent about quality."""
 
 import json
+import re
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-# The published vocabulary: each run of symbols with the number of its first one, numbers rising by one.
-_SYMBOL_RUNS: dict[int, str] = {
-    1: ";:,.!?",
-    9: '—…"()“” ',
-    17: "\u0303ʣʥʦʨᵝ\uab67AI",
-    31: "O",
-    33: "Q",
-    35: "ST",
-    39: "W",
-    41: "Yᵊabcdef",
-    50: "hijklmnopqrstuvwxyzɑɐɒæ",
-    75: "βɔɕç",
-    80: "ɖðʤə",
-    85: "ɚɛɜ",
-    90: "ɟ",
-    92: "ɡ",
-    99: "ɥ",
-    101: "ɨɪʝ",
-    110: "ɯɰŋɳɲɴø",
-    118: "ɸθœ",
-    123: "ɹ",
-    125: "ɾɻ",
-    128: "ʁɽʂʃʈʧ",
-    135: "ʊʋ",
-    138: "ʌɣɤ",
-    142: "χʎ",
-    147: "ʒʔ",
-    156: "ˈˌː",
-    162: "ʰ",
-    164: "ʲ",
-    169: "↓",
-    171: "→↗↘",
-    177: "ᵻ",
-}
+# The published vocabulary: runs of symbols, each after the number of its first one; numbers rise by one.
+_SYMBOL_RUNS = (
+    '1;:,.!?|9—…"()“” |17\u0303ʣʥʦʨᵝ\uab67AI|31O|33Q|35ST|39W|41Yᵊabcdef|'
+    "50hijklmnopqrstuvwxyzɑɐɒæ|75βɔɕç|80ɖðʤə|85ɚɛɜ|90ɟ|92ɡ|99ɥ|101ɨɪʝ|110ɯɰŋɳɲɴø|"
+    "118ɸθœ|123ɹ|125ɾɻ|128ʁɽʂʃʈʧ|135ʊʋ|138ʌɣɤ|142χʎ|147ʒʔ|156ˈˌː|162ʰ|164ʲ|169↓|"
+    "171→↗↘|177ᵻ|"
+)
 VOCABULARY = {
-    symbol: first + offset for first, run in _SYMBOL_RUNS.items() for offset, symbol in enumerate(run)
+    symbol: int(first) + offset
+    for first, run in re.findall(r"(\d+)([^|]*)", _SYMBOL_RUNS)
+    for offset, symbol in enumerate(run)
 }
 
 _FRAMES_A_PHONEME = 2.6
@@ -56,8 +31,7 @@ _STYLE_SPREAD = 0.2
 _SEED = 20251124
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How much of the network to build; channels that Kokoro's decoder hard-codes stay as they are."""
 
     albert_width: int

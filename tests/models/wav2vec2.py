@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,6 +10,8 @@ import torch
 LABELS = ("-", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
 BUNDLE_FILE = "wav2vec2_fairseq_base_ls960_asr_ls960.pth"
 _SEED = 20251124
+_WIDTH = 32
+"""Of the small network."""
 
 
 def write_bundle(path: Path) -> None:
@@ -28,18 +29,7 @@ def write_bundle(path: Path) -> None:
     torch.save(state, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much of the network to build."""
-
-    width: int
-    layers: int
-
-
-SMALL = Size(width=32, layers=1)
-
-
-def write_folder(folder: Path, size: Size = SMALL) -> None:
+def write_folder(folder: Path) -> None:
     """Write a small wav2vec2 in the form of a model repository: configuration, weights, vocabulary."""
     from transformers import (  # seconds to import
         Wav2Vec2Config,
@@ -55,11 +45,11 @@ def write_folder(folder: Path, size: Size = SMALL) -> None:
     torch.manual_seed(_SEED)
     config = Wav2Vec2Config(
         vocab_size=len(names),
-        hidden_size=size.width,
-        num_hidden_layers=size.layers,
+        hidden_size=_WIDTH,
+        num_hidden_layers=1,
         num_attention_heads=4,
-        intermediate_size=size.width * 2,
-        conv_dim=(size.width,) * 7,
+        intermediate_size=_WIDTH * 2,
+        conv_dim=(_WIDTH,) * 7,
         num_conv_pos_embeddings=16,
         num_conv_pos_embedding_groups=4,
         pad_token_id=0,

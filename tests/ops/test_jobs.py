@@ -149,6 +149,9 @@ def test_every_step_succeeds(
         account.runner.environment |= github.environment() | {
             "AUDIT_FLAGS": f"--vulnerability-service osv --osv-url {address}",
             "PYTEST_FLAGS": "-q tests/test_threat_model.py",
+            "GUARDS": "If-Match",
+            "JOBS": "3",
+            "BODIES": "100",
             "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
         }
         for name in ("preview", job) if job == "comment" else (job,):

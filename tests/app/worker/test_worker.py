@@ -284,7 +284,7 @@ def test_a_second_sigterm_does_not_wait_for_the_job(platform: Platform, jobs: Jo
     with worker(platform, STOP_TIMEOUT_SECS="120") as process:
         speaking(process, jobs, key)
         # Two signals at once would be one to the kernel, so it is asked again until it has gone.
-        until(lambda: process.is_over_after(signal.SIGTERM), secs=20)
+        until(lambda: not process.signal(signal.SIGTERM), secs=20)
         assert process.wait() == 0
 
     assert jobs.status(key) == "IN_PROGRESS"

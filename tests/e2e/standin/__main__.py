@@ -11,15 +11,15 @@ from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[i
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
-from tests.e2e import plugin
+from tests.e2e.plugin import serve
 from tests.e2e.standin import docker_build
 from tests.e2e.standin.aws import Aws, Properties
 from tests.e2e.standin.data_sources import look_up
-from tests.e2e.standin.resources import KINDS, PassThrough
+from tests.e2e.standin.resources import RESOURCE_TYPES, PassThrough
 from tests.e2e.standin.strictness import faults
 
 RESOURCES: Mapping[str, PassThrough] = {
-    **KINDS,
+    **RESOURCE_TYPES,
     "docker-build:index:Image": docker_build.Image(),
     "docker-build:index:Index": docker_build.Index(),
 }
@@ -91,13 +91,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             and key not in request.ignoreChanges
             and not _is_login(key, old, new)
         )
-        kind = _resource(request.urn)
-        replaced = [key for key in changed if key in kind.replaced_by.split()]
+        resource = _resource(request.urn)
+        replaced = [key for key in changed if key in resource.replaced_by.split()]
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=changed,
             replaces=replaced,
-            deleteBeforeReplace=bool(replaced) and kind.delete_first,
+            deleteBeforeReplace=bool(replaced) and resource.delete_first,
         )
 
     @override
@@ -140,10 +140,5 @@ def _is_login(key: str, old: Properties, new: Properties) -> bool:
     return key in {"registries", "registry"} and key in old and key in new
 
 
-def serve() -> None:
-    """Serve until the engine ends this process."""
-    plugin.serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))
-
-
 if __name__ == "__main__":
-    serve()
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))

@@ -41,13 +41,26 @@ def _push(aws: Aws, reference: str, manifest: str) -> str:
     return image["imageDigest"]
 
 
-def _untag(aws: Aws, reference: str) -> None:
-    name, tag = _split(reference)
-    aws.client("ecr").batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+class _Pushed(PassThrough):
+    """Something that lies in the registry under a tag."""
+
+    tag: str
+
+    def update(self, aws: Aws, state: Properties) -> Properties:
+        """Push the new one."""
+        return self.create(aws, state)
+
+    def delete(self, aws: Aws, state: Properties) -> None:
+        """Remove the tag."""
+        reference = state[self.tag]
+        name, tag = _split(reference if isinstance(reference, str) else reference[0])
+        aws.client("ecr").batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
 
 
-class Image(PassThrough):
+class Image(_Pushed):
     """An image, whose digest follows from Dockerfile, platform, arguments and tag."""
+
+    tag = "tags"
 
     def create(self, aws: Aws, inputs: Properties) -> Properties:
         """Push the manifest under the first tag."""
@@ -60,19 +73,11 @@ class Image(PassThrough):
         ref = f"{inputs['tags'][0]}@{digest}"
         return {"id": digest, "digest": digest, "ref": ref, "contextHash": digest[7:19]}
 
-    def update(self, aws: Aws, state: Properties) -> Properties:
-        """Push the new image."""
-        return self.create(aws, state)
 
-    def delete(self, aws: Aws, state: Properties) -> None:
-        """Remove the tag."""
-        _untag(aws, state["tags"][0])
-
-
-class Index(PassThrough):
+class Index(_Pushed):
     """A tag that is moved onto an image."""
 
-    replaced_by = "tag"
+    tag = replaced_by = "tag"
 
     def create(self, aws: Aws, inputs: Properties) -> Properties:
         """Put the image under the tag."""
@@ -80,11 +85,3 @@ class Index(PassThrough):
         found = aws.client("ecr").batch_get_image(repositoryName=name, imageIds=[{"imageDigest": digest}])
         _push(aws, inputs["tag"], found["images"][0]["imageManifest"])
         return {"id": inputs["tag"], "ref": f"{inputs['tag']}@{digest}"}
-
-    def update(self, aws: Aws, state: Properties) -> Properties:
-        """Move the tag."""
-        return self.create(aws, state)
-
-    def delete(self, aws: Aws, state: Properties) -> None:
-        """Remove the tag."""
-        _untag(aws, state["tag"])

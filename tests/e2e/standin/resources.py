@@ -31,7 +31,7 @@ class PassThrough:
 
 
 @dataclass(frozen=True)
-class Kind(PassThrough):
+class ResourceType(PassThrough):
     """A type whose operations are called in order, each with those properties that its input has."""
 
     operations: str
@@ -113,8 +113,8 @@ def _arrange_rule(rule: Properties) -> Properties:
     return {"groupId": rule["securityGroupId"], "ipPermissions": [permission], "rule": str(permission)}
 
 
-def _rule(way: str) -> Kind:
-    return Kind(
+def _rule(way: str) -> ResourceType:
+    return ResourceType(
         f"ec2: AuthorizeSecurityGroup{way}; ; RevokeSecurityGroup{way}",
         outputs="id=join('-',[groupId,rule])",
         prepare=_arrange_rule,
@@ -122,8 +122,8 @@ def _rule(way: str) -> Kind:
     )
 
 
-def _queue_attribute(name: str, attribute: str) -> Kind:
-    return Kind(
+def _queue_attribute(name: str, attribute: str) -> ResourceType:
+    return ResourceType(
         "sqs: SetQueueAttributes; SetQueueAttributes; SetQueueAttributes",
         outputs="id=queueUrl",
         names=f"{name}=Attributes.{attribute}",
@@ -132,19 +132,19 @@ def _queue_attribute(name: str, attribute: str) -> Kind:
     )
 
 
-KINDS: Mapping[str, PassThrough] = {
-    "aws:cloudwatch/dashboard:Dashboard": Kind(
+RESOURCE_TYPES: Mapping[str, PassThrough] = {
+    "aws:cloudwatch/dashboard:Dashboard": ResourceType(
         "cloudwatch: PutDashboard; PutDashboard; DeleteDashboards",
         outputs="id=dashboardName",
         names="dashboardName=dashboardName dashboardName=dashboardNames",
         replaced_by="dashboardName",
     ),
-    "aws:cloudwatch/logGroup:LogGroup": Kind(
+    "aws:cloudwatch/logGroup:LogGroup": ResourceType(
         "logs: CreateLogGroup PutRetentionPolicy; PutRetentionPolicy; DeleteLogGroup",
         outputs="id=name",
         names="name=logGroupName",
     ),
-    "aws:dynamodb/table:Table": Kind(
+    "aws:dynamodb/table:Table": ResourceType(
         "dynamodb: CreateTable UpdateContinuousBackups; UpdateTable UpdateContinuousBackups; DeleteTable",
         outputs="id=name arn=TableDescription.TableArn",
         names="name=tableName",
@@ -152,7 +152,7 @@ KINDS: Mapping[str, PassThrough] = {
         replaced_by="name hashKey rangeKey",
     ),
     # AWS opens a new group to everywhere, and the real provider closes it again.
-    "aws:ec2/securityGroup:SecurityGroup": Kind(
+    "aws:ec2/securityGroup:SecurityGroup": ResourceType(
         "ec2: CreateSecurityGroup RevokeSecurityGroupEgress; ; DeleteSecurityGroup",
         outputs="id=GroupId",
         names="id=GroupId name=groupName",
@@ -160,27 +160,27 @@ KINDS: Mapping[str, PassThrough] = {
         constants={"ipPermissions": [{"ipProtocol": "-1", "ipRanges": [{"cidrIp": "0.0.0.0/0"}]}]},
         replaced_by="name description vpcId",
     ),
-    "aws:ec2/subnet:Subnet": Kind(
+    "aws:ec2/subnet:Subnet": ResourceType(
         "ec2: CreateSubnet; ; DeleteSubnet",
         outputs="id=Subnet.SubnetId",
         names="id=subnetId",
         replaced_by="vpcId cidrBlock availabilityZone",
     ),
-    "aws:ec2/vpc:Vpc": Kind(
+    "aws:ec2/vpc:Vpc": ResourceType(
         "ec2: CreateVpc; ; DeleteVpc", outputs="id=Vpc.VpcId", names="id=vpcId", replaced_by="cidrBlock"
     ),
-    "aws:ecr/repository:Repository": Kind(
+    "aws:ecr/repository:Repository": ResourceType(
         "ecr: CreateRepository; PutImageScanningConfiguration; DeleteRepository",
         outputs="id=name arn=repository.repositoryArn repositoryUrl=repository.repositoryUri",
         names="name=repositoryName encryptionConfigurations=encryptionConfiguration forceDelete=force",
         replaced_by="name encryptionConfigurations",
     ),
-    "aws:ecs/cluster:Cluster": Kind(
+    "aws:ecs/cluster:Cluster": ResourceType(
         "ecs: CreateCluster; ; DeleteCluster",
         outputs="id=cluster.clusterArn arn=cluster.clusterArn",
         names="name=clusterName name=cluster",
     ),
-    "aws:ecs/service:Service": Kind(
+    "aws:ecs/service:Service": ResourceType(
         "ecs: CreateService; UpdateService; DeleteService",
         outputs="id=service.serviceArn arn=service.serviceArn",
         names=(
@@ -194,7 +194,7 @@ KINDS: Mapping[str, PassThrough] = {
         deleted_with={"force": True},
         replaced_by="name cluster launchType deploymentController",
     ),
-    "aws:ecs/taskDefinition:TaskDefinition": Kind(
+    "aws:ecs/taskDefinition:TaskDefinition": ResourceType(
         "ecs: RegisterTaskDefinition; ; DeregisterTaskDefinition",
         outputs="id=family arn=taskDefinition.taskDefinitionArn revision=taskDefinition.revision",
         names="arn=taskDefinition",
@@ -203,38 +203,38 @@ KINDS: Mapping[str, PassThrough] = {
         ),
         delete_first=False,
     ),
-    "aws:iam/role:Role": Kind(
+    "aws:iam/role:Role": ResourceType(
         "iam: CreateRole; UpdateAssumeRolePolicy; DeleteRole",
         outputs="id=name arn=Role.Arn",
         names="name=roleName assumeRolePolicy=assumeRolePolicyDocument assumeRolePolicy=policyDocument",
     ),
-    "aws:iam/rolePolicy:RolePolicy": Kind(
+    "aws:iam/rolePolicy:RolePolicy": ResourceType(
         "iam: PutRolePolicy; PutRolePolicy; DeleteRolePolicy",
         outputs="id=join(':',[role,name])",
         names="role=roleName name=policyName policy=policyDocument",
         replaced_by="name role",
     ),
-    "aws:s3/bucket:Bucket": Kind(
+    "aws:s3/bucket:Bucket": ResourceType(
         "s3: CreateBucket PutBucketTagging; PutBucketTagging; DeleteBucket",
         outputs="id=bucket arn=join('',['arn:aws:s3:::',bucket])",
         names="tags=tagging.tagSet region=region region=createBucketConfiguration.locationConstraint",
         replaced_by="bucket region",
     ),
-    "aws:sns/topic:Topic": Kind(
+    "aws:sns/topic:Topic": ResourceType(
         "sns: CreateTopic; ; DeleteTopic", outputs="id=TopicArn arn=TopicArn", names="arn=topicArn"
     ),
-    "aws:sns/topicSubscription:TopicSubscription": Kind(
+    "aws:sns/topicSubscription:TopicSubscription": ResourceType(
         "sns: Subscribe; ; Unsubscribe",
         outputs="id=SubscriptionArn arn=SubscriptionArn",
         names="topic=topicArn filterPolicy=Attributes.FilterPolicy arn=subscriptionArn",
         constants={"returnSubscriptionArn": True},
         replaced_by="topic protocol endpoint",
     ),
-    "aws:sqs/queue:Queue": Kind(
+    "aws:sqs/queue:Queue": ResourceType(
         "sqs: CreateQueue GetQueueAttributes; SetQueueAttributes; DeleteQueue",
         outputs="id=QueueUrl url=QueueUrl arn=Attributes.QueueArn",
         names=(
-            "id=QueueUrl name=queueName"
+            "id=QueueUrl name=queueName maxMessageSize=Attributes.MaximumMessageSize"
             " messageRetentionSeconds=Attributes.MessageRetentionPeriod"
             " visibilityTimeoutSeconds=Attributes.VisibilityTimeout"
             " receiveWaitTimeSeconds=Attributes.ReceiveMessageWaitTimeSeconds"

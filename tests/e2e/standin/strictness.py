@@ -49,21 +49,15 @@ def _faults(schema: type, values: dict[str, Any], path: str) -> Iterator[tuple[s
 
 
 def _nested(schema: type, names: dict[str, str], key: str) -> type | None:
-    """The schema of the objects under a property, or None for plain values and maps."""
-    types = input_type_types(schema)
-    by_pulumi_name = {names.get(name, name): type_ for name, type_ in types.items()}
-    return next((item for item in _flattened(by_pulumi_name.get(key)) if _is_schema(item)), None)
+    """Return the schema of the objects under a property, or None for plain values and maps."""
+    types = {names.get(name, name): annotation for name, annotation in input_type_types(schema).items()}
+    found = (item for item in _flattened(types.get(key)) if isinstance(item, type) and is_input_type(item))
+    return next(found, None)
 
 
 def _flattened(annotation: Any) -> Iterator[Any]:
-    if typing.get_origin(annotation) is dict:
-        return
-    arguments = typing.get_args(annotation)
-    if not arguments:
-        yield annotation
+    arguments = () if typing.get_origin(annotation) is dict else typing.get_args(annotation)
     for argument in arguments:
         yield from _flattened(argument)
-
-
-def _is_schema(candidate: Any) -> bool:
-    return isinstance(candidate, type) and is_input_type(candidate)
+    if not arguments:
+        yield annotation
