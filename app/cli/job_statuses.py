@@ -63,6 +63,7 @@ def print_job_statuses(job_statuses: Sequence[JobStatus], *, as_json: bool) -> N
             console.print_line(f"  {job_status.subtitles['media_url']}")
         elif job_status.state == JobState.FAILED:
             console.print_line(BAD, f"{job_status.submission.name}: {job_status.reason}")
+            console.print_line(f"  {job_status.submission.audio.id}")
         else:
             console.print_line(
                 OPEN,

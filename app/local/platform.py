@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 
+from app.aws.queue import MAX_MESSAGE_BYTES
 from app.local.emulator import CREDENTIALS, REGION
 
 QUEUE, DEAD_LETTERS, TOPIC = "story-sqs-queue-tts", "story-tts-dead-letter", "story-topic"
@@ -63,9 +64,10 @@ def create_platform(
         endpoint_url, "", "", "", TABLE + suffix, BUCKET + suffix, session=session or emulators_session()
     )
     sqs, sns = bare.client("sqs"), bare.client("sns")
-    queue_url = sqs.create_queue(QueueName=QUEUE + suffix)["QueueUrl"]
-    dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix)["QueueUrl"]
-    topic_arn = sns.create_topic(Name=TOPIC + suffix)["TopicArn"]
+    size = {"MaximumMessageSize": str(MAX_MESSAGE_BYTES)}
+    queue_url = sqs.create_queue(QueueName=QUEUE + suffix, Attributes=size)["QueueUrl"]
+    dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix, Attributes=size)["QueueUrl"]
+    topic_arn = sns.create_topic(Name=TOPIC + suffix, Attributes=size)["TopicArn"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
