@@ -1,4 +1,4 @@
-"""`story-tts submit`: stories to the queue, as the producer sends them, and what becomes of them."""
+"""`story-tts submit`: send stories to the queue as the producer does, and follow them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +74,7 @@ def _prepared(
     speed: float | None,
     alignment: bool | None,
 ) -> "PreparedJob":
-    """Return the job of a story that the queue and the worker would take. Raises ConfigurationError."""
+    """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 
     try:
@@ -88,7 +88,7 @@ def _prepared(
 def _send(
     jobs: "Sequence[PreparedJob]", submitter: "Submitter", *, is_watched: bool, as_json: bool
 ) -> "list[Submission]":
-    """Send the jobs. Whatever ends that early, the ids of those that were sent are printed."""
+    """Send the jobs. If that ends early, print the ids of those that were sent."""
     submissions: list[Submission] = []
     try:
         for job in jobs:

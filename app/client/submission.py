@@ -1,4 +1,4 @@
-"""The producer's part: rows, then the job; and what becomes of it, for as long as one likes to watch."""
+"""What a producer does: create the task rows, send the job, and read its progress."""
 
 import json
 import re
@@ -74,12 +74,12 @@ class JobStatus:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether it has completed or failed."""
         return self.state in {JobState.COMPLETED, JobState.FAILED}
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one line."""
+        """Why it failed, as one line."""
         return (
             f"{self.audio.get('error_code', 'no code')}: {self.audio.get('error_message', 'no reason given')}"
         )
@@ -180,7 +180,7 @@ class Submitter:
         return FAILED
 
     def job_statuses(self, submissions: Sequence[Submission]) -> Iterator[JobStatus]:
-        """Yield how each submission stands now."""
+        """Yield the current status of each submission."""
         for submission in submissions:
             audio = self._tasks.read(submission.audio) or {}
             subtitles = self._tasks.read(submission.subtitles) or {}
