@@ -22,7 +22,7 @@ def patch_moto() -> None:
     _copy_rows_on_write(DynamoDBBackend, Table)
     _serialize(DynamoHandler, "call_action")
     _serialize(S3Response, "put_object")
-    _honour_topic_size(sns, SNSResponse)
+    _bound_topics(sns, SNSResponse)
 
 
 def _serialize(handler: type, name: str) -> None:
@@ -36,11 +36,12 @@ def _serialize(handler: type, name: str) -> None:
     setattr(handler, name, serialized)
 
 
-def _honour_topic_size(models: Any, responses: type) -> None:
+def _bound_topics(models: Any, responses: type) -> None:
     """
-    Let a topic take messages up to its attribute MaximumMessageSize, and show it.
+    Let a topic take messages up to its attribute MaximumMessageSize, and keep none of them.
 
-    moto keeps the attribute but has one constant for all topics, which it compares with characters.
+    moto stores the attribute but compares a constant, and in characters; and it keeps every message for tests
+    to look at.
     """
     publish, attributes_of = models.SNSBackend.publish, responses.get_topic_attributes  # type: ignore[attr-defined]
     default = models.MAXIMUM_MESSAGE_LENGTH
@@ -49,7 +50,10 @@ def _honour_topic_size(models: Any, responses: type) -> None:
         limit = int(getattr(self.topics.get(arn), "maximum_message_size", default))
         if len(message.encode()) > limit:
             raise models.InvalidParameterValue("Invalid parameter: Message too long")
-        return publish(self, message, arn, *args, **kwargs)
+        message_id = publish(self, message, arn, *args, **kwargs)
+        if topic := self.topics.get(arn):
+            topic.sent_notifications.clear()
+        return message_id
 
     def attributes_with_size(self: Any) -> Any:
         answer = attributes_of(self)

@@ -74,24 +74,23 @@ def test_ids_are_printed_when_waiting_is_interrupted(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("channel", "text", "reason"),
     [
-        ("It was a dark night. " * (MEBIBYTE // 21), "bytes"),
-        ("Once \uffff upon a time.", "character 6 is U+FFFF"),
+        ("topic", "It was a dark night. " * (MEBIBYTE // 21), "bytes"),
+        ("queue", "Once \uffff upon a time.", "character 6 is U+FFFF"),
     ],
     ids=["size", "character"],
 )
-@pytest.mark.parametrize("topic", ["topic", "queue"])
 def test_what_the_queue_refuses_is_refused_before_anything_is_sent(  # noqa: PLR0917
     platform: Platform,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    topic: str,
+    channel: str,
     text: str,
     reason: str,
 ) -> None:
     """One line names the story and the reason; the good story before it has no row either."""
-    if topic == "queue":
+    if channel == "queue":
         monkeypatch.setenv("SNS_TOPIC_ARN", "")
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text("Once upon a time.", encoding="utf-8")
