@@ -58,10 +58,9 @@ def dead_letter_queue(settings: Settings, clients: AwsClients) -> Queue | None:
 
 def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:
     """Return the producer's part; jobs go through the topic where one is set, else straight to the queue."""
+    queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     channel = (
-        Topic(sns=clients.client("sns"), arn=settings.topic_arn)
-        if settings.topic_arn
-        else Queue(sqs=clients.client("sqs"), url=settings.queue_url)
+        Topic(sns=clients.client("sns"), arn=settings.topic_arn, queue=queue) if settings.topic_arn else queue
     )
     return Submitter(tasks=task_table(settings, clients), channel=channel)
 

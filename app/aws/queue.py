@@ -1,5 +1,6 @@
 """The queue of jobs and its dead letters, on SQS."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,11 +9,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.aws.session import code_of, translated
-from app.errors import LeaseLostError
+from app.errors import CredentialsError, InvalidMessageError, LeaseLostError
 
 MAX_VISIBILITY_SECS = 12 * 3600
 """SQS ends a message's visibility so long after its receipt, however often it was extended."""
 MAX_MESSAGE_BYTES = 1024 * 1024
+"""The largest message that a queue or a topic can be set to take."""
+TOPIC_DEFAULT_BYTES = 256 * 1024
+"""What a topic takes that does not return MaximumMessageSize."""
+ENVELOPE_BYTES = 2048
+"""What SNS puts around a message, with room to spare: ids, ARN, signature, URLs, about 1,100 bytes."""
+_TASK_TYPE = {"TASK_TYPE": {"DataType": "String", "StringValue": "TTS"}}
+_TASK_TYPE_BYTES = len("TASK_TYPE" + "String" + "TTS")
 
 _HANDLE_LOST = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 _HANDLE_LOST_PREFIX = "AWS.SimpleQueueService.MessageNotInflight"
@@ -58,6 +66,7 @@ class Queue:
     def __init__(self, *, sqs: Any, url: str) -> None:
         self._sqs = sqs
         self.url = url
+        self._max_bytes: int | None = None
 
     def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
         """Return the next message, ours for `visibility_secs`; None where none came within `wait_secs`."""
@@ -128,6 +137,27 @@ class Queue:
                 },
             )
 
+    def check(self, body: str) -> None:
+        """Raise InvalidMessageError where `body` is larger than the queue takes."""
+        self.check_size(len(body.encode()))
+
+    def check_size(self, size: int) -> None:
+        """Raise InvalidMessageError where a body of `size` bytes is larger than the queue takes."""
+        if self._max_bytes is None:
+            self._max_bytes = self._read_max_bytes()
+        if size > self._max_bytes:
+            raise _too_large(size, "queue", self._max_bytes)
+
+    def _read_max_bytes(self) -> int:
+        name = "MaximumMessageSize"
+        try:
+            with translated("sqs"):
+                answer = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])
+        except CredentialsError:
+            # A producer may be allowed to send and nothing else.
+            return MAX_MESSAGE_BYTES
+        return int(answer.get("Attributes", {}).get(name, MAX_MESSAGE_BYTES))
+
     def depth(self) -> Depth:
         """Return the queue's estimated depth."""
         names = ["", "NotVisible", "Delayed"]
@@ -152,18 +182,42 @@ class Queue:
 class Topic:
     """The SNS topic that a producer publishes jobs to."""
 
-    def __init__(self, *, sns: Any, arn: str) -> None:
+    def __init__(self, *, sns: Any, arn: str, queue: Queue | None = None) -> None:
+        """`queue` is where the topic passes jobs on to, whose limit `check` asks too."""
         self._sns = sns
         self._arn = arn
+        self._queue = queue
+        self._max_bytes: int | None = None
+
+    def check(self, body: str) -> None:
+        """Raise InvalidMessageError where `body` is larger than the topic takes, or the queue behind it."""
+        if self._max_bytes is None:
+            self._max_bytes = self._read_max_bytes()
+        size = len(body.encode()) + _TASK_TYPE_BYTES
+        if size > self._max_bytes:
+            raise _too_large(size, "topic", self._max_bytes)
+        if self._queue is not None:
+            # The envelope is JSON, in which the body is a string; a body that does not fit gets lost there.
+            self._queue.check_size(len(json.dumps(body, ensure_ascii=False).encode()) + ENVELOPE_BYTES)
+
+    def _read_max_bytes(self) -> int:
+        try:
+            with translated("sns"):
+                answer = self._sns.get_topic_attributes(TopicArn=self._arn)
+        except CredentialsError:
+            return MAX_MESSAGE_BYTES
+        return int(answer["Attributes"].get("MaximumMessageSize", TOPIC_DEFAULT_BYTES))
 
     def send(self, body: str) -> None:
         """Publish one job."""
         with translated("sns"):
-            self._sns.publish(
-                TopicArn=self._arn,
-                Message=body,
-                MessageAttributes={"TASK_TYPE": {"DataType": "String", "StringValue": "TTS"}},
-            )
+            self._sns.publish(TopicArn=self._arn, Message=body, MessageAttributes=_TASK_TYPE)
+
+
+def _too_large(size: int, place: str, limit: int) -> InvalidMessageError:
+    return InvalidMessageError(
+        f"the job takes {size:,} bytes in the {place}, and the {place} takes {limit:,}: split the story"
+    )
 
 
 def _message(entry: dict[str, Any]) -> Message:

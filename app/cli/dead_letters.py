@@ -1,4 +1,4 @@
-"""`story-tts dead-letters`: jobs that could not succeed, looked at and sent again."""
+"""`story-tts dead-letters`: list the jobs that failed for good, and send them again."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Jobs that could not succeed: look at them, send them again.", no_args_is_help=True)
 
 LOOK_SECS = 120.0
-"""So long a letter stays hidden from others while we look; it is shown again when we are done."""
+"""How long a letter is hidden from other receivers at most; it is made visible again before."""
 
 
 @app.command(name="list")
@@ -26,14 +26,14 @@ def list_letters(
     letters = _letters(_queues()[1])
     if as_json:
         for letter in letters:
-            typer.echo(json.dumps(_figures(letter)))
+            typer.echo(json.dumps(_fields(letter)))
         return
     if not letters:
         typer.echo("no dead letters")
         return
     console = LiteralConsole()
     for letter in letters:
-        fields = _figures(letter)
+        fields = _fields(letter)
         console.print_line(str(fields.pop("id")))
         console.print_record(fields)
 
@@ -61,21 +61,21 @@ def redrive(
             typer.echo(f"no dead letter has the id {names}; see `story-tts dead-letters list`", err=True)
             raise typer.Exit(1)
         for letter in chosen:
-            figures = _figures(letter)
-            typer.echo(literal(f"{letter.id}  {figures['error_code']}: {figures['error_message']}"))
+            fields = _fields(letter)
+            typer.echo(literal(f"{letter.id}  {fields['error_code']}: {fields['error_message']}"))
         if dry_run or not chosen:
             typer.echo(f"{len(chosen)} would be sent again" if dry_run else "no dead letters")
             return
         if not yes:
             typer.confirm(f"Send {len(chosen)} to the queue again?", abort=True)
         for letter in list(chosen):
-            # Sent before removed: a crash between the two doubles a letter and loses none.
+            # Sent first: a crash between the two duplicates a letter and loses none.
             queue.send(letter.body)
             dead_letters.delete(letter)
             letters.remove(letter)
         typer.echo(f"{len(chosen)} sent again")
     finally:
-        _show_again(dead_letters, letters)
+        _make_visible(dead_letters, letters)
 
 
 def _queues() -> "tuple[Queue, Queue]":
@@ -90,26 +90,26 @@ def _queues() -> "tuple[Queue, Queue]":
     dead_letters = dead_letter_queue(settings, clients)
     if dead_letters is None:
         raise ConfigurationError(
-            "DEAD_LETTER_QUEUE_URL is not set: there is no queue of dead letters to look at"
+            "DEAD_LETTER_QUEUE_URL is not set: set it to the URL of the dead-letter queue"
         )
     return Queue(sqs=clients.client("sqs"), url=settings.queue_url), dead_letters
 
 
 def _letters(dead_letters: "Queue", *, keep: bool = False) -> "list[Message]":
-    """Return every letter; hidden from others for a while with `keep`, else shown again at once."""
+    """Return every letter; with `keep` they stay hidden from other receivers for LOOK_SECS."""
     letters = list(dead_letters.peek_all(visibility_secs=LOOK_SECS))
     if not keep:
-        _show_again(dead_letters, letters)
+        _make_visible(dead_letters, letters)
     return letters
 
 
-def _show_again(dead_letters: "Queue", letters: "Iterable[Message]") -> None:
+def _make_visible(dead_letters: "Queue", letters: "Iterable[Message]") -> None:
     for letter in letters:
         dead_letters.give_back(letter)
 
 
-def _figures(letter: "Message") -> dict[str, str | int]:
-    """Return what is shown of a letter: never the story's text."""
+def _fields(letter: "Message") -> dict[str, str | int]:
+    """Return the fields of a letter that are shown; never the story's text."""
     return {
         "id": letter.id,
         "error_code": letter.attributes.get("error_code", "-"),

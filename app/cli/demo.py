@@ -1,4 +1,4 @@
-"""`story-tts demo`: the main job in one go, on a story that comes along."""
+"""`story-tts demo`: narrate the shipped story through the whole service on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,7 +67,7 @@ def demo(
 
 
 def _show(job_status: "JobStatus", output: Path) -> None:
-    """Show what came out: the rows, the first cues, the files."""
+    """Print the rows, the first cues and the files."""
     import pysubs2
     from rich.table import Table
 

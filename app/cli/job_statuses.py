@@ -1,4 +1,4 @@
-"""How submitted stories are followed to their end and shown, by `submit` and `demo`."""
+"""Follow submitted stories and print their results, for `submit` and `demo`."""
 
 import json
 import time
@@ -16,7 +16,7 @@ POLL_SECS = 1.0
 def watch(
     submitter: Submitter, submissions: Sequence[Submission], *, timeout_secs: float, quiet: bool
 ) -> list[JobStatus]:
-    """Follow the submissions with a bar each until all are over or the time is up."""
+    """Show a progress bar per submission until all are over or the time is up; return where each is."""
     deadline = time.monotonic() + timeout_secs
     columns = [
         TextColumn("{task.description}", markup=False),
@@ -63,6 +63,7 @@ def print_job_statuses(job_statuses: Sequence[JobStatus], *, as_json: bool) -> N
             console.print_line(f"  {job_status.subtitles['media_url']}")
         elif job_status.state == JobState.FAILED:
             console.print_line(BAD, f"{job_status.submission.name}: {job_status.reason}")
+            console.print_line(f"  {job_status.submission.audio.id}")
         else:
             console.print_line(
                 OPEN,

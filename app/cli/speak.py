@@ -8,9 +8,9 @@ import typer
 from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
+    from app.cli.console import LiteralConsole
     from app.client.file_narrator import FileResult
 
 
@@ -80,7 +80,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         raise typer.Exit(1)
 
 
-def _bars(console: "Console") -> "Progress":
+def _bars(console: "LiteralConsole") -> "Progress":
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     return Progress(

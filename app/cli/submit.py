@@ -1,4 +1,4 @@
-"""`story-tts submit`: stories to the queue, as the producer sends them, and what becomes of them."""
+"""`story-tts submit`: send stories to the queue as the producer does, and follow them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.client.submission import Submission
+    from app.client.submission import PreparedJob, Submission, Submitter
     from app.message import MessageParser
     from app.text.readers import StoryFile
 
@@ -42,34 +42,61 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     from app.text.readers import story_files
 
     settings = Settings.read()
-    contract = message_parser(settings)
+    parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
     submitter = build_submitter(settings, clients)
-    texts = {story.name: _checked(story, contract, voice, speed) for story in story_files(stories)}
-    submissions = [
-        submitter.submit(text, name=name, voice=voice, speed=speed, use_alignment=alignment)
-        for name, text in texts.items()
+    # All stories are checked before one of them is sent.
+    jobs = [
+        _prepared(story, parser, submitter, voice=voice, speed=speed, alignment=alignment)
+        for story in story_files(stories)
     ]
-    if not wait and download is None:
-        _print_submissions(submissions, as_json=as_json)
+    is_watched = wait or download is not None
+    submissions = _send(jobs, submitter, is_watched=is_watched, as_json=as_json)
+    if not is_watched:
         return
-    job_statuses = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
+    try:
+        job_statuses = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
+    except KeyboardInterrupt:
+        _print_submissions(submissions, as_json=as_json)
+        raise
     if download is not None:
         fetch(Objects(s3=clients.client("s3")), job_statuses, download)
     print_job_statuses(job_statuses, as_json=as_json)
     raise typer.Exit(0 if all(job_status.state == "completed" for job_status in job_statuses) else 1)
 
 
-def _checked(story: "StoryFile", contract: "MessageParser", voice: str | None, speed: float | None) -> str:
-    """Return the text of a story that the worker would take. Raises ConfigurationError."""
+def _prepared(
+    story: "StoryFile",
+    parser: "MessageParser",
+    submitter: "Submitter",
+    *,
+    voice: str | None,
+    speed: float | None,
+    alignment: bool | None,
+) -> "PreparedJob":
+    """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 
     try:
         text = story.text()
-        contract.check(text=text, voice=voice, speed=speed)
+        parser.check(text=text, voice=voice, speed=speed)
+        return submitter.prepare(text, name=story.name, voice=voice, speed=speed, use_alignment=alignment)
     except PermanentJobError as error:
         raise ConfigurationError(f"{story.name}: {error.message}") from error
-    return text
+
+
+def _send(
+    jobs: "Sequence[PreparedJob]", submitter: "Submitter", *, is_watched: bool, as_json: bool
+) -> "list[Submission]":
+    """Send the jobs. If that ends early, print the ids of those that were sent."""
+    submissions: list[Submission] = []
+    try:
+        for job in jobs:
+            submissions.append(submitter.send(job))  # noqa: PERF401  # kept where a later one fails
+    finally:
+        if not is_watched or len(submissions) < len(jobs):
+            _print_submissions(submissions, as_json=as_json)
+    return submissions
 
 
 def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) -> None:
@@ -77,6 +104,7 @@ def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) ->
 
     from app.cli.console import LiteralConsole
 
+    console = LiteralConsole()
     for submission in submissions:
         ids = {
             "name": submission.name,
@@ -87,7 +115,6 @@ def _print_submissions(submissions: "Sequence[Submission]", *, as_json: bool) ->
         if as_json:
             typer.echo(json.dumps(ids))
         else:
-            parent_id = submission.audio.id
-            LiteralConsole().print_line(
-                f"{submission.name}: sent as {parent_id}   (story-tts status {parent_id})"
-            )
+            console.print_line(f"{submission.name}: sent as {submission.audio.id}")
+    if submissions and not as_json:
+        console.print_line(f"follow with `story-tts status {submissions[-1].audio.id}`")

@@ -1,6 +1,7 @@
-"""The producer's part: rows, then the job; and what becomes of it, for as long as one likes to watch."""
+"""What a producer does: create the task rows, send the job, and read its progress."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,14 +9,22 @@ from typing import Protocol
 from uuid import uuid4
 
 from app.aws.tasks import CANCELLED, COMPLETED, FAILED, Row, Tasks
+from app.errors import InfrastructureError, InvalidMessageError, StoryTtsError, TaskRowError
 from app.job import RowKey
 from app.media import TaskRow
 
 SOURCE_PROMPT_CHARACTERS = 200
+NOT_SENT = "NOT_SENT"
+"""The error code of rows whose job was not sent."""
+_REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")
+"""What SQS refuses of a JSON body, which spells control characters: all that is no character of XML 1.0."""
 
 
 class Channel(Protocol):
     """Where jobs are sent: a topic, or the queue itself."""
+
+    def check(self, body: str) -> None:
+        """Raise InvalidMessageError where `body` cannot be sent."""
 
     def send(self, body: str) -> None:
         """Send one job."""
@@ -40,6 +49,15 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A job that was checked and can be sent."""
+
+    submission: Submission
+    body: str
+    source_prompt: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobStatus:
     """A submission as its rows show it."""
 
@@ -56,12 +74,12 @@ class JobStatus:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether it has completed or failed."""
         return self.state in {JobState.COMPLETED, JobState.FAILED}
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one line."""
+        """Why it failed, as one line."""
         return (
             f"{self.audio.get('error_code', 'no code')}: {self.audio.get('error_message', 'no reason given')}"
         )
@@ -84,24 +102,85 @@ class Submitter:
         speed: float | None = None,
         use_alignment: bool | None = None,
     ) -> Submission:
-        """Create both rows PENDING, then send the job; None leaves a field to its default."""
+        """Prepare a job and send it; see `prepare` and `send`."""
+        return self.send(
+            self.prepare(
+                text,
+                name=name,
+                parent_id=parent_id,
+                voice=voice,
+                speed=speed,
+                use_alignment=use_alignment,
+            )
+        )
+
+    def prepare(
+        self,
+        text: str,
+        *,
+        name: str,
+        parent_id: str | None = None,
+        voice: str | None = None,
+        speed: float | None = None,
+        use_alignment: bool | None = None,
+    ) -> PreparedJob:
+        """
+        Return the job, checked; nothing is written or sent. None leaves a field to its default.
+
+        Raises InvalidMessageError where the queue would refuse it: a character, or the size.
+        """
+        if refused := _REFUSED.search(text):
+            raise InvalidMessageError(
+                f"character {refused.start() + 1:,} is U+{ord(refused[0]):04X}, which SQS refuses: remove it"
+            )
         parent = parent_id or f"story-{uuid4().hex[:16]}"
         submission = Submission(name, RowKey(parent, uuid4().hex[:16]), RowKey(parent, uuid4().hex[:16]))
-        self._tasks.create(
-            submission.audio, submission.subtitles, source_prompt=text[:SOURCE_PROMPT_CHARACTERS].strip()
-        )
         optional = {"voice": voice, "speed": speed, "use_alignment": use_alignment}
-        body = {
+        fields = {
             "text": text,
             "parent_id": parent,
             "tts_task_id": submission.audio.task_id,
             "srt_task_id": submission.subtitles.task_id,
         } | {field: value for field, value in optional.items() if value is not None}
-        self._channel.send(json.dumps(body, ensure_ascii=False))
+        body = json.dumps(fields, ensure_ascii=False)
+        self._channel.check(body)
+        return PreparedJob(submission, body, text[:SOURCE_PROMPT_CHARACTERS].strip())
+
+    def send(self, job: PreparedJob) -> Submission:
+        """
+        Create both rows PENDING, then send the job.
+
+        Raises InfrastructureError where that fails; the rows are then FAILED with code NOT_SENT. A worker may
+        claim them all the same: AWS may have taken a job whose sending failed.
+        """
+        submission = job.submission
+        try:
+            self._tasks.create(submission.audio, submission.subtitles, source_prompt=job.source_prompt)
+            self._channel.send(job.body)
+        except TaskRowError:
+            raise
+        except BaseException as error:
+            reason = error.message if isinstance(error, StoryTtsError) else type(error).__name__
+            status = self._mark_unsent(submission, reason)
+            if isinstance(error, InfrastructureError):
+                raise InfrastructureError(
+                    f"{submission.name}: {submission.audio.id} was not sent, its rows are {status}: {reason}"
+                ) from error
+            raise
         return submission
 
+    def _mark_unsent(self, submission: Submission, reason: str) -> str:
+        """Mark the rows FAILED; return what they are then."""
+        try:
+            self._tasks.refuse(
+                (submission.audio, submission.subtitles), code=NOT_SENT, message=f"not sent: {reason}"
+            )
+        except StoryTtsError:
+            return "still PENDING"
+        return FAILED
+
     def job_statuses(self, submissions: Sequence[Submission]) -> Iterator[JobStatus]:
-        """Yield how each submission stands now."""
+        """Yield the current status of each submission."""
         for submission in submissions:
             audio = self._tasks.read(submission.audio) or {}
             subtitles = self._tasks.read(submission.subtitles) or {}

@@ -1,4 +1,4 @@
-"""The embedded AWS as its users start it: moto's server in a child process, on loopback alone."""
+"""Starts and stops the embedded AWS: moto's server in a child process, on loopback only."""
 
 import os
 import selectors
@@ -106,7 +106,7 @@ class Emulator:
         line = stdout.readline().strip()
         if not line:
             self._drain.join(STOP_SECS)
-            raise LocalServiceError(self.last_line or "the embedded AWS did not start, and said nothing")
+            raise LocalServiceError(self.last_line or "the embedded AWS did not start and gave no reason")
         return line
 
     def _end(self) -> None:

@@ -4,6 +4,8 @@ import copy
 import threading
 from typing import Any
 
+_MEBIBYTE = 1024 * 1024
+
 
 def patch_moto() -> None:
     """Apply every correction; once per process, before moto serves anything."""
@@ -13,11 +15,14 @@ def patch_moto() -> None:
     from moto.dynamodb.models.table import Table  # noqa: PLC0415
     from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415
     from moto.s3.responses import S3Response  # noqa: PLC0415
+    from moto.sns import models as sns  # noqa: PLC0415
+    from moto.sns.responses import SNSResponse  # noqa: PLC0415
 
     _forget_instances(BaseModel)
     _copy_rows_on_write(DynamoDBBackend, Table)
     _serialize(DynamoHandler, "call_action")
     _serialize(S3Response, "put_object")
+    _bound_topics(sns, SNSResponse)
 
 
 def _serialize(handler: type, name: str) -> None:
@@ -29,6 +34,37 @@ def _serialize(handler: type, name: str) -> None:
             return method(self)
 
     setattr(handler, name, serialized)
+
+
+def _bound_topics(models: Any, responses: type) -> None:
+    """
+    Let a topic take messages up to its attribute MaximumMessageSize, and keep none of them.
+
+    moto stores the attribute but compares a constant, and in characters; and it keeps every message for tests
+    to look at.
+    """
+    publish, attributes_of = models.SNSBackend.publish, responses.get_topic_attributes  # type: ignore[attr-defined]
+    default = models.MAXIMUM_MESSAGE_LENGTH
+
+    def publish_sized(self: Any, message: str, arn: str | None, *args: Any, **kwargs: Any) -> Any:
+        limit = int(getattr(self.topics.get(arn), "maximum_message_size", default))
+        if len(message.encode()) > limit:
+            raise models.InvalidParameterValue("Invalid parameter: Message too long")
+        message_id = publish(self, message, arn, *args, **kwargs)
+        if topic := self.topics.get(arn):
+            topic.sent_notifications.clear()
+        return message_id
+
+    def attributes_with_size(self: Any) -> Any:
+        answer = attributes_of(self)
+        topic = self.backend.get_topic(self._get_param("TopicArn"))
+        if size := getattr(topic, "maximum_message_size", None):
+            answer.result["Attributes"]["MaximumMessageSize"] = size
+        return answer
+
+    models.MAXIMUM_MESSAGE_LENGTH = _MEBIBYTE
+    models.SNSBackend.publish = publish_sized
+    responses.get_topic_attributes = attributes_with_size  # type: ignore[attr-defined]
 
 
 def _forget_instances(model: type) -> None:

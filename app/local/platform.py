@@ -1,4 +1,4 @@
-"""What story-infra would provide, made in the emulator: queue, dead letters, topic, table and bucket."""
+"""The resources that story-infra provides in the cloud, created in the emulator."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 
+from app.aws.queue import MAX_MESSAGE_BYTES
 from app.local.emulator import CREDENTIALS, REGION
 
 QUEUE, DEAD_LETTERS, TOPIC = "story-sqs-queue-tts", "story-tts-dead-letter", "story-topic"
@@ -13,7 +14,7 @@ TABLE, BUCKET = "story-video-tasks", "story-video-data"
 
 
 def emulators_session() -> boto3.session.Session:
-    """Return a session that speaks with the emulator's credentials; it reads botocore's large tables once."""
+    """Return a session with the emulator's credentials; share it: a new one reads large JSON files."""
     return boto3.session.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -23,7 +24,7 @@ def emulators_session() -> boto3.session.Session:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The addresses of one set of resources, for one thread: making a client is not thread-safe."""
+    """The addresses of one set of resources. For one thread: creating clients is not thread-safe."""
 
     endpoint_url: str
     queue_url: str
@@ -34,7 +35,7 @@ class Platform:
     session: boto3.session.Session = field(default_factory=emulators_session, repr=False, compare=False)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which a worker, or any client, finds these resources."""
+        """Return the environment variables by which a worker or any client finds these resources."""
         return CREDENTIALS | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
@@ -47,7 +48,7 @@ class Platform:
         }
 
     def client(self, service: str) -> Any:
-        """Return a plain client of the emulator, for looking at what a worker left there."""
+        """Return a boto3 client of the emulator, to inspect what a worker wrote."""
         return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
 
 
@@ -63,9 +64,10 @@ def create_platform(
         endpoint_url, "", "", "", TABLE + suffix, BUCKET + suffix, session=session or emulators_session()
     )
     sqs, sns = bare.client("sqs"), bare.client("sns")
-    queue_url = sqs.create_queue(QueueName=QUEUE + suffix)["QueueUrl"]
-    dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix)["QueueUrl"]
-    topic_arn = sns.create_topic(Name=TOPIC + suffix)["TopicArn"]
+    size = {"MaximumMessageSize": str(MAX_MESSAGE_BYTES)}
+    queue_url = sqs.create_queue(QueueName=QUEUE + suffix, Attributes=size)["QueueUrl"]
+    dead_letter_queue_url = sqs.create_queue(QueueName=DEAD_LETTERS + suffix, Attributes=size)["QueueUrl"]
+    topic_arn = sns.create_topic(Name=TOPIC + suffix, Attributes=size)["TopicArn"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
@@ -84,7 +86,7 @@ def create_platform(
 
 
 def _create_table(dynamodb: Any, name: str) -> None:
-    """As story-infra has it: two string keys and the sparse index of what is not yet finished."""
+    """Create the table as story-infra does: two string keys, and a sparse index of unfinished tasks."""
     dynamodb.create_table(
         TableName=name,
         KeySchema=[

@@ -1,4 +1,4 @@
-"""The whole service on this machine: the emulator, its resources, and a worker in a process of its own."""
+"""The whole service on this machine: the emulator, its resources, and a worker process."""
 
 import http.client
 import os
@@ -20,9 +20,9 @@ from app.settings import HEALTH_PATH
 START_SECS = 120.0
 STOP_TIMEOUT_SECS = 15
 WATCH_SECS = 0.5
-"""Between two looks at whether the processes of the service still live."""
+"""How often to check that the processes of the service are alive."""
 LOCAL_POLL_SECS = 2
-"""Shorter than the cloud's long poll, so that Ctrl-C is answered soon."""
+"""Shorter than the cloud's long poll, so that Ctrl-C takes effect soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class LocalService:
 
     platform: Platform
     environment: dict[str, str]
-    """What a client exports to talk to it."""
+    """The variables that a client of the service needs."""
     worker: "subprocess.Popen[bytes]"
     emulator: Emulator
 
     def adopt(self) -> None:
-        """Make this process a client of the service, as if its environment had been exported."""
+        """Make this process a client of the service: set the service's variables in its environment."""
         for name in os.environ.keys() - _without_aws(os.environ).keys():
             del os.environ[name]
         os.environ.update(self.environment)
@@ -54,7 +54,7 @@ class LocalService:
 @contextmanager
 def local_service(*, engine: str, port: int = 0, quiet: bool = False) -> Iterator[LocalService]:
     """
-    Run the service for the block; 0 as `port` of the emulator takes a free one.
+    Run the service for the block, with the emulator on `port`; 0 takes any free one.
 
     The worker's logs go to this process's stderr; with `quiet` only its errors. Both processes end with this
     one, even when it is killed. Raises LocalServiceError where one of them does not start.
@@ -71,7 +71,7 @@ def local_service(*, engine: str, port: int = 0, quiet: bool = False) -> Iterato
 
 @contextmanager
 def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run one worker for the block, healthy from its beginning; it ends with this process."""
+    """Start a worker, wait until it is healthy, and run it for the block; it ends with this process."""
     own = {
         "RECEIVE_WAIT_SECS": str(LOCAL_POLL_SECS),
         "STOP_TIMEOUT_SECS": str(STOP_TIMEOUT_SECS),
@@ -99,17 +99,17 @@ def local_worker(environment: dict[str, str], *, quiet: bool) -> Iterator["subpr
 
 
 def _without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without the user's own settings of AWS, some of which win over ours."""
+    """Return `environment` without the user's own AWS settings, some of which take precedence over ours."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 
 
 def is_healthy(port: int) -> bool:
-    """Return whether the worker on this machine with that health port says 200."""
+    """Return whether the worker on this machine with this health port answers 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", HEALTH_PATH)
         return connection.getresponse().status == http.client.OK
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
@@ -117,10 +117,10 @@ def is_healthy(port: int) -> bool:
 
 def reserved_port() -> socket.socket:
     """
-    Return a socket whose port nobody else is given while it is open, and that a worker can listen on.
+    Return a socket that reserves its port for a worker while it is open.
 
-    The kernel gives that port to no connection and to no bind that did not ask for it. A server that sets
-    SO_REUSEADDR, as servers do, may share it with a socket that has set this too and does not listen.
+    The kernel assigns the port to no connection and to no bind to port 0. A server that sets SO_REUSEADDR, as
+    servers do, can still listen on it, because this socket has the option too and does not listen.
     """
     reserved = socket.socket()
     reserved.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The story that comes along, for demonstrations."""
+"""The story that is shipped with the package, for demonstrations."""
 
 from importlib.resources import files
 

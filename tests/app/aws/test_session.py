@@ -19,6 +19,7 @@ def answer(code: str, status: int = 400) -> ClientError:
         (answer("AWS.SimpleQueueService.NonExistentQueue"), QueueGoneError),
         (answer("QueueDoesNotExist"), QueueGoneError),
         (answer("AccessDeniedException"), CredentialsError),
+        (answer("AuthorizationError", 403), CredentialsError),  # SNS's word for it
         (answer("ExpiredToken", 403), CredentialsError),
         (answer("InvalidClientTokenId", 403), CredentialsError),
         (answer("ThrottlingException"), UnavailableError),

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 import soundfile  # type: ignore[import-untyped]
+from typer.testing import CliRunner
 
+from app.cli.app import app
+from app.speech.registry import ENGINES
 from app.speech.voices import KOKORO_VOICES
 
 pytestmark = pytest.mark.slow
@@ -219,18 +222,19 @@ def test_the_engine_comes_from_the_option_else_the_environment(
     options: list[str], engine: str, chosen: str
 ) -> None:
     """--engine wins over SPEECH_ENGINE, and without both it is espeak, which every installation has."""
-    listed = run("voices", "--json", *options, SPEECH_ENGINE=engine)
-    named = run("voices", "--json", "--engine", chosen)
-    assert (listed.returncode, listed.stdout) == (0, named.stdout)
+    listed = CliRunner().invoke(app, ["voices", "--json", *options], env={"SPEECH_ENGINE": engine})
+    assert listed.exit_code == 0, listed.output
+    assert {entry["name"] for entry in json.loads(listed.stdout)} == set(ENGINES[chosen].voices)
 
 
 @pytest.mark.parametrize("command", ["speak", "voices", "demo", "local"])
 def test_an_unknown_engine_in_the_environment_is_named(command: str, story: Path) -> None:
     """The error says which variable is wrong, before anything is started."""
-    done = run(command, *([story] if command == "speak" else []), SPEECH_ENGINE="festival")
-    assert done.returncode == 2
-    assert "SPEECH_ENGINE" in done.stderr
-    assert "festival" in done.stderr
+    arguments = [command, str(story)] if command == "speak" else [command]
+    done = CliRunner().invoke(app, arguments, env={"SPEECH_ENGINE": "festival"})
+    assert done.exit_code == 2
+    assert "SPEECH_ENGINE" in done.output
+    assert "festival" in done.output
 
 
 def test_speak_takes_engine_and_voice_from_the_environment(story: Path, tmp_path: Path) -> None:

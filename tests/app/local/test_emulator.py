@@ -64,6 +64,20 @@ def test_commits_leave_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.slow
+def test_jobs_that_were_passed_on_leave_no_memory_behind() -> None:
+    """The topic keeps nothing of what it delivered."""
+    jobs, job_bytes, most_mib = 60, 1_000_000, 20
+    with emulator() as address:
+        platform = create_platform(address)
+        sns = platform.client("sns")
+        # Not for the queue: without TASK_TYPE the subscription filters it out.
+        before = emulators_memory_mib()
+        for _ in range(jobs):
+            sns.publish(TopicArn=platform.topic_arn, Message="x" * job_bytes)
+        assert emulators_memory_mib() - before < most_mib
+
+
+@pytest.mark.slow
 def test_a_talkative_emulator_goes_on() -> None:
     """What moto prints is read: after more than a pipe holds it still answers."""
     service = "unknown" * 500
