@@ -16,6 +16,10 @@ from io import StringIO
 from typing import Any, Protocol
 
 from app.errors import MissingExtraError, UnknownVoiceError
+from app.text.lexicon import NO_LEXICON, Lexicon
+from app.text.spans import Span
+from app.text.spoken.base import SpokenText
+from app.text.spoken.form import spoken_form
 
 _SILENT = frozenset(';:,.!?—…"()“” ')
 """Phonemes that are pauses; the time of a word does not include them."""
@@ -24,6 +28,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]")
 _IDEOGRAPHIC = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_IDEOGRAPHIC}]|[^\s{_IDEOGRAPHIC}]+")
 _HALVING_ENDS = 2
+_MAX_WINDOW = 200
+"""Characters that are converted and aligned at once, in languages whose G2P returns one string."""
+_PAUSE = re.compile(r"[,;:.!?\u2026\u3001\u3002\uff01\uff0c\uff1f\u0964](?:\s+|(?<=[\u3000-\uffff]))")
 
 # espeak-ng names of the languages without a dictionary of their own (kokoro.pipeline.LANG_CODES)
 _ESPEAK_LANGUAGES = {"e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
@@ -44,17 +51,19 @@ class PhonemeSpan:
 class Pronunciation:
     """The phonemes of a text."""
 
+    spoken: SpokenText
+    """What is said for the text."""
     phonemes: str
     """One character each; all are in the model's vocabulary."""
     spans: tuple[PhonemeSpan, ...]
-    """In order, without overlap. Silent characters are in no span."""
+    """Spans of the source text, in order, without overlap. Silent characters are in no span."""
 
 
 class Pronouncer(Protocol):
     """Converts text of one language to phonemes."""
 
-    def __call__(self, text: str) -> Pronunciation:
-        """Return the phonemes of `text`; there may be none."""
+    def __call__(self, text: str, *, lexicon: Lexicon = NO_LEXICON) -> Pronunciation:
+        """Return the phonemes of the spoken form of `text`; there may be none."""
 
 
 def pronouncer(language: str, *, vocabulary: Iterable[str]) -> Pronouncer:
@@ -74,9 +83,10 @@ def pronouncer(language: str, *, vocabulary: Iterable[str]) -> Pronouncer:
         if language in _ESPEAK_LANGUAGES:
             from misaki.espeak import EspeakG2P
 
-            return _WholeTextG2P(EspeakG2P(language=_ESPEAK_LANGUAGES[language]), vocabulary=known)
+            tag = _ESPEAK_LANGUAGES[language]
+            return _WholeTextG2P(EspeakG2P(language=tag), language=tag, vocabulary=known)
         if language in _EXTRAS:
-            return _WholeTextG2P(_asian(language), vocabulary=known)
+            return _WholeTextG2P(_asian(language), language=_EXTRAS[language][1], vocabulary=known)
     raise UnknownVoiceError(f"Kokoro speaks no language {language!a}")
 
 
@@ -96,9 +106,24 @@ def _asian(language: str) -> Callable[[str], Any]:
         ) from None
 
 
-def _legible(text: str) -> str:
-    """Replace control and invisible characters by spaces, keeping every position."""
-    return _CONTROL.sub(" ", _WHITE.sub(" ", text))
+def _spaced(spoken: SpokenText) -> str:
+    """Return spoken text with spaces for control characters and other white space, keeping every position."""
+    return _CONTROL.sub(" ", _WHITE.sub(" ", spoken.text))
+
+
+def _of_source(spoken: SpokenText, phonemes: str, spans: Iterable[PhonemeSpan]) -> Pronunciation:
+    """Map spans of spoken text to the source; those that speak one replacement become one span."""
+    mapped: list[PhonemeSpan] = []
+    for span in spans:
+        source = spoken.source_span(span.start, span.end)
+        start = source.start
+        first_phoneme = span.first_phoneme
+        if mapped and source.start < mapped[-1].end:
+            last = mapped.pop()
+            start, first_phoneme = last.start, last.first_phoneme
+            source = Span(start, max(last.end, source.end))
+        mapped.append(PhonemeSpan(start, source.end, first_phoneme, span.end_phoneme))
+    return Pronunciation(spoken=spoken, phonemes=phonemes, spans=tuple(mapped))
 
 
 class _English:
@@ -110,14 +135,27 @@ class _English:
         self._fallback = espeak.EspeakFallback(british=british)
         self._g2p = en.G2P(trf=False, british=british, fallback=self._fallback, unk="")
         self._vocabulary = vocabulary
+        self._language = "en-gb" if british else "en-us"
 
-    def __call__(self, text: str) -> Pronunciation:
+    def __call__(self, text: str, *, lexicon: Lexicon = NO_LEXICON) -> Pronunciation:
+        spoken = spoken_form(text, language=self._language, lexicon=lexicon)
         builder = _Builder(self._vocabulary)
-        for start, token, phonemes, spaced in self._tokens(_legible(text), 0):
+        position = 0
+        readable = _spaced(spoken)
+        for span, given in spoken.pronunciations():
+            self._add(builder, readable[position : span.start], position)
+            builder.add(given, readable[span.start : span.end], span.start)
+            position = span.end
+        self._add(builder, readable[position:], position)
+        return _of_source(spoken, builder.phonemes(), builder.spans)
+
+    def _add(self, builder: "_Builder", text: str, offset: int) -> None:
+        if text[:1] == " ":
+            builder.add_space()
+        for start, token, phonemes, spaced in self._tokens(text, offset):
             builder.add(phonemes, token, start)
             if spaced:
                 builder.add_space()
-        return builder.result()
 
     def _tokens(self, text: str, offset: int) -> Iterator[tuple[int, str, str, bool]]:
         """Yield (start, text, phonemes, whether a space follows) of each token."""
@@ -188,12 +226,33 @@ class _WholeTextG2P:
     alone, and the results are matched with the whole.
     """
 
-    def __init__(self, g2p: Callable[[str], Any], *, vocabulary: frozenset[str]) -> None:
+    def __init__(self, g2p: Callable[[str], Any], *, language: str, vocabulary: frozenset[str]) -> None:
         self._g2p = g2p
+        self._language = language
         self._vocabulary = vocabulary
 
-    def __call__(self, text: str) -> Pronunciation:
-        text = _legible(text)
+    def __call__(self, text: str, *, lexicon: Lexicon = NO_LEXICON) -> Pronunciation:
+        spoken = spoken_form(text, language=self._language, lexicon=lexicon)
+        builder = _Builder(self._vocabulary)
+        position = 0
+        readable = _spaced(spoken)
+        for span, given in spoken.pronunciations():
+            self._add(builder, readable, position, span.start)
+            builder.add(given, readable[span.start : span.end], span.start)
+            builder.add_space()
+            position = span.end
+        self._add(builder, readable, position, len(readable))
+        return _of_source(spoken, builder.phonemes(), builder.spans)
+
+    def _add(self, builder: "_Builder", text: str, start: int, end: int) -> None:
+        """Convert a stretch window by window; the alignment of a window takes the square of its length."""
+        for window in _windows(text, start, end):
+            part = text[window.start : window.end]
+            phonemes, spans = self._window(part)
+            builder.append(phonemes, spans, window.start)
+            builder.add_space()
+
+    def _window(self, text: str) -> tuple[str, list[PhonemeSpan]]:
         whole = self._phonemes(text)
         pieces = [(match.start(), match.end()) for match in _PIECE.finditer(text)]
         found = [(match.start(), match.end()) for match in re.finditer(r"\S+", whole)]
@@ -205,12 +264,24 @@ class _WholeTextG2P:
             _span(whole, start, end, first, last)
             for (start, end), (first, last) in zip(pieces, bounds, strict=True)
         )
-        return Pronunciation(phonemes=whole, spans=tuple(span for span in spans if span))
+        return whole, [span for span in spans if span]
 
     def _phonemes(self, text: str) -> str:
         phonemes, *_ = self._g2p(text)
         known = "".join(symbol for symbol in phonemes or "" if symbol in self._vocabulary)
         return " ".join(known.split())
+
+
+def _windows(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield stretches of at most `_MAX_WINDOW` characters, cut behind punctuation or else at white space."""
+    while end - start > _MAX_WINDOW:
+        limit = start + _MAX_WINDOW
+        cuts = [match.end() for match in _PAUSE.finditer(text, start + _MAX_WINDOW // 2, limit)]
+        cut = cuts[-1] if cuts else text.rfind(" ", start + 1, limit) + 1 or limit
+        yield Span(start, cut)
+        start = cut
+    if text[start:end].strip():
+        yield Span(start, end)
 
 
 def _best_alignment(whole: str, alone: list[str]) -> list[tuple[int, int]]:
@@ -241,7 +312,7 @@ class _Builder:
     def __init__(self, vocabulary: frozenset[str]) -> None:
         self._vocabulary = vocabulary
         self._phonemes = ""
-        self._spans: list[PhonemeSpan] = []
+        self.spans: list[PhonemeSpan] = []
 
     def add(self, phonemes: str, text: str, start: int) -> None:
         """Add the phonemes of `text`, which starts at character `start`."""
@@ -250,14 +321,25 @@ class _Builder:
         first = len(self._phonemes)
         self._phonemes += "".join(symbol for symbol in phonemes if symbol in self._vocabulary)
         if span := _span(self._phonemes, start, end, first, len(self._phonemes)):
-            self._spans.append(span)
+            self.spans.append(span)
 
     def add_space(self) -> None:
         if self._phonemes and self._phonemes[-1] != " ":
             self._phonemes += " "
 
-    def result(self) -> Pronunciation:
-        return Pronunciation(phonemes=self._phonemes.rstrip(), spans=tuple(self._spans))
+    def append(self, phonemes: str, spans: Iterable[PhonemeSpan], start: int) -> None:
+        """Add the phonemes of a window that starts at character `start`, and its spans."""
+        first = len(self._phonemes)
+        self._phonemes += phonemes
+        self.spans += (
+            PhonemeSpan(
+                each.start + start, each.end + start, each.first_phoneme + first, each.end_phoneme + first
+            )
+            for each in spans
+        )
+
+    def phonemes(self) -> str:
+        return self._phonemes.rstrip()
 
 
 def _span(phonemes: str, start: int, end: int, first: int, last: int) -> PhonemeSpan | None:
