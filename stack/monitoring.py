@@ -9,12 +9,13 @@ import pulumi_aws as aws
 from stack import worker_interface as worker
 from stack.alarms import expression_alarm, metric_alarm
 from stack.config import MonitoringSettings
-from stack.metrics import MINUTE, UNSERVED_EXPRESSION, Metric, WorkloadMetrics, queue_metric
+from stack.metrics import MINUTE, Metric, WorkloadMetrics, queue_metric
 from stack.naming import Naming
 
 FIVE_MINUTES = 5 * MINUTE
 UNSERVED_MINUTES = 15
 MEMORY_MINUTES = 3
+OLDEST_MESSAGE_MINUTES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +107,16 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _oldest_message(self, resources: MonitoredResources, *, minutes: int) -> None:
-        queue = resources.metrics.queue_name
-        self._alarm(
+        expression_alarm(
             "oldest-message",
-            queue_metric("oldest", "ApproximateAgeOfOldestMessage", queue_name=queue),
+            resources.metrics.oldest_waiting,
             description=f"A job has been waiting for {minutes} minutes or more: tasks are missing or fail.",
-            evaluation_periods=5,
             threshold=minutes * 60,
+            minutes=OLDEST_MESSAGE_MINUTES,
+            actions=self._actions,
+            ok_actions=self._actions,
+            naming=self._naming,
+            parent=self,
         )
 
     def _failed_jobs(self, resources: MonitoredResources, *, jobs: int) -> aws.cloudwatch.MetricAlarm:
@@ -143,9 +147,8 @@ class Monitoring(pulumi.ComponentResource):
     def _no_running_task(self, resources: MonitoredResources) -> None:
         expression_alarm(
             "no-running-task",
-            UNSERVED_EXPRESSION,
+            resources.metrics.unserved,
             description=f"Jobs have been waiting for {UNSERVED_MINUTES} minutes and no task is running.",
-            metrics=resources.metrics,
             threshold=1,
             minutes=UNSERVED_MINUTES,
             actions=self._actions,
