@@ -87,5 +87,5 @@ def is_in_alarm(alarm: Mapping[str, Any], series: Mapping[str, Points]) -> bool:
     assert alarm["treatMissingData"] == "notBreaching"
     assert alarm["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
     newest = evaluate(alarm["metricQueries"], series)[-int(alarm["evaluationPeriods"]) :]
-    breaching = [point is not None and point >= alarm["threshold"] for point in newest]
+    breaching: list[bool] = [point is not None and point >= alarm["threshold"] for point in newest]
     return sum(breaching) >= int(alarm["datapointsToAlarm"])
