@@ -17,7 +17,7 @@ from stack.image import Repository, WorkerImage
 from stack.metrics import WorkloadMetrics
 from stack.monitoring import Dashboard, MonitoredResources, Monitoring, Topic
 from stack.naming import Naming
-from stack.network import Network, VpcNetwork, existing_vpc
+from stack.network import Network, VpcNetwork, existing_vpc, gateway_services, interface_services
 from stack.permissions import (
     consume_queue,
     open_exec_channels,
@@ -32,7 +32,7 @@ from stack.platform_outputs import Platform, output_source, read_platform
 from stack.scaling import Scaling
 from stack.service import STOP_TIMEOUT_SECONDS, ServiceArgs, TaskArgs, WorkerLogs, WorkerService
 from stack.storage import BucketOptions, has_point_in_time_recovery
-from stack.vpc import first_zones
+from stack.vpc import choose_zones
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,15 +61,18 @@ async def program() -> Outputs:
 
 def create_foundation(settings: Settings, *, naming: Naming, account: Account) -> Foundation:
     """Create an own platform."""
+    services = interface_services(settings.network, exec_enabled=settings.features.exec)
+    zones = choose_zones(region=account.region, services=services if settings.endpoints == "create" else [])
     return Foundation(
         naming=naming,
         account=account,
         vpc_cidr=settings.story_infra.vpc_cidr,
-        zones=first_zones(),
+        zones=zones,
         nat=settings.endpoints == "nat",
         # A service in this stack has endpoints of its own.
-        endpoints=settings.endpoints == "create" and not settings.features.service,
-        exec_enabled=settings.features.exec,
+        endpoint_services=(*services, *gateway_services(settings.network))
+        if settings.endpoints == "create" and not settings.features.service
+        else (),
         protect=settings.features.protect,
     )
 
@@ -229,6 +232,7 @@ class Deployment:
             ecs_tasks_group_id=self.platform.ecs_tasks_security_group_id,
             app_port=self.settings.app_port,
             endpoints=self.settings.endpoints,
+            settings=self.settings.network,
             exec_enabled=self.settings.features.exec,
         )
 

@@ -1,6 +1,7 @@
 """An own platform, for accounts without story-infra: it has the same outputs under the same names."""
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -41,8 +42,7 @@ class Foundation(pulumi.ComponentResource):
         vpc_cidr: str,
         zones: list[str],
         nat: bool,
-        endpoints: bool,
-        exec_enabled: bool,
+        endpoint_services: Sequence[str],
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -53,8 +53,8 @@ class Foundation(pulumi.ComponentResource):
         self.vpc = Vpc(
             naming=naming, cidr=vpc_cidr, zones=zones, nat=nat, opts=pulumi.ResourceOptions(parent=self)
         )
-        if endpoints:
-            self._create_shared_endpoints(exec_enabled=exec_enabled)
+        if endpoint_services:
+            self._create_shared_endpoints(endpoint_services)
         self.cluster = self._cluster()
         self.capacity_providers = self._capacity_providers()
         self.topic = self._topic()
@@ -70,7 +70,7 @@ class Foundation(pulumi.ComponentResource):
         self.execution_role, self.task_role = self._roles()
         self.register_outputs({"vpc_id": self.vpc.id})
 
-    def _create_shared_endpoints(self, *, exec_enabled: bool) -> None:
+    def _create_shared_endpoints(self, services: Sequence[str]) -> None:
         """Endpoints for services of other stacks; their security groups are unknown here."""
         name = self._naming.prefixed("platform-endpoints")
         opts = pulumi.ResourceOptions(parent=self)
@@ -98,7 +98,7 @@ class Foundation(pulumi.ComponentResource):
             region=self._account.region,
             vpc=self.vpc.network,
             group_id=group.id,
-            exec_enabled=exec_enabled,
+            services=services,
             opts=opts,
         )
 

@@ -106,6 +106,9 @@ class Settings(Group):
         if own and self.network.endpoints == "existing":
             text = "the VPC of an own platform has no endpoints; use create or nat"
             raise _fault("network.endpoints", text, "create")
+        if self.network.existing_endpoints and self.endpoints != "create":
+            text = "only with network.endpoints `create` are some endpoints created and others expected"
+            raise _fault("network.endpoints", text, "create")
         if not own and not self.features.service:
             text = "`false` creates only the platform, and requires story_infra.source `own`"
             raise _fault("features.service", text, True)

@@ -305,6 +305,7 @@ ASK = (
     "ec2:DescribeRouteTables",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcs",
     "ecr:DescribeImages",
     "ecr:DescribeImageScanFindings",

@@ -221,7 +221,9 @@ KINDS: Mapping[str, PassThrough] = {
         replaced_by="bucket region",
     ),
     "aws:sns/topic:Topic": Kind(
-        "sns: CreateTopic; ; DeleteTopic", outputs="id=TopicArn arn=TopicArn", names="arn=topicArn"
+        "sns: CreateTopic; ; DeleteTopic",
+        outputs="id=TopicArn arn=TopicArn",
+        names="arn=topicArn maximumMessageSize=Attributes.MaximumMessageSize",
     ),
     "aws:sns/topicSubscription:TopicSubscription": Kind(
         "sns: Subscribe; ; Unsubscribe",
@@ -235,6 +237,7 @@ KINDS: Mapping[str, PassThrough] = {
         outputs="id=QueueUrl url=QueueUrl arn=Attributes.QueueArn",
         names=(
             "id=QueueUrl name=queueName"
+            " maxMessageSize=Attributes.MaximumMessageSize"
             " messageRetentionSeconds=Attributes.MessageRetentionPeriod"
             " visibilityTimeoutSeconds=Attributes.VisibilityTimeout"
             " receiveWaitTimeSeconds=Attributes.ReceiveMessageWaitTimeSeconds"
