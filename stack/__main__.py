@@ -138,6 +138,7 @@ class Deployment:
             settings=self.settings.monitoring,
             resources=monitored,
             actions=[topic_arn] if topic_arn is not None else [],
+            paused=self.settings.paused,
         )
         service = WorkerService(
             naming=self.naming,
@@ -296,7 +297,8 @@ class Deployment:
         self, *, roles: TaskRoles, network: Network, discovery: Discovery, monitoring: Monitoring
     ) -> ServiceArgs:
         """Where tasks run, and the resources that must exist before the first task."""
-        scaled = self.settings.scaling.enabled
+        # Scaling changes the count, except of a paused service: an update sets that to 0.
+        count_changes = self.settings.scaling.enabled and not self.settings.paused
         depends_on = [*roles.policies, *network.endpoints]
         if self.foundation:
             # The cluster has the capacity providers before the service uses them, and loses them after it.
@@ -306,8 +308,8 @@ class Deployment:
             subnet_ids=self.platform.private_subnet_ids,
             group_ids=[network.app_group_id],
             registry_arn=discovery.service.arn,
-            initial_count=self.settings.min_tasks if scaled else self.settings.app_count,
-            scaled=scaled,
+            count=self.settings.initial_tasks,
+            count_changes=count_changes,
             exec_enabled=self.settings.features.exec,
             alarm_names=monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else [],
             depends_on=depends_on,
@@ -321,6 +323,7 @@ class Deployment:
             naming=self.naming,
             settings=self.settings.scaling,
             min_tasks=self.settings.min_tasks,
+            max_tasks=self.settings.max_tasks,
             # The service's own output, so that scaling waits for the service.
             metrics=replace(metrics, service_name=service.name),
         )

@@ -62,11 +62,14 @@ class Monitoring(pulumi.ComponentResource):
         settings: MonitoringSettings,
         resources: MonitoredResources,
         actions: Sequence[pulumi.Input[str]],
+        paused: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Monitoring", "monitoring", None, opts)
         self._naming = naming
         self._actions = list(actions)
+        # Jobs are meant to wait while the service is paused.
+        self._waiting_actions = [] if paused else self._actions
         self._dead_letters(resources)
         self._oldest_message(resources, minutes=settings.oldest_message_minutes)
         self._no_running_task(resources)
@@ -113,8 +116,8 @@ class Monitoring(pulumi.ComponentResource):
             description=f"A job has been waiting for {minutes} minutes or more: tasks are missing or fail.",
             threshold=minutes * 60,
             minutes=OLDEST_MESSAGE_MINUTES,
-            actions=self._actions,
-            ok_actions=self._actions,
+            actions=self._waiting_actions,
+            ok_actions=self._waiting_actions,
             naming=self._naming,
             parent=self,
         )
@@ -151,7 +154,7 @@ class Monitoring(pulumi.ComponentResource):
             description=f"Jobs have been waiting for {UNSERVED_MINUTES} minutes and no task is running.",
             threshold=1,
             minutes=UNSERVED_MINUTES,
-            actions=self._actions,
+            actions=self._waiting_actions,
             naming=self._naming,
             parent=self,
         )

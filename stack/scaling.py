@@ -26,6 +26,7 @@ class Scaling(pulumi.ComponentResource):
         naming: Naming,
         settings: ScalingSettings,
         min_tasks: int,
+        max_tasks: int,
         metrics: WorkloadMetrics,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -36,7 +37,7 @@ class Scaling(pulumi.ComponentResource):
         self._target = aws.appautoscaling.Target(
             "scaling-target",
             min_capacity=min_tasks,
-            max_capacity=settings.max_tasks,
+            max_capacity=max_tasks,
             resource_id=pulumi.Output.concat("service/", metrics.cluster_name, "/", metrics.service_name),
             scalable_dimension=DIMENSION,
             service_namespace="ecs",

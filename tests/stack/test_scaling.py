@@ -162,3 +162,23 @@ def test_without_scaling_there_is_no_autoscaler() -> None:
     run = record({"scaling": {"enabled": False}})
     assert [run.names(TARGET), run.names(POLICY)] == [[], []]
     assert "idle-tasks" not in run.names(ALARM)
+
+
+@pytest.mark.parametrize("scaling", [{}, {"to_zero": True}, {"enabled": False}])
+def test_a_paused_service_runs_no_task(scaling: dict[str, Any]) -> None:
+    """With scaling and without, an update sets the number of tasks to 0, and nothing raises it."""
+    run = record({"paused": True, "app_count": 3, "scaling": scaling})
+    assert run.one("aws:ecs/service:Service")["desiredCount"] == 0
+    assert run.options["aws:ecs/service:Service service"].ignore_changes is None
+    bounds = [(item.inputs["minCapacity"], item.inputs["maxCapacity"]) for item in run.all(TARGET)]
+    assert bounds == ([] if scaling == {"enabled": False} else [(0, 0)])
+
+
+def test_a_pause_is_no_alarm() -> None:
+    """Jobs that wait during a pause notify nobody; failures still do."""
+    on_call = "arn:aws:sns:us-east-1:123456789012:on-call"
+    run = record({"paused": True, "monitoring": {"topic_arn": on_call}})
+    notifying = {
+        item.name for item in run.all(ALARM) if any("on-call" in arn for arn in item.inputs["alarmActions"])
+    }
+    assert notifying == {"dead-letters", "failed-jobs", "memory"}
