@@ -208,6 +208,8 @@ class StorageSettings(Group):
     """replicate new objects to a bucket in this region; requires versioning"""
     replica_bucket: BucketName | None = Field(default=None, examples=["story-media-replica"])
     """name of that bucket; unset: the output bucket's name and the region"""
+    replace_existing: bool = False
+    """with story-infra's bucket: let lifecycle and replication replace its own rules; S3 merges none"""
 
     @model_validator(mode="after")
     def _replication_needs_versions(self) -> Self:

@@ -116,6 +116,17 @@ class Settings(Group):
             raise _fault("features.service", text, True)
         return self
 
+    @model_validator(mode="after")
+    def _others_rules(self) -> Self:
+        replacing = self.storage.lifecycle or self.storage.replica_region is not None
+        if replacing and self.story_infra.source != "own" and not self.storage.replace_existing:
+            text = (
+                "lifecycle and replica_region replace all such rules of the bucket, which is story-infra's;"
+                " check the rules that it has, then allow it"
+            )
+            raise _fault("storage.replace_existing", text, True)
+        return self
+
     @property
     def min_tasks(self) -> int:
         """The minimum number of tasks."""

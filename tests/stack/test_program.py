@@ -38,9 +38,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "topic": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
     "own-storage": {
         "story_infra": {"source": "own"},
-        "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"},
+        "storage": {
+            "versioning": True,
+            "lifecycle": True,
+            "replace_existing": True,
+            "replica_region": "eu-west-1",
+        },
     },
-    "storage": {"storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"}},
+    "storage": {
+        "storage": {
+            "versioning": True,
+            "lifecycle": True,
+            "replace_existing": True,
+            "replica_region": "eu-west-1",
+        }
+    },
 }
 
 
@@ -266,13 +278,24 @@ OTHERS: dict[str, dict[str, Any]] = {
     "monitoring.failed_jobs": {"monitoring": {"failed_jobs": 9}},
     "monitoring.memory_percent": {"monitoring": {"memory_percent": 80}},
     "storage.versioning": {"storage": {"versioning": True}},
-    "storage.lifecycle": {"storage": {"lifecycle": True}},
-    "storage.noncurrent_days": {"storage": {"lifecycle": True, "noncurrent_days": 9}},
-    "storage.incomplete_upload_days": {"storage": {"lifecycle": True, "incomplete_upload_days": 9}},
-    "storage.replica_bucket": {
-        "storage": {"versioning": True, "replica_region": "eu-west-1", "replica_bucket": "other-replica"}
+    "storage.lifecycle": {"storage": {"lifecycle": True, "replace_existing": True}},
+    "storage.noncurrent_days": {
+        "storage": {"lifecycle": True, "replace_existing": True, "noncurrent_days": 9}
     },
-    "storage.replica_region": {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
+    "storage.incomplete_upload_days": {
+        "storage": {"lifecycle": True, "replace_existing": True, "incomplete_upload_days": 9}
+    },
+    "storage.replica_bucket": {
+        "storage": {
+            "versioning": True,
+            "replica_region": "eu-west-1",
+            "replace_existing": True,
+            "replica_bucket": "other-replica",
+        }
+    },
+    "storage.replica_region": {
+        "storage": {"versioning": True, "replica_region": "eu-west-1", "replace_existing": True}
+    },
     "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
     "worker.voice": {"worker": {"voice": "bf_emma"}},
     "worker.log_level": {"worker": {"log_level": "DEBUG"}},
@@ -297,6 +320,8 @@ BESIDE: dict[str, str] = {
     "features.service": "story_infra.source",
 }
 # These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.
+# Permission only: test_config.py tries what it permits.
+PERMITTING = {"storage.replace_existing"}
 WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if name != "source"}
 
 
@@ -321,7 +346,7 @@ def test_every_setting_has_an_effect(setting: str) -> None:
 
 def test_no_setting_is_left_untried() -> None:
     """The list above covers every setting."""
-    assert set(OTHERS) | WHERE == {path for path, _ in leaves()}
+    assert set(OTHERS) | WHERE | PERMITTING == {path for path, _ in leaves()}
 
 
 def test_bad_settings_declare_nothing() -> None:
