@@ -255,7 +255,7 @@ class Deployment:
         """The topic that alarms notify: created here, existing, or none."""
         monitoring = self.settings.monitoring
         if monitoring.create_topic:
-            return Topic(naming=self.naming, emails=monitoring.emails).arn
+            return Topic(naming=self.naming, account_id=self.account.account_id, emails=monitoring.emails).arn
         return monitoring.topic_arn
 
     def task_args(self, *, image: WorkerImage, roles: TaskRoles, dead_letters: DeadLetters) -> TaskArgs:

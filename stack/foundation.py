@@ -15,8 +15,9 @@ from stack.permissions import (
     consume_queue,
     protect_tasks,
     pull_images,
+    queue_policy,
     send_messages,
-    topic_queue_policy,
+    topic_policy,
     write_logs,
     write_media,
     write_task_rows,
@@ -118,13 +119,20 @@ class Foundation(pulumi.ComponentResource):
 
     def _topic(self) -> aws.sns.Topic:
         name = self._naming.prefixed("jobs")
-        return aws.sns.Topic(
+        topic = aws.sns.Topic(
             "jobs",
             name=name,
             maximum_message_size=MAX_MESSAGE_BYTES,
             tags=self._naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        aws.sns.TopicPolicy(
+            "jobs-policy",
+            arn=topic.arn,
+            policy=topic_policy(topic.arn, account_id=self._account.account_id),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return topic
 
     def _queue(self) -> aws.sqs.Queue:
         name = self._naming.prefixed("jobs")
@@ -142,7 +150,7 @@ class Foundation(pulumi.ComponentResource):
         policy = aws.sqs.QueuePolicy(
             "jobs-from-topic",
             queue_url=queue.url,
-            policy=topic_queue_policy(queue_arn=queue.arn, topic_arn=self.topic.arn),
+            policy=queue_policy(queue.arn, topic_arn=self.topic.arn),
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.sns.TopicSubscription(

@@ -11,6 +11,7 @@ from stack.alarms import expression_alarm, metric_alarm
 from stack.config import MonitoringSettings
 from stack.metrics import MINUTE, Metric, WorkloadMetrics, queue_metric
 from stack.naming import Naming
+from stack.permissions import topic_policy
 
 FIVE_MINUTES = 5 * MINUTE
 UNSERVED_MINUTES = 15
@@ -33,12 +34,23 @@ class Topic(pulumi.ComponentResource):
     """The topic that alarms notify, with its email subscriptions."""
 
     def __init__(
-        self, *, naming: Naming, emails: Sequence[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        *,
+        naming: Naming,
+        account_id: str,
+        emails: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Topic", "alarm-topic", None, opts)
         name = naming.prefixed("alarms")
         topic = aws.sns.Topic(
             "alarm-topic", name=name, tags=naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
+        )
+        aws.sns.TopicPolicy(
+            "alarm-topic-policy",
+            arn=topic.arn,
+            policy=topic_policy(topic.arn, account_id=account_id),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         for email in emails:
             aws.sns.TopicSubscription(

@@ -67,6 +67,7 @@ def test_every_variant_runs_in_both_modes(variant: str) -> None:
 
 PARTS_OF_A_BUCKET = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPolicy:BucketPolicy",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
@@ -108,6 +109,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
         "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": 1,
         "aws:servicediscovery/service:Service": 1,
         "aws:sqs/queue:Queue": 1,
+        "aws:sqs/queuePolicy:QueuePolicy": 1,
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": 6,
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 2,
         "docker-build:index:Image": 1,
@@ -149,9 +151,11 @@ UNTAGGED = {
     "aws:ecr/repositoryPolicy:RepositoryPolicy",
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:iam/rolePolicy:RolePolicy",
+    "aws:s3/bucketPolicy:BucketPolicy",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:sns/topicPolicy:TopicPolicy",
     "aws:sns/topicSubscription:TopicSubscription",
     "aws:sqs/queuePolicy:QueuePolicy",
     "aws:sqs/redrivePolicy:RedrivePolicy",
