@@ -17,7 +17,7 @@ from stack.image import Repository, WorkerImage
 from stack.metrics import WorkloadMetrics
 from stack.monitoring import Dashboard, MonitoredResources, Monitoring, Topic
 from stack.naming import Naming
-from stack.network import Network, VpcNetwork, existing_vpc
+from stack.network import Network, VpcNetwork, existing_vpc, gateway_services, interface_services
 from stack.permissions import (
     consume_queue,
     open_exec_channels,
@@ -32,7 +32,7 @@ from stack.platform_outputs import Platform, output_source, read_platform
 from stack.scaling import Scaling
 from stack.service import STOP_TIMEOUT_SECONDS, ServiceArgs, TaskArgs, WorkerLogs, WorkerService
 from stack.storage import BucketOptions, has_point_in_time_recovery
-from stack.vpc import first_zones
+from stack.vpc import choose_zones
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,15 +61,18 @@ async def program() -> Outputs:
 
 def create_foundation(settings: Settings, *, naming: Naming, account: Account) -> Foundation:
     """Create an own platform."""
+    services = interface_services(settings.network, exec_enabled=settings.features.exec)
+    zones = choose_zones(region=account.region, services=services if settings.endpoints == "create" else [])
     return Foundation(
         naming=naming,
         account=account,
         vpc_cidr=settings.story_infra.vpc_cidr,
-        zones=first_zones(),
+        zones=zones,
         nat=settings.endpoints == "nat",
         # A service in this stack has endpoints of its own.
-        endpoints=settings.endpoints == "create" and not settings.features.service,
-        exec_enabled=settings.features.exec,
+        endpoint_services=(*services, *gateway_services(settings.network))
+        if settings.endpoints == "create" and not settings.features.service
+        else (),
         protect=settings.features.protect,
     )
 
@@ -135,6 +138,7 @@ class Deployment:
             settings=self.settings.monitoring,
             resources=monitored,
             actions=[topic_arn] if topic_arn is not None else [],
+            paused=self.settings.paused,
         )
         service = WorkerService(
             naming=self.naming,
@@ -229,6 +233,7 @@ class Deployment:
             ecs_tasks_group_id=self.platform.ecs_tasks_security_group_id,
             app_port=self.settings.app_port,
             endpoints=self.settings.endpoints,
+            settings=self.settings.network,
             exec_enabled=self.settings.features.exec,
         )
 
@@ -250,7 +255,7 @@ class Deployment:
         """The topic that alarms notify: created here, existing, or none."""
         monitoring = self.settings.monitoring
         if monitoring.create_topic:
-            return Topic(naming=self.naming, emails=monitoring.emails).arn
+            return Topic(naming=self.naming, account_id=self.account.account_id, emails=monitoring.emails).arn
         return monitoring.topic_arn
 
     def task_args(self, *, image: WorkerImage, roles: TaskRoles, dead_letters: DeadLetters) -> TaskArgs:
@@ -292,7 +297,8 @@ class Deployment:
         self, *, roles: TaskRoles, network: Network, discovery: Discovery, monitoring: Monitoring
     ) -> ServiceArgs:
         """Where tasks run, and the resources that must exist before the first task."""
-        scaled = self.settings.scaling.enabled
+        # Scaling changes the count, except of a paused service: an update sets that to 0.
+        count_changes = self.settings.scaling.enabled and not self.settings.paused
         depends_on = [*roles.policies, *network.endpoints]
         if self.foundation:
             # The cluster has the capacity providers before the service uses them, and loses them after it.
@@ -302,8 +308,8 @@ class Deployment:
             subnet_ids=self.platform.private_subnet_ids,
             group_ids=[network.app_group_id],
             registry_arn=discovery.service.arn,
-            initial_count=self.settings.min_tasks if scaled else self.settings.app_count,
-            scaled=scaled,
+            count=self.settings.initial_tasks,
+            count_changes=count_changes,
             exec_enabled=self.settings.features.exec,
             alarm_names=monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else [],
             depends_on=depends_on,
@@ -317,6 +323,7 @@ class Deployment:
             naming=self.naming,
             settings=self.settings.scaling,
             min_tasks=self.settings.min_tasks,
+            max_tasks=self.settings.max_tasks,
             # The service's own output, so that scaling waits for the service.
             metrics=replace(metrics, service_name=service.name),
         )

@@ -1,11 +1,11 @@
-"""CloudWatch alarms on one metric, or on an expression over the workload's metrics."""
+"""CloudWatch alarms on one metric, or on a metric math expression."""
 
 from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
 
-from stack.metrics import MINUTE, TASKS_EXPRESSION, Metric, WorkloadMetrics
+from stack.metrics import MINUTE, Expression, Metric
 from stack.naming import Naming
 
 
@@ -49,18 +49,23 @@ def metric_alarm(
 
 def expression_alarm(
     suffix: str,
-    expression: str,
+    expression: Expression,
     *,
     description: str,
-    metrics: WorkloadMetrics,
     threshold: int,
     minutes: int,
+    breaching_minutes: int | None = None,
     actions: Sequence[pulumi.Input[str]],
+    ok_actions: Sequence[pulumi.Input[str]] = (),
     naming: Naming,
     parent: pulumi.Resource,
 ) -> aws.cloudwatch.MetricAlarm:
-    """An alarm that fires when an expression is at or above a threshold for a number of minutes."""
+    """An alarm that fires when an expression is at or above a threshold.
+
+    It looks at a number of `minutes`, of which `breaching_minutes` (default: all) must reach the threshold.
+    """
     name = naming.prefixed(suffix)
+    query = aws.cloudwatch.MetricAlarmMetricQueryArgs
     return aws.cloudwatch.MetricAlarm(
         suffix,
         name=name,
@@ -68,18 +73,15 @@ def expression_alarm(
         comparison_operator="GreaterThanOrEqualToThreshold",
         threshold=threshold,
         evaluation_periods=minutes,
-        datapoints_to_alarm=minutes,
+        datapoints_to_alarm=breaching_minutes or minutes,
         treat_missing_data="notBreaching",
         metric_queries=[
-            *[_metric_query(metric) for metric in metrics.inputs],
-            aws.cloudwatch.MetricAlarmMetricQueryArgs(
-                id="tasks", expression=TASKS_EXPRESSION, return_data=False
-            ),
-            aws.cloudwatch.MetricAlarmMetricQueryArgs(
-                id="watched", expression=expression, label=name, return_data=True
-            ),
+            *[_metric_query(metric) for metric in expression.metrics],
+            *[query(id=id_, expression=text, return_data=False) for id_, text in expression.parts.items()],
+            query(id="watched", expression=expression.text, label=name, return_data=True),
         ],
         alarm_actions=list(actions),
+        ok_actions=list(ok_actions),
         tags=naming.tags(name),
         opts=pulumi.ResourceOptions(parent=parent),
     )

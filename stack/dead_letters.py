@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.naming import Naming
+from stack.permissions import queue_policy
 from stack.worker_interface import MAX_MESSAGE_BYTES
 
 SUFFIX = "-dead-letter"
@@ -27,6 +28,12 @@ class DeadLetters(pulumi.ComponentResource):
             sqs_managed_sse_enabled=True,
             tags=naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+        aws.sqs.QueuePolicy(
+            "dead-letters-policy",
+            queue_url=self.queue.url,
+            policy=queue_policy(self.queue.arn),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.url = self.queue.url
         self.arn = self.queue.arn

@@ -1,6 +1,7 @@
 """An own platform, for accounts without story-infra: it has the same outputs under the same names."""
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -14,8 +15,9 @@ from stack.permissions import (
     consume_queue,
     protect_tasks,
     pull_images,
+    queue_policy,
     send_messages,
-    topic_queue_policy,
+    topic_policy,
     write_logs,
     write_media,
     write_task_rows,
@@ -41,8 +43,7 @@ class Foundation(pulumi.ComponentResource):
         vpc_cidr: str,
         zones: list[str],
         nat: bool,
-        endpoints: bool,
-        exec_enabled: bool,
+        endpoint_services: Sequence[str],
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -53,8 +54,8 @@ class Foundation(pulumi.ComponentResource):
         self.vpc = Vpc(
             naming=naming, cidr=vpc_cidr, zones=zones, nat=nat, opts=pulumi.ResourceOptions(parent=self)
         )
-        if endpoints:
-            self._create_shared_endpoints(exec_enabled=exec_enabled)
+        if endpoint_services:
+            self._create_shared_endpoints(endpoint_services)
         self.cluster = self._cluster()
         self.capacity_providers = self._capacity_providers()
         self.topic = self._topic()
@@ -70,7 +71,7 @@ class Foundation(pulumi.ComponentResource):
         self.execution_role, self.task_role = self._roles()
         self.register_outputs({"vpc_id": self.vpc.id})
 
-    def _create_shared_endpoints(self, *, exec_enabled: bool) -> None:
+    def _create_shared_endpoints(self, services: Sequence[str]) -> None:
         """Endpoints for services of other stacks; their security groups are unknown here."""
         name = self._naming.prefixed("platform-endpoints")
         opts = pulumi.ResourceOptions(parent=self)
@@ -98,7 +99,7 @@ class Foundation(pulumi.ComponentResource):
             region=self._account.region,
             vpc=self.vpc.network,
             group_id=group.id,
-            exec_enabled=exec_enabled,
+            services=services,
             opts=opts,
         )
 
@@ -118,13 +119,20 @@ class Foundation(pulumi.ComponentResource):
 
     def _topic(self) -> aws.sns.Topic:
         name = self._naming.prefixed("jobs")
-        return aws.sns.Topic(
+        topic = aws.sns.Topic(
             "jobs",
             name=name,
             maximum_message_size=MAX_MESSAGE_BYTES,
             tags=self._naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        aws.sns.TopicPolicy(
+            "jobs-policy",
+            arn=topic.arn,
+            policy=topic_policy(topic.arn, account_id=self._account.account_id),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return topic
 
     def _queue(self) -> aws.sqs.Queue:
         name = self._naming.prefixed("jobs")
@@ -142,7 +150,7 @@ class Foundation(pulumi.ComponentResource):
         policy = aws.sqs.QueuePolicy(
             "jobs-from-topic",
             queue_url=queue.url,
-            policy=topic_queue_policy(queue_arn=queue.arn, topic_arn=self.topic.arn),
+            policy=queue_policy(queue.arn, topic_arn=self.topic.arn),
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.sns.TopicSubscription(

@@ -1,22 +1,21 @@
 """The CloudWatch metrics and expressions that scaling, alarms and the dashboard share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
 MINUTE = 60
+# ECS's metrics arrive some minutes late. Alarms look at this many minutes, so that the expression for the
+# number of tasks finds the last value that has arrived.
+METRIC_DELAY_MINUTES = 5
 
 # Number of running tasks. ECS publishes one sample of CPUUtilization per task and minute, so the sample count
 # is the number of tasks, without Container Insights:
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
-# With no task there are no samples; the queue's metric times 0 supplies the missing zero.
-TASKS_EXPRESSION = "MAX([FILL(running, 0), visible * 0])"
-# Waiting messages per task; without tasks, all waiting messages.
-BACKLOG_EXPRESSION = "IF(tasks > 0, visible / tasks, visible)"
-# Tasks beyond the messages that wait or are being processed.
-IDLE_EXPRESSION = "tasks - visible - in_flight"
-# Waiting messages while no task runs.
-UNSERVED_EXPRESSION = "IF(tasks < 1, visible, 0)"
+# The newest minutes have no samples yet, so the last number is repeated: 0 would mean that no task runs.
+# Without tasks there are no samples at all; the queue's metric times 0 supplies the zero.
+TASKS_EXPRESSION = "MAX([FILL(running, REPEAT), visible * 0])"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +27,15 @@ class Metric:
     name: str
     dimensions: dict[str, pulumi.Input[str]]
     stat: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expression:
+    """A metric math expression, over metrics and over intermediate expressions (id -> text)."""
+
+    text: str
+    metrics: Sequence[Metric]
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def queue_metric(id_: str, name: str, *, queue_name: pulumi.Input[str]) -> Metric:
@@ -56,10 +64,43 @@ class WorkloadMetrics:
         )
 
     @property
-    def inputs(self) -> tuple[Metric, ...]:
-        """The metrics that the expressions above refer to by id."""
-        return (
-            queue_metric("visible", "ApproximateNumberOfMessagesVisible", queue_name=self.queue_name),
-            queue_metric("in_flight", "ApproximateNumberOfMessagesNotVisible", queue_name=self.queue_name),
-            self.service("running", "CPUUtilization", "SampleCount"),
+    def visible(self) -> Metric:
+        """Messages that wait."""
+        return queue_metric("visible", "ApproximateNumberOfMessagesVisible", queue_name=self.queue_name)
+
+    @property
+    def running(self) -> Metric:
+        """Samples of running tasks."""
+        return self.service("running", "CPUUtilization", "SampleCount")
+
+    @property
+    def backlog(self) -> Expression:
+        """Waiting messages per task; without tasks, all waiting messages."""
+        return self._over_tasks("IF(tasks > 0, visible / tasks, visible)")
+
+    @property
+    def unserved(self) -> Expression:
+        """Waiting messages while no task runs."""
+        return self._over_tasks("IF(tasks < 1, visible, 0)")
+
+    @property
+    def idle(self) -> Expression:
+        """Tasks beyond the messages that wait or are being processed."""
+        in_flight = queue_metric(
+            "in_flight", "ApproximateNumberOfMessagesNotVisible", queue_name=self.queue_name
+        )
+        return self._over_tasks("tasks - visible - in_flight", in_flight)
+
+    @property
+    def oldest_waiting(self) -> Expression:
+        """Age of the oldest message in seconds while messages wait.
+
+        SQS's age also counts a message that is being processed, such as an hour-long job.
+        """
+        age = queue_metric("age", "ApproximateAgeOfOldestMessage", queue_name=self.queue_name)
+        return Expression(text="IF(visible > 0, age, 0)", metrics=[self.visible, age])
+
+    def _over_tasks(self, text: str, *more: Metric) -> Expression:
+        return Expression(
+            text=text, metrics=[self.visible, self.running, *more], parts={"tasks": TASKS_EXPRESSION}
         )

@@ -9,12 +9,14 @@ import pulumi_aws as aws
 from stack import worker_interface as worker
 from stack.alarms import expression_alarm, metric_alarm
 from stack.config import MonitoringSettings
-from stack.metrics import MINUTE, UNSERVED_EXPRESSION, Metric, WorkloadMetrics, queue_metric
+from stack.metrics import MINUTE, Metric, WorkloadMetrics, queue_metric
 from stack.naming import Naming
+from stack.permissions import topic_policy
 
 FIVE_MINUTES = 5 * MINUTE
 UNSERVED_MINUTES = 15
 MEMORY_MINUTES = 3
+OLDEST_MESSAGE_MINUTES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +34,23 @@ class Topic(pulumi.ComponentResource):
     """The topic that alarms notify, with its email subscriptions."""
 
     def __init__(
-        self, *, naming: Naming, emails: Sequence[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        *,
+        naming: Naming,
+        account_id: str,
+        emails: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Topic", "alarm-topic", None, opts)
         name = naming.prefixed("alarms")
         topic = aws.sns.Topic(
             "alarm-topic", name=name, tags=naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
+        )
+        aws.sns.TopicPolicy(
+            "alarm-topic-policy",
+            arn=topic.arn,
+            policy=topic_policy(topic.arn, account_id=account_id),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         for email in emails:
             aws.sns.TopicSubscription(
@@ -61,11 +74,14 @@ class Monitoring(pulumi.ComponentResource):
         settings: MonitoringSettings,
         resources: MonitoredResources,
         actions: Sequence[pulumi.Input[str]],
+        paused: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Monitoring", "monitoring", None, opts)
         self._naming = naming
         self._actions = list(actions)
+        # Jobs are meant to wait while the service is paused.
+        self._waiting_actions = [] if paused else self._actions
         self._dead_letters(resources)
         self._oldest_message(resources, minutes=settings.oldest_message_minutes)
         self._no_running_task(resources)
@@ -106,13 +122,16 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _oldest_message(self, resources: MonitoredResources, *, minutes: int) -> None:
-        queue = resources.metrics.queue_name
-        self._alarm(
+        expression_alarm(
             "oldest-message",
-            queue_metric("oldest", "ApproximateAgeOfOldestMessage", queue_name=queue),
+            resources.metrics.oldest_waiting,
             description=f"A job has been waiting for {minutes} minutes or more: tasks are missing or fail.",
-            evaluation_periods=5,
             threshold=minutes * 60,
+            minutes=OLDEST_MESSAGE_MINUTES,
+            actions=self._waiting_actions,
+            ok_actions=self._waiting_actions,
+            naming=self._naming,
+            parent=self,
         )
 
     def _failed_jobs(self, resources: MonitoredResources, *, jobs: int) -> aws.cloudwatch.MetricAlarm:
@@ -143,12 +162,11 @@ class Monitoring(pulumi.ComponentResource):
     def _no_running_task(self, resources: MonitoredResources) -> None:
         expression_alarm(
             "no-running-task",
-            UNSERVED_EXPRESSION,
+            resources.metrics.unserved,
             description=f"Jobs have been waiting for {UNSERVED_MINUTES} minutes and no task is running.",
-            metrics=resources.metrics,
             threshold=1,
             minutes=UNSERVED_MINUTES,
-            actions=self._actions,
+            actions=self._waiting_actions,
             naming=self._naming,
             parent=self,
         )

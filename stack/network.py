@@ -7,6 +7,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
+from stack.config import NetworkSettings
 from stack.naming import Naming
 
 HTTPS_PORT = 443
@@ -39,6 +40,7 @@ class Network(pulumi.ComponentResource):
         ecs_tasks_group_id: pulumi.Input[str],
         app_port: int,
         endpoints: Literal["create", "existing", "nat"],
+        settings: NetworkSettings,
         exec_enabled: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -56,7 +58,7 @@ class Network(pulumi.ComponentResource):
         )
         self._allow_aws_out()
         self._allow_dns_out(vpc.cidr)
-        if endpoints == "existing":
+        if endpoints == "existing" or set(settings.existing_endpoints) - set(GATEWAYS):
             self._allow_https_out("vpc", vpc.cidr, "the endpoints that the VPC has")
         elif endpoints == "nat":
             self._allow_https_out("internet", "0.0.0.0/0", "AWS through a NAT gateway, which knows no groups")
@@ -68,7 +70,10 @@ class Network(pulumi.ComponentResource):
                 region=region,
                 vpc=vpc,
                 group_id=self.endpoints_group.id,
-                exec_enabled=exec_enabled,
+                services=(
+                    *interface_services(settings, exec_enabled=exec_enabled),
+                    *gateway_services(settings),
+                ),
                 opts=pulumi.ResourceOptions(parent=self),
             ).all
         self.register_outputs({"app_group_id": self.app_group_id})
@@ -164,7 +169,7 @@ class Network(pulumi.ComponentResource):
 
 
 class Endpoints(pulumi.ComponentResource):
-    """VPC endpoints for every AWS service that tasks call; interface endpoints share one security group."""
+    """VPC endpoints for AWS services that tasks call; interface endpoints share one security group."""
 
     def __init__(
         self,
@@ -173,17 +178,16 @@ class Endpoints(pulumi.ComponentResource):
         region: str,
         vpc: VpcNetwork,
         group_id: pulumi.Input[str],
-        exec_enabled: bool,
+        services: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Endpoints", "endpoints", None, opts)
         self._naming = naming
         self._region = region
         self._vpc = vpc
-        interfaces = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
         self.all: list[pulumi.Resource] = [
-            *(self._interface(service, group_id) for service in interfaces),
-            *(self._gateway(service) for service in GATEWAYS),
+            self._gateway(service) if service in GATEWAYS else self._interface(service, group_id)
+            for service in services
         ]
         self.register_outputs({})
 
@@ -212,6 +216,17 @@ class Endpoints(pulumi.ComponentResource):
             tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def interface_services(settings: NetworkSettings, *, exec_enabled: bool) -> list[str]:
+    """The services that tasks need an interface endpoint for, and that have none yet."""
+    services = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
+    return [service for service in services if service not in settings.existing_endpoints]
+
+
+def gateway_services(settings: NetworkSettings) -> list[str]:
+    """The services that tasks need a gateway endpoint for, and that have none yet."""
+    return [service for service in GATEWAYS if service not in settings.existing_endpoints]
 
 
 def existing_vpc(

@@ -1,6 +1,6 @@
 """Every IAM statement that the program can grant, each defined once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -18,25 +18,46 @@ WILDCARD_ACTIONS = {
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
+Condition = Mapping[str, Mapping[str, pulumi.Input[str]]]
+Document = dict[str, object]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """Actions that are allowed on resources."""
+    """Actions that are allowed on resources, under a condition."""
 
     actions: Sequence[str]
     resources: Sequence[pulumi.Input[str]]
+    condition: Condition | None = None
 
 
 def identity_policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
     """The JSON of an identity policy that allows the statements and nothing else."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Action": sorted(item.actions), "Resource": list(item.resources)}
-                for item in statements
-            ],
-        }
-    )
+    return _policy(*[_allow(statement) for statement in statements])
+
+
+def _allow(statement: Statement) -> Document:
+    allowed: Document = {
+        "Effect": "Allow",
+        "Action": sorted(statement.actions),
+        "Resource": list(statement.resources),
+    }
+    return allowed if statement.condition is None else {**allowed, "Condition": statement.condition}
+
+
+def _policy(*statements: Document) -> pulumi.Output[str]:
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def _require_tls(actions: str, *resources: pulumi.Input[str]) -> Document:
+    return {
+        "Sid": "RequireTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": list(resources) if len(resources) > 1 else resources[0],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def consume_queue(queue_arn: pulumi.Input[str]) -> list[Statement]:
@@ -59,13 +80,25 @@ def send_messages(queue_arn: pulumi.Input[str]) -> list[Statement]:
     return [Statement(actions=["sqs:SendMessage"], resources=[queue_arn])]
 
 
+# An object is created only where none exists, or in place of the one that the worker has seen. The worker
+# sends these conditions, and S3 insists on them. Parts of an upload carry none.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+CONDITIONAL_WRITES: Sequence[Condition] = (
+    {"Null": {"s3:if-none-match": "false"}},
+    {"Null": {"s3:if-match": "false"}},
+    {"Bool": {"s3:ObjectCreationOperation": "false"}},
+)
+
+
 def write_media(bucket_arns: Sequence[pulumi.Input[str]]) -> list[Statement]:
-    """Read and write the objects of buckets."""
+    """Read the objects of buckets, and write them conditionally."""
+    objects = [pulumi.Output.concat(bucket, "/*") for bucket in bucket_arns]
     return [
-        Statement(
-            actions=["s3:GetObject", "s3:PutObject"],
-            resources=[pulumi.Output.concat(bucket, "/*") for bucket in bucket_arns],
-        ),
+        Statement(actions=["s3:GetObject"], resources=objects),
+        *[
+            Statement(actions=["s3:PutObject"], resources=objects, condition=condition)
+            for condition in CONDITIONAL_WRITES
+        ],
         # Without ListBucket S3 answers a request for a missing object with 403 instead of 404, and the worker
         # could not tell "does not exist" from "not allowed".
         Statement(actions=["s3:ListBucket"], resources=bucket_arns),
@@ -135,41 +168,56 @@ def replicate(*, source_arn: pulumi.Input[str], replica_arn: pulumi.Input[str]) 
 
 def repository_policy(role_arn: pulumi.Input[str]) -> pulumi.Output[str]:
     """The JSON of a repository policy that lets one role pull."""
-    return pulumi.Output.json_dumps(
+    return _policy(
         {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "TaskExecutionRolePulls",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": role_arn},
-                    "Action": list(PULL_ACTIONS),
-                }
-            ],
+            "Sid": "TaskExecutionRolePulls",
+            "Effect": "Allow",
+            "Principal": {"AWS": role_arn},
+            "Action": list(PULL_ACTIONS),
         }
     )
 
 
-def topic_queue_policy(*, queue_arn: pulumi.Input[str], topic_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a queue policy that lets one SNS topic send to the queue."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "JobsTopicSends",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sns.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": queue_arn,
-                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-                }
-            ],
+def bucket_policy(bucket_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The JSON of a bucket policy that refuses requests without TLS."""
+    return _policy(_require_tls("s3:*", bucket_arn, pulumi.Output.concat(bucket_arn, "/*")))
+
+
+def queue_policy(
+    queue_arn: pulumi.Input[str], *, topic_arn: pulumi.Input[str] | None = None
+) -> pulumi.Output[str]:
+    """The JSON of a queue policy that refuses requests without TLS, and lets one SNS topic send."""
+    statements = [_require_tls("sqs:*", queue_arn)]
+    if topic_arn is not None:
+        sends: Document = {
+            "Sid": "JobsTopicSends",
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
         }
-    )
+        statements.append(sends)
+    return _policy(*statements)
 
 
-def service_trust_policy(*, service: str, account_id: str) -> dict[str, object]:
+def topic_policy(topic_arn: pulumi.Input[str], *, account_id: str) -> pulumi.Output[str]:
+    """The JSON of a topic policy that refuses messages without TLS.
+
+    It replaces SNS's default policy, so it lets the alarms of the account publish, as that does.
+    """
+    publishes: Document = {
+        "Sid": "AlarmsPublish",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+    }
+    return _policy(_require_tls("sns:Publish", topic_arn), publishes)
+
+
+def service_trust_policy(*, service: str, account_id: str) -> Document:
     """A trust policy that lets an AWS service assume a role on behalf of this account only."""
     return {
         "Version": "2012-10-17",

@@ -5,14 +5,7 @@ import pulumi_aws as aws
 
 from stack.alarms import expression_alarm
 from stack.config import ScalingSettings
-from stack.metrics import (
-    BACKLOG_EXPRESSION,
-    IDLE_EXPRESSION,
-    TASKS_EXPRESSION,
-    UNSERVED_EXPRESSION,
-    Metric,
-    WorkloadMetrics,
-)
+from stack.metrics import METRIC_DELAY_MINUTES, MINUTE, Metric, WorkloadMetrics
 from stack.naming import Naming
 
 DIMENSION = "ecs:service:DesiredCount"
@@ -33,6 +26,7 @@ class Scaling(pulumi.ComponentResource):
         naming: Naming,
         settings: ScalingSettings,
         min_tasks: int,
+        max_tasks: int,
         metrics: WorkloadMetrics,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -43,7 +37,7 @@ class Scaling(pulumi.ComponentResource):
         self._target = aws.appautoscaling.Target(
             "scaling-target",
             min_capacity=min_tasks,
-            max_capacity=settings.max_tasks,
+            max_capacity=max_tasks,
             resource_id=pulumi.Output.concat("service/", metrics.cluster_name, "/", metrics.service_name),
             scalable_dimension=DIMENSION,
             service_namespace="ecs",
@@ -58,7 +52,7 @@ class Scaling(pulumi.ComponentResource):
 
     def _scale_out_with_backlog(self) -> None:
         tracking = aws.appautoscaling
-        visible, _, running = self._metrics.inputs
+        backlog = self._metrics.backlog
         aws.appautoscaling.Policy(
             "scale-out",
             name=self._naming.prefixed("backlog"),
@@ -73,10 +67,12 @@ class Scaling(pulumi.ComponentResource):
                 scale_out_cooldown=self._settings.scale_out_cooldown_seconds,
                 customized_metric_specification=tracking.PolicyTargetTrackingScalingPolicyConfigurationCustomizedMetricSpecificationArgs(
                     metrics=[
-                        _tracked_metric(visible),
-                        _tracked_metric(running),
-                        _tracked_expression("tasks", TASKS_EXPRESSION, returned=False),
-                        _tracked_expression("backlog", BACKLOG_EXPRESSION, returned=True),
+                        *[_tracked_metric(metric) for metric in backlog.metrics],
+                        *[
+                            _tracked_expression(id_, text, returned=False)
+                            for id_, text in backlog.parts.items()
+                        ],
+                        _tracked_expression("backlog", backlog.text, returned=True),
                     ]
                 ),
             ),
@@ -87,15 +83,13 @@ class Scaling(pulumi.ComponentResource):
         policy = self._step_policy(
             "scale-in",
             name=self._naming.prefixed("idle"),
-            adjustment_type="ChangeInCapacity",
             adjustment=-1,
             cooldown=self._settings.scale_in_cooldown_seconds,
         )
         expression_alarm(
             "idle-tasks",
-            IDLE_EXPRESSION,
+            self._metrics.idle,
             description="More tasks than messages, waiting or being processed: one task is removed.",
-            metrics=self._metrics,
             threshold=1,
             minutes=self._settings.idle_minutes,
             actions=[policy.arn],
@@ -107,24 +101,24 @@ class Scaling(pulumi.ComponentResource):
         policy = self._step_policy(
             "scale-from-zero",
             name=self._naming.prefixed("from-zero"),
-            adjustment_type="ExactCapacity",
             adjustment=1,
-            cooldown=self._settings.scale_out_cooldown_seconds,
+            # One minute of waiting work keeps the alarm for that long, and starts one task only.
+            cooldown=max(self._settings.scale_out_cooldown_seconds, METRIC_DELAY_MINUTES * MINUTE),
         )
         expression_alarm(
             "work-at-zero",
-            UNSERVED_EXPRESSION,
+            self._metrics.unserved,
             description="A message is waiting and no task is running: the first task is started.",
-            metrics=self._metrics,
             threshold=1,
-            minutes=1,
+            minutes=METRIC_DELAY_MINUTES,
+            breaching_minutes=1,
             actions=[policy.arn],
             naming=self._naming,
             parent=self,
         )
 
     def _step_policy(
-        self, resource: str, *, name: str, adjustment_type: str, adjustment: int, cooldown: int
+        self, resource: str, *, name: str, adjustment: int, cooldown: int
     ) -> aws.appautoscaling.Policy:
         return aws.appautoscaling.Policy(
             resource,
@@ -134,7 +128,8 @@ class Scaling(pulumi.ComponentResource):
             scalable_dimension=self._target.scalable_dimension,
             service_namespace=self._target.service_namespace,
             step_scaling_policy_configuration=aws.appautoscaling.PolicyStepScalingPolicyConfigurationArgs(
-                adjustment_type=adjustment_type,
+                # Never ExactCapacity: on a late metric it would stop running tasks.
+                adjustment_type="ChangeInCapacity",
                 cooldown=cooldown,
                 metric_aggregation_type="Maximum",
                 step_adjustments=[

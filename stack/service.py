@@ -72,8 +72,8 @@ class ServiceArgs:
     subnet_ids: pulumi.Input[list[str]]
     group_ids: Sequence[pulumi.Input[str]]
     registry_arn: pulumi.Input[str]
-    initial_count: int
-    scaled: bool
+    count: int
+    count_changes: bool
     exec_enabled: bool
     alarm_names: Sequence[pulumi.Input[str]]
     depends_on: Sequence[pulumi.Resource]
@@ -169,7 +169,7 @@ class WorkerService(pulumi.ComponentResource):
             name=self._naming.service,
             cluster=service.cluster_name,
             task_definition=self.task_definition.arn,
-            desired_count=service.initial_count,
+            desired_count=service.count,
             launch_type=None if strategies else "FARGATE",
             capacity_provider_strategies=strategies,
             # ECS accepts a change of capacity providers only with a new deployment.
@@ -201,7 +201,7 @@ class WorkerService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(service.depends_on),
-                ignore_changes=["desiredCount"] if service.scaled else None,
+                ignore_changes=["desiredCount"] if service.count_changes else None,
             ),
         )
 

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from stack.config import StorageSettings
 from stack.iam import Account, Role
 from stack.naming import Naming, replica_bucket
-from stack.permissions import replicate
+from stack.permissions import bucket_policy, replicate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +200,13 @@ def private_bucket(
                 )
             )
         ],
+        opts=opts,
+    )
+    aws.s3.BucketPolicy(
+        f"{resource}-policy",
+        bucket=bucket.bucket,
+        region=region,
+        policy=bucket_policy(bucket.arn),
         opts=opts,
     )
     versioning = aws.s3.BucketVersioning(

@@ -1,8 +1,11 @@
 """The VPC of an own platform."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
+from stack.config import setting_error
 from stack.naming import Naming
 from stack.network import VpcNetwork
 
@@ -135,10 +138,20 @@ class Vpc(pulumi.ComponentResource):
         )
 
 
-def first_zones() -> list[str]:
-    """The names of the region's first two availability zones that need no opt-in."""
+def choose_zones(*, region: str, services: Sequence[str]) -> list[str]:
+    """The names of the first two availability zones that offer the interface endpoints of all services.
+
+    Zones that need an opt-in are left out. Raises SettingsError if fewer than two zones remain.
+    """
     found = aws.get_availability_zones(
         state="available",
         filters=[aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])],
     )
-    return sorted(found.names)[:ZONES]
+    zones = set(found.names)
+    for service in services:
+        offered = aws.ec2.get_vpc_endpoint_service(service_name=f"com.amazonaws.{region}.{service}")
+        zones &= set(offered.availability_zones)
+    if len(zones) < ZONES:
+        text = f"{region} has no {ZONES} availability zones with endpoints of all of {', '.join(services)}"
+        raise setting_error("network.endpoints", text, example="nat")
+    return sorted(zones)[:ZONES]

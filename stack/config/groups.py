@@ -18,6 +18,7 @@ StackAddress = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+/[\w.-
 TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 RouteTableId = Annotated[str, StringConstraints(pattern=r"^rtb-[0-9a-f]+$")]
+EndpointService = Literal["ecr.api", "ecr.dkr", "logs", "sqs", "ssmmessages", "s3", "dynamodb"]
 VpcCidr = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}0/16$")]
 
 
@@ -152,6 +153,8 @@ class NetworkSettings(Group):
     endpoints: Literal["create", "existing", "nat"] | None = Field(default=None, examples=["create"])
     """`create`: create VPC endpoints (default of an own platform); `existing`: the VPC has them \
 (default otherwise); `nat`: HTTPS through a NAT gateway"""
+    existing_endpoints: list[EndpointService] = Field(default_factory=list, examples=[["s3", "dynamodb"]])
+    """services whose endpoints the VPC has already, with `create`; they are not created"""
     route_table_ids: list[RouteTableId] = Field(default_factory=list, examples=[["rtb-0123456789abcdef0"]])
     """route tables for the S3 and DynamoDB endpoints; empty: all route tables of the VPC"""
 
@@ -205,6 +208,8 @@ class StorageSettings(Group):
     """replicate new objects to a bucket in this region; requires versioning"""
     replica_bucket: BucketName | None = Field(default=None, examples=["story-media-replica"])
     """name of that bucket; unset: the output bucket's name and the region"""
+    replace_existing: bool = False
+    """with story-infra's bucket: let lifecycle and replication replace its own rules; S3 merges none"""
 
     @model_validator(mode="after")
     def _replication_needs_versions(self) -> Self:

@@ -49,6 +49,8 @@ class Settings(Group):
     """tag of the built image; unset: `src-` and a hash of the sources"""
     app_count: int = Field(default=1, ge=0, le=500)
     """minimum number of tasks; without scaling, the number of tasks"""
+    paused: bool = False
+    """run no task, with scaling and without; jobs stay in the queue, and tasks that are busy finish first"""
     cpu: int = 1024
     """CPU units of a task; 1024 is one vCPU"""
     memory: int = 2048
@@ -106,15 +108,45 @@ class Settings(Group):
         if own and self.network.endpoints == "existing":
             text = "the VPC of an own platform has no endpoints; use create or nat"
             raise _fault("network.endpoints", text, "create")
+        if self.network.existing_endpoints and self.endpoints != "create":
+            text = "only with network.endpoints `create` are some endpoints created and others expected"
+            raise _fault("network.endpoints", text, "create")
         if not own and not self.features.service:
             text = "`false` creates only the platform, and requires story_infra.source `own`"
             raise _fault("features.service", text, True)
         return self
 
+    @model_validator(mode="after")
+    def _others_rules(self) -> Self:
+        replacing = self.storage.lifecycle or self.storage.replica_region is not None
+        if replacing and self.story_infra.source != "own" and not self.storage.replace_existing:
+            text = (
+                "lifecycle and replica_region replace all such rules of the bucket, which is story-infra's;"
+                " check the rules that it has, then allow it"
+            )
+            raise _fault("storage.replace_existing", text, True)
+        return self
+
     @property
     def min_tasks(self) -> int:
         """The minimum number of tasks."""
-        return 0 if self.scaling.to_zero else self.app_count
+        return 0 if self.scaling.to_zero or self.paused else self.app_count
+
+    @property
+    def max_tasks(self) -> int:
+        """The maximum number of tasks, with scaling.
+
+        Application Auto Scaling brings the number of tasks into a new range at once:
+        https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+        """
+        return 0 if self.paused else self.scaling.max_tasks
+
+    @property
+    def initial_tasks(self) -> int:
+        """The number of tasks of a new service, which scaling then changes."""
+        if self.paused:
+            return 0
+        return self.min_tasks if self.scaling.enabled else self.app_count
 
     @property
     def endpoints(self) -> Literal["create", "existing", "nat"]:

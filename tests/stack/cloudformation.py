@@ -217,6 +217,9 @@ TRANSLATIONS: Mapping[str, Translation] = {
     "aws:s3/bucketVersioning:BucketVersioning": Translation(
         type="AWS::S3::Bucket", names={"bucket": "BucketName"}
     ),
+    "aws:s3/bucketPolicy:BucketPolicy": Translation(
+        type="AWS::S3::BucketPolicy", names={"policy": "PolicyDocument"}
+    ),
     "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": Translation(
         type="AWS::ServiceDiscovery::PrivateDnsNamespace"
     ),
@@ -224,6 +227,11 @@ TRANSLATIONS: Mapping[str, Translation] = {
         type="AWS::ServiceDiscovery::Service", names={"dnsConfig.dnsRecords.ttl": "TTL"}
     ),
     "aws:sns/topic:Topic": Translation(type="AWS::SNS::Topic", names={"name": "TopicName"}),
+    "aws:sns/topicPolicy:TopicPolicy": Translation(
+        type="AWS::SNS::TopicPolicy",
+        names={"arn": "Topics", "policy": "PolicyDocument"},
+        adjust=_list_of("arn"),
+    ),
     "aws:sns/topicSubscription:TopicSubscription": Translation(
         type="AWS::SNS::Subscription", names={"topic": "TopicArn"}
     ),

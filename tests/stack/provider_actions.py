@@ -70,6 +70,7 @@ LOOK: Mapping[str, tuple[str, ...]] = {
         "s3:ListBucket",
     ),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("s3:GetLifecycleConfiguration",),
+    "aws:s3/bucketPolicy:BucketPolicy": ("s3:GetBucketPolicy",),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": ("s3:GetReplicationConfiguration",),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
@@ -86,6 +87,7 @@ LOOK: Mapping[str, tuple[str, ...]] = {
         "servicediscovery:ListTagsForResource",
     ),
     "aws:sns/topic:Topic": ("sns:GetTopicAttributes", "sns:ListTagsForResource"),
+    "aws:sns/topicPolicy:TopicPolicy": ("sns:GetTopicAttributes",),
     "aws:sns/topicSubscription:TopicSubscription": ("sns:GetSubscriptionAttributes",),
     "aws:sqs/queue:Queue": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"),
     "aws:sqs/queuePolicy:QueuePolicy": ("sqs:GetQueueAttributes",),
@@ -221,6 +223,7 @@ MAKE: Mapping[str, tuple[str, ...]] = {
         "s3:PutBucketTagging",
     ),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
+    "aws:s3/bucketPolicy:BucketPolicy": ("s3:DeleteBucketPolicy", "s3:PutBucketPolicy"),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": (
         "iam:PassRole",
@@ -257,6 +260,7 @@ MAKE: Mapping[str, tuple[str, ...]] = {
         "sns:TagResource",
         "sns:UntagResource",
     ),
+    "aws:sns/topicPolicy:TopicPolicy": ("sns:SetTopicAttributes",),
     "aws:sns/topicSubscription:TopicSubscription": (
         "sns:SetSubscriptionAttributes",
         "sns:Subscribe",
@@ -305,6 +309,7 @@ ASK = (
     "ec2:DescribeRouteTables",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcs",
     "ecr:DescribeImages",
     "ecr:DescribeImageScanFindings",

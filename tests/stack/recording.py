@@ -89,7 +89,14 @@ class Recording:
 class Recorder(mocks.Mocks):
     """Answers like AWS, with ids and ARNs derived from the names, and records every resource."""
 
-    def __init__(self, *, story_infra: Mapping[str, Any], zones: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        story_infra: Mapping[str, Any],
+        zones: Mapping[str, str],
+        endpoint_zones: Mapping[str, list[str]],
+    ) -> None:
+        self.endpoint_zones = endpoint_zones
         self.resources: list[Declared] = []
         self.calls: list[str] = []
         self.story_infra = story_infra
@@ -132,6 +139,12 @@ class Recorder(mocks.Mocks):
                 "availabilityZone": self.zones.get(args.args.get("id", ""), "us-east-1a")
             },
             "aws:ec2/getVpc:getVpc": {"cidrBlock": "10.0.0.0/16"},
+            "aws:ec2/getVpcEndpointService:getVpcEndpointService": {
+                "availabilityZones": self.endpoint_zones.get(
+                    str(args.args.get("serviceName")).removeprefix(f"com.amazonaws.{REGION}."),
+                    ["us-east-1a", "us-east-1b", "us-east-1c"],
+                )
+            },
             "aws:ec2/getRouteTables:getRouteTables": {"ids": ["rtb-0a", "rtb-0b"]},
             "aws:ec2/getManagedPrefixList:getManagedPrefixList": {
                 "id": f"pl-{str(args.args.get('name')).rsplit('.', 1)[-1]}"
@@ -163,19 +176,22 @@ def record(
     *,
     story_infra: Mapping[str, Any] = STORY_INFRA,
     zones: Mapping[str, str] | None = None,
+    endpoint_zones: Mapping[str, list[str]] | None = None,
     preview: bool = False,
 ) -> Recording:
     """Run the program with these settings, once per test session; groups may be dicts.
 
     Raises what the program raises.
     """
-    return _record(json.dumps([settings or {}, story_infra, zones, preview], sort_keys=True))
+    return _record(json.dumps([settings or {}, story_infra, zones, endpoint_zones, preview], sort_keys=True))
 
 
 @cache
 def _record(arguments: str) -> Recording:
-    settings, story_infra, zones, preview = json.loads(arguments)
-    return record_afresh(settings, story_infra=story_infra, zones=zones, preview=preview)
+    settings, story_infra, zones, endpoint_zones, preview = json.loads(arguments)
+    return record_afresh(
+        settings, story_infra=story_infra, zones=zones, endpoint_zones=endpoint_zones, preview=preview
+    )
 
 
 def record_afresh(
@@ -183,6 +199,7 @@ def record_afresh(
     *,
     story_infra: Mapping[str, Any] = STORY_INFRA,
     zones: Mapping[str, str] | None = None,
+    endpoint_zones: Mapping[str, list[str]] | None = None,
     preview: bool = False,
 ) -> Recording:
     """Run the program, for tests that look at what else a run does, such as its log."""
@@ -191,6 +208,7 @@ def record_afresh(
     recorder = Recorder(
         story_infra=story_infra,
         zones={"subnet-0a": "us-east-1a", "subnet-0b": "us-east-1b"} if zones is None else zones,
+        endpoint_zones=endpoint_zones or {},
     )
     # Pulumi keeps its root resource in context variables: a context per run keeps runs apart.
     return contextvars.Context().run(_run, recorder, raw, preview=preview)

@@ -74,7 +74,8 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)
     if origin is list:
-        return f"list of {_words(parts[0])}s"
+        words = _words(parts[0])
+        return f"list of {words}" if "`" in words else f"list of {words}s"
     if origin is dict:
         return f"map of {_words(parts[1])}s"
     return {bool: "boolean", int: "integer", str: "string"}[annotation]

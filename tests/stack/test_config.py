@@ -93,6 +93,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"spot": {"fargate_weight": 0}}, "story-tts:spot.fargate_weight", "no task can be placed"),
     ({"deployment": {"strategy": "canary"}}, "story-tts:deployment.strategy", "'rolling' or 'blue_green'"),
     ({"deployment": {"start_period_seconds": 301}}, "story-tts:deployment.start_period_seconds", "300"),
+    ({"network": {"existing_endpoints": ["s3"]}}, "story-tts:network.endpoints", "only with"),
     ({"network": {"route_table_ids": ["x"]}}, "story-tts:network.route_table_ids", "'x'"),
     (
         {"story_infra": {"source": "own"}, "network": {"endpoints": "existing"}},
@@ -117,6 +118,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "remove one",
     ),
     ({"storage": {"replica_region": "eu-west-1"}}, "story-tts:storage.versioning", "requires versioning"),
+    ({"storage": {"lifecycle": True}}, "story-tts:storage.replace_existing", "all such rules"),
+    (
+        {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
+        "story-tts:storage.replace_existing",
+        "all such rules",
+    ),
     ({"worker": {"speech_engine": "festival"}}, "story-tts:worker.speech_engine", "'festival'"),
     ({"worker": {"allowed_output_buckets": ["A"]}}, "story-tts:worker.allowed_output_buckets", "'A'"),
 ]
@@ -214,3 +221,8 @@ def test_the_floor_of_the_autoscaler(settings: dict[str, Any], floor: int) -> No
 def test_how_tasks_reach_aws(settings: dict[str, Any], way: str) -> None:
     """Endpoints are created for an own platform and expected of an existing one, unless set otherwise."""
     assert read(**settings).endpoints == way
+
+
+def test_an_own_bucket_has_no_rules_to_lose() -> None:
+    """Lifecycle rules of an own bucket need no permission."""
+    assert read(story_infra={"source": "own"}, storage={"lifecycle": True}).storage.lifecycle

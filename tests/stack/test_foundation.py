@@ -8,6 +8,7 @@ from stack.config import SettingsError
 from stack.naming import Naming
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
+OWN = {"story_infra": {"source": "own"}}
 SUBNET = "aws:ec2/subnet:Subnet"
 
 
@@ -84,7 +85,9 @@ def test_the_platforms_roles_reach_no_further(own: Recording) -> None:
 
     def resources(grant: str) -> list[str]:
         policy = json.loads(own.one("aws:iam/rolePolicy:RolePolicy", grant)["policy"])
-        return [name for statement in policy["Statement"] for name in statement["Resource"]]
+        return list(
+            dict.fromkeys(name for statement in policy["Statement"] for name in statement["Resource"])
+        )
 
     assert resources("platform-execution-start-tasks") == [
         "*",
@@ -113,6 +116,21 @@ def test_the_network_spans_two_zones(own: Recording) -> None:
         (item.inputs["cidrBlock"], item.inputs["availabilityZone"], item.inputs["mapPublicIpOnLaunch"])
         for item in sorted(own.all(SUBNET), key=lambda item: item.name)
     ] == [("10.42.0.0/20", "us-east-1a", False), ("10.42.16.0/20", "us-east-1b", False)]
+
+
+def test_the_zones_offer_every_endpoint() -> None:
+    """A zone without one of the endpoint services is passed over."""
+    run = record(OWN, endpoint_zones={"sqs": ["us-east-1b", "us-east-1c"]})
+    assert sorted(item.inputs["availabilityZone"] for item in run.all(SUBNET)) == ["us-east-1b", "us-east-1c"]
+
+
+def test_a_region_without_two_such_zones_is_refused() -> None:
+    """The error shows the setting that needs no endpoints."""
+    with pytest.raises(
+        SettingsError, match=r"network\.endpoints: us-east-1 has no 2 availability zones"
+    ) as refused:
+        record(OWN, endpoint_zones={"sqs": ["us-east-1b"]})
+    assert "endpoints: nat" in str(refused.value)
 
 
 def test_endpoints_by_default_and_nothing_public(own: Recording) -> None:
@@ -168,7 +186,8 @@ def test_jobs_come_through_the_topic_only(own: Recording) -> None:
         "receiveWaitTimeSeconds": 20,
         "sqsManagedSseEnabled": True,
     }
-    (statement,) = json.loads(own.one("aws:sqs/queuePolicy:QueuePolicy")["policy"])["Statement"]
+    policy = own.one("aws:sqs/queuePolicy:QueuePolicy", "jobs-from-topic")["policy"]
+    (statement,) = (item for item in json.loads(policy)["Statement"] if item["Effect"] == "Allow")
     assert statement == {
         "Sid": "JobsTopicSends",
         "Effect": "Allow",

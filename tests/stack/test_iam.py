@@ -1,10 +1,13 @@
 """Least privilege: every action and resource of every role."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from stack.permissions import WILDCARD_ACTIONS
+import pytest
+
+from stack.permissions import CONDITIONAL_WRITES, WILDCARD_ACTIONS
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
 
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -12,7 +15,12 @@ ROLE = "aws:iam/role:Role"
 
 EVERYTHING = {
     "features": {"exec": True},
-    "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-central-1"},
+    "storage": {
+        "versioning": True,
+        "lifecycle": True,
+        "replica_region": "eu-central-1",
+        "replace_existing": True,
+    },
     "worker": {"allowed_output_buckets": ["other-media"]},
 }
 
@@ -84,9 +92,18 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
         "task-write-media": [
             {
                 "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Action": ["s3:GetObject"],
                 "Resource": ["arn:aws:s3:::story-video-data/*"],
             },
+            *[
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:PutObject"],
+                    "Resource": ["arn:aws:s3:::story-video-data/*"],
+                    "Condition": condition,
+                }
+                for condition in CONDITIONAL_WRITES
+            ],
             {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
         ],
         "task-record-tasks": [
@@ -104,6 +121,60 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
             }
         ],
     }
+
+
+def meets(condition: dict[str, dict[str, str]], context: dict[str, str]) -> bool:
+    """Whether a request's context meets a condition of Null and Bool operators."""
+    operators = {
+        "Null": lambda key, value: (key not in context) == (value == "true"),
+        "Bool": lambda key, value: context.get(key) == value,
+    }
+    return all(
+        operators[operator](key, value) for operator, keys in condition.items() for key, value in keys.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "allowed"),
+    [
+        ({"s3:ObjectCreationOperation": "true"}, False),
+        ({"s3:ObjectCreationOperation": "true", "s3:if-none-match": "*"}, True),
+        ({"s3:ObjectCreationOperation": "true", "s3:if-match": "0a1b"}, True),
+        # A part of an upload creates no object; its completion does.
+        ({"s3:ObjectCreationOperation": "false"}, True),
+    ],
+)
+def test_media_are_written_conditionally(plain: Recording, context: dict[str, str], allowed: bool) -> None:
+    """A write that neither creates an object nor replaces a known one is refused by S3."""
+    writes = [item for item in statements(plain)["task-write-media"] if "s3:PutObject" in item["Action"]]
+    assert any(meets(item["Condition"], context) for item in writes) is allowed
+
+
+TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_requests_without_tls_are_refused() -> None:
+    """Every bucket, queue and topic of the stack denies them."""
+    run = record(
+        {
+            "story_infra": {"source": "own"},
+            "monitoring": {"create_topic": True},
+            "storage": {"versioning": True, "replica_region": "eu-central-1"},
+        }
+    )
+    kinds = {
+        "aws:s3/bucket:Bucket": ("aws:s3/bucketPolicy:BucketPolicy", "bucket", "bucket"),
+        "aws:sns/topic:Topic": ("aws:sns/topicPolicy:TopicPolicy", "arn", "name"),
+        "aws:sqs/queue:Queue": ("aws:sqs/queuePolicy:QueuePolicy", "queueUrl", "name"),
+    }
+    for kind, (policy, of, name) in kinds.items():
+        refusing = {
+            re.split("[:/]", item.inputs[of])[-1]
+            for item in run.all(policy)
+            for statement in json.loads(item.inputs["policy"])["Statement"]
+            if (statement["Effect"], statement["Principal"], statement["Condition"]) == ("Deny", "*", TLS)
+        }
+        assert refusing == {item.inputs[name] for item in run.all(kind)}
 
 
 def test_no_star_without_a_reason() -> None:
@@ -152,8 +223,8 @@ def test_the_two_roles_are_apart(plain: Recording) -> None:
     """The task definition names the execution role and the task role."""
     task = plain.one("aws:ecs/taskDefinition:TaskDefinition")
     assert (task["executionRoleArn"], task["taskRoleArn"]) == (
-        f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-execution",
-        f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-task",
+        f"arn:aws:iam::{ACCOUNT}:role/story-tts-execution",
+        f"arn:aws:iam::{ACCOUNT}:role/story-tts-task",
     )
 
 
@@ -175,7 +246,7 @@ def test_the_repository_lets_the_execution_role_pull(plain: Recording) -> None:
         {
             "Sid": "TaskExecutionRolePulls",
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam:{REGION}:{ACCOUNT}:story-tts-execution"},
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/story-tts-execution"},
             "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
         }
     ]
@@ -202,4 +273,4 @@ def test_other_buckets_are_granted_with_the_first() -> None:
     """The task role may write to every allowed output bucket."""
     grant = statements(record({"worker": {"allowed_output_buckets": ["other-media"]}}))["task-write-media"]
     assert grant[0]["Resource"] == ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::other-media/*"]
-    assert grant[1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]
+    assert grant[-1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+
+from tests.stack.metric_math import Points, is_in_alarm
 from tests.stack.recording import Recording, record
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -49,7 +52,7 @@ def simple(
 def test_the_alarms(plain: Recording) -> None:
     """Metric, period and threshold of each alarm."""
     found = alarms(plain)
-    assert {name: found[name] for name in ("dead-letters", "oldest-message", "failed-jobs", "memory")} == {
+    assert {name: found[name] for name in ("dead-letters", "failed-jobs", "memory")} == {
         "dead-letters": simple(
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
@@ -58,15 +61,6 @@ def test_the_alarms(plain: Recording) -> None:
             period=60,
             periods=1,
             threshold=1,
-        ),
-        "oldest-message": simple(
-            "AWS/SQS",
-            "ApproximateAgeOfOldestMessage",
-            {"QueueName": "story-sqs-queue-tts"},
-            "Maximum",
-            period=60,
-            periods=5,
-            threshold=3600,
         ),
         "failed-jobs": simple(
             "story-tts", "JobsFailed", {"service": "story-tts"}, "Sum", period=300, periods=1, threshold=3
@@ -85,11 +79,33 @@ def test_the_alarms(plain: Recording) -> None:
     ]
 
 
-def test_work_that_no_task_takes(plain: Recording) -> None:
+@pytest.mark.parametrize(
+    ("waiting", "running", "fires"),
+    [
+        ([1] * 15, [None] * 15, True),
+        ([1] * 15, [1] * 14 + [None], False),
+        ([0] + [1] * 14, [None] * 15, False),
+    ],
+)
+def test_work_that_no_task_takes(plain: Recording, waiting: Points, running: Points, fires: bool) -> None:
     """An alarm fires after 15 minutes with waiting jobs and no running task."""
-    alarm = alarms(plain)["no-running-task"]
-    assert (alarm["evaluationPeriods"], alarm["datapointsToAlarm"], alarm["threshold"]) == (15, 15, 1)
-    assert alarm["metricQueries"][-1]["expression"] == "IF(tasks < 1, visible, 0)"
+    series = {"ApproximateNumberOfMessagesVisible": waiting, "CPUUtilization": running}
+    assert is_in_alarm(plain.one(ALARM, "no-running-task"), series) is fires
+
+
+@pytest.mark.parametrize(
+    ("waiting", "age", "fires"),
+    [
+        ([2] * 5, [3700] * 5, True),
+        # A single job that has been processed for more than an hour.
+        ([0] * 5, [3700] * 5, False),
+        ([2] * 5, [600] * 5, False),
+    ],
+)
+def test_jobs_that_wait_for_long(plain: Recording, waiting: Points, age: Points, fires: bool) -> None:
+    """An alarm fires for jobs that wait for more than an hour, and not for a job that takes as long."""
+    series = {"ApproximateNumberOfMessagesVisible": waiting, "ApproximateAgeOfOldestMessage": age}
+    assert is_in_alarm(plain.one(ALARM, "oldest-message"), series) is fires
 
 
 def test_thresholds_by_setting() -> None:

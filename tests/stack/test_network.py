@@ -117,3 +117,16 @@ def test_route_tables_by_setting() -> None:
     run = record({"network": {"endpoints": "create", "route_table_ids": ["rtb-0123"]}})
     assert run.one(ENDPOINT, "endpoint-s3")["routeTableIds"] == ["rtb-0123"]
     assert "aws:ec2/getRouteTables:getRouteTables" not in run.calls
+
+
+def test_endpoints_that_exist_are_not_created() -> None:
+    """The rest is created, and tasks reach the existing ones within the VPC."""
+    run = record({"network": {"endpoints": "create", "existing_endpoints": ["s3", "ecr.api"]}})
+    assert run.names(ENDPOINT) == ["endpoint-dynamodb", "endpoint-ecr-dkr", "endpoint-logs", "endpoint-sqs"]
+    assert rules(run, EGRESS)["app-to-vpc"] == {**HTTPS, "cidrIpv4": "10.0.0.0/16"}
+
+
+def test_existing_gateways_open_no_further_way_out() -> None:
+    """Gateway endpoints are reached by their prefix lists alone."""
+    run = record({"network": {"endpoints": "create", "existing_endpoints": ["s3", "dynamodb"]}})
+    assert rules(run, EGRESS) == TO_AWS

@@ -20,11 +20,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "own-nat": {"story_infra": {"source": "own"}, "network": {"endpoints": "nat"}},
     "foundation": {"story_infra": {"source": "own"}, "features": {"service": False}},
     "endpoints": {"network": {"endpoints": "create"}},
+    "some-endpoints": {"network": {"endpoints": "create", "existing_endpoints": ["s3", "ecr.api"]}},
     "nat": {"network": {"endpoints": "nat"}},
     "exec": {"features": {"exec": True}},
     "lent-roles": {"features": {"roles": "story_infra"}},
     "unprotected": {"features": {"protect": False}},
     "to-zero": {"scaling": {"to_zero": True}},
+    "paused": {"paused": True},
+    "paused-to-zero": {"paused": True, "scaling": {"to_zero": True}},
     "unscaled": {"scaling": {"enabled": False}},
     "spot": {"spot": {"spot_weight": 1}},
     "blue-green": {"deployment": {"strategy": "blue_green"}},
@@ -35,9 +38,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "topic": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
     "own-storage": {
         "story_infra": {"source": "own"},
-        "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"},
+        "storage": {
+            "versioning": True,
+            "lifecycle": True,
+            "replace_existing": True,
+            "replica_region": "eu-west-1",
+        },
     },
-    "storage": {"storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-west-1"}},
+    "storage": {
+        "storage": {
+            "versioning": True,
+            "lifecycle": True,
+            "replace_existing": True,
+            "replica_region": "eu-west-1",
+        }
+    },
 }
 
 
@@ -52,6 +67,7 @@ def test_every_variant_runs_in_both_modes(variant: str) -> None:
 
 PARTS_OF_A_BUCKET = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPolicy:BucketPolicy",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
@@ -93,6 +109,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
         "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": 1,
         "aws:servicediscovery/service:Service": 1,
         "aws:sqs/queue:Queue": 1,
+        "aws:sqs/queuePolicy:QueuePolicy": 1,
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": 6,
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": 2,
         "docker-build:index:Image": 1,
@@ -134,9 +151,11 @@ UNTAGGED = {
     "aws:ecr/repositoryPolicy:RepositoryPolicy",
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:iam/rolePolicy:RolePolicy",
+    "aws:s3/bucketPolicy:BucketPolicy",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:sns/topicPolicy:TopicPolicy",
     "aws:sns/topicSubscription:TopicSubscription",
     "aws:sqs/queuePolicy:QueuePolicy",
     "aws:sqs/redrivePolicy:RedrivePolicy",
@@ -224,6 +243,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "ecr_repository_name": {"ecr_repository_name": "other"},
     "app_image_tag": {"app_image_tag": "v9"},
     "app_count": {"app_count": 2},
+    "paused": {"paused": True},
     "cpu": {"cpu": 512},
     "memory": {"memory": 4096},
     "app_port": {"app_port": 9000},
@@ -252,6 +272,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "deployment.roll_back_on_alarms": {"deployment": {"roll_back_on_alarms": False}},
     "deployment.start_period_seconds": {"deployment": {"start_period_seconds": 60}},
     "network.endpoints": {"network": {"endpoints": "create"}},
+    "network.existing_endpoints": {"network": {"endpoints": "create", "existing_endpoints": ["sqs"]}},
     "network.route_table_ids": {"network": {"endpoints": "create", "route_table_ids": ["rtb-09"]}},
     "monitoring.topic_arn": {"monitoring": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:on-call"}},
     "monitoring.create_topic": {"monitoring": {"create_topic": True}},
@@ -261,13 +282,24 @@ OTHERS: dict[str, dict[str, Any]] = {
     "monitoring.failed_jobs": {"monitoring": {"failed_jobs": 9}},
     "monitoring.memory_percent": {"monitoring": {"memory_percent": 80}},
     "storage.versioning": {"storage": {"versioning": True}},
-    "storage.lifecycle": {"storage": {"lifecycle": True}},
-    "storage.noncurrent_days": {"storage": {"lifecycle": True, "noncurrent_days": 9}},
-    "storage.incomplete_upload_days": {"storage": {"lifecycle": True, "incomplete_upload_days": 9}},
-    "storage.replica_bucket": {
-        "storage": {"versioning": True, "replica_region": "eu-west-1", "replica_bucket": "other-replica"}
+    "storage.lifecycle": {"storage": {"lifecycle": True, "replace_existing": True}},
+    "storage.noncurrent_days": {
+        "storage": {"lifecycle": True, "replace_existing": True, "noncurrent_days": 9}
     },
-    "storage.replica_region": {"storage": {"versioning": True, "replica_region": "eu-west-1"}},
+    "storage.incomplete_upload_days": {
+        "storage": {"lifecycle": True, "replace_existing": True, "incomplete_upload_days": 9}
+    },
+    "storage.replica_bucket": {
+        "storage": {
+            "versioning": True,
+            "replica_region": "eu-west-1",
+            "replace_existing": True,
+            "replica_bucket": "other-replica",
+        }
+    },
+    "storage.replica_region": {
+        "storage": {"versioning": True, "replica_region": "eu-west-1", "replace_existing": True}
+    },
     "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
     "worker.voice": {"worker": {"voice": "bf_emma"}},
     "worker.log_level": {"worker": {"log_level": "DEBUG"}},
@@ -283,6 +315,7 @@ BESIDE: dict[str, str] = {
     "spot.fargate_base": "spot.spot_weight",
     "deployment.bake_minutes": "deployment.strategy",
     "network.route_table_ids": "network.endpoints",
+    "network.existing_endpoints": "network.endpoints",
     "monitoring.emails": "monitoring.create_topic",
     "storage.noncurrent_days": "storage.lifecycle",
     "storage.incomplete_upload_days": "storage.lifecycle",
@@ -291,6 +324,8 @@ BESIDE: dict[str, str] = {
     "features.service": "story_infra.source",
 }
 # These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.
+# Permission only: test_config.py tries what it permits.
+PERMITTING = {"storage.replace_existing"}
 WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if name != "source"}
 
 
@@ -315,7 +350,7 @@ def test_every_setting_has_an_effect(setting: str) -> None:
 
 def test_no_setting_is_left_untried() -> None:
     """The list above covers every setting."""
-    assert set(OTHERS) | WHERE == {path for path, _ in leaves()}
+    assert set(OTHERS) | WHERE | PERMITTING == {path for path, _ in leaves()}
 
 
 def test_bad_settings_declare_nothing() -> None:

@@ -29,7 +29,7 @@ def test_versioning() -> None:
 
 def test_lifecycle() -> None:
     """Lifecycle rules for noncurrent versions and incomplete uploads, with configurable days."""
-    assert record({"storage": {"lifecycle": True}}).one(LIFECYCLE) == {
+    assert record({"storage": {"lifecycle": True, "replace_existing": True}}).one(LIFECYCLE) == {
         "bucket": "story-video-data",
         "rules": [
             {
@@ -46,9 +46,16 @@ def test_lifecycle() -> None:
             },
         ],
     }
-    rules = record({"storage": {"lifecycle": True, "noncurrent_days": 3, "incomplete_upload_days": 2}}).one(
-        LIFECYCLE
-    )["rules"]
+    rules = record(
+        {
+            "storage": {
+                "lifecycle": True,
+                "replace_existing": True,
+                "noncurrent_days": 3,
+                "incomplete_upload_days": 2,
+            }
+        }
+    ).one(LIFECYCLE)["rules"]
     assert (rules[0]["noncurrentVersionExpiration"], rules[1]["abortIncompleteMultipartUpload"]) == (
         {"noncurrentDays": 3},
         {"daysAfterInitiation": 2},
@@ -57,7 +64,9 @@ def test_lifecycle() -> None:
 
 def test_replication() -> None:
     """New objects are replicated to a private, encrypted, versioned bucket; deletions are not."""
-    run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
+    run = record(
+        {"storage": {"versioning": True, "replica_region": "eu-central-1", "replace_existing": True}}
+    )
     replica = run.one(BUCKET)
     assert (replica["bucket"], replica["region"], replica["forceDestroy"]) == (
         "story-video-data-eu-central-1",
@@ -94,7 +103,7 @@ def test_replication() -> None:
 def test_a_replica_whose_name_is_too_long_is_refused() -> None:
     """S3 allows 63 characters: the error shows the setting that names the replica."""
     outputs = {**STORY_INFRA, "s3_bucket_name": "media-" + "x" * 50}
-    storage = {"versioning": True, "replica_region": "ap-southeast-2"}
+    storage = {"versioning": True, "replica_region": "ap-southeast-2", "replace_existing": True}
     with pytest.raises(
         SettingsError, match=r"story-tts:storage\.replica_bucket: .* of 71 characters"
     ) as refused:
@@ -106,7 +115,9 @@ def test_a_replica_whose_name_is_too_long_is_refused() -> None:
 
 def test_the_copying_role_is_s3s() -> None:
     """The replication role can be assumed only by S3, and may only replicate."""
-    run = record({"storage": {"versioning": True, "replica_region": "eu-central-1"}})
+    run = record(
+        {"storage": {"versioning": True, "replica_region": "eu-central-1", "replace_existing": True}}
+    )
     trust = json.loads(run.one("aws:iam/role:Role", "replication")["assumeRolePolicy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
     policy = json.loads(run.one("aws:iam/rolePolicy:RolePolicy", "replication-copy-media")["policy"])

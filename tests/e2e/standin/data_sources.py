@@ -21,6 +21,12 @@ DATA_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
         "Subnets[0].{availabilityZone: AvailabilityZone}",
     ),
     "aws:ec2/getVpc": ("ec2", "DescribeVpcs", "id=vpcIds", "Vpcs[0].{cidrBlock: CidrBlock}"),
+    "aws:ec2/getVpcEndpointService": (
+        "ec2",
+        "DescribeVpcEndpointServices",
+        "serviceName=serviceNames",
+        "ServiceDetails[0].{availabilityZones: AvailabilityZones}",
+    ),
     "aws:ec2/getRouteTables": (
         "ec2",
         "DescribeRouteTables",

@@ -221,7 +221,9 @@ RESOURCE_TYPES: Mapping[str, PassThrough] = {
         replaced_by="bucket region",
     ),
     "aws:sns/topic:Topic": ResourceType(
-        "sns: CreateTopic; ; DeleteTopic", outputs="id=TopicArn arn=TopicArn", names="arn=topicArn"
+        "sns: CreateTopic; ; DeleteTopic",
+        outputs="id=TopicArn arn=TopicArn",
+        names="arn=topicArn maximumMessageSize=Attributes.MaximumMessageSize",
     ),
     "aws:sns/topicSubscription:TopicSubscription": ResourceType(
         "sns: Subscribe; ; Unsubscribe",
