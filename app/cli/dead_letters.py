@@ -1,4 +1,4 @@
-"""`story-tts dead-letters`: jobs that could not succeed, looked at and sent again."""
+"""`story-tts dead-letters`: inspect jobs that could not succeed, and send them again."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
@@ -8,17 +8,21 @@ import typer
 if TYPE_CHECKING:
     from app.aws.queue import Message, Queue
 
-app = typer.Typer(help="Jobs that could not succeed: look at them, send them again.", no_args_is_help=True)
+app = typer.Typer(help="List and redrive jobs that could not succeed.", no_args_is_help=True)
 
 LOOK_SECS = 120.0
-"""So long a letter stays hidden from others while we look; it is shown again when we are done."""
+"""Visibility timeout of a letter while it is being read; it is released afterwards."""
 
 
 @app.command(name="list")
 def list_letters(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a letter.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per letter.")] = False,
 ) -> None:
-    """Show every dead letter with its reason; none is removed."""
+    """
+    List the dead letters with the reason of each. Removes nothing.
+
+    Exit codes: 0 success; 2 wrong usage or settings.
+    """
     import json
 
     from app.cli.console import LiteralConsole
@@ -40,14 +44,18 @@ def list_letters(
 
 @app.command()
 def redrive(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids that `list` shows; none: all.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids as shown by `list`; all letters if omitted.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")
+    ] = False,
 ) -> None:
     """
-    Send dead letters to the queue again, then remove them from the dead letters.
+    Send dead letters back to the job queue and remove them from the dead-letter queue.
 
-    Exit codes: 0 done; 1 an id was not found; 2 wrong usage.
+    Exit codes: 0 success; 1 an id was not found; 2 wrong usage or settings.
     """
     from app.cli.console import literal
 
@@ -69,7 +77,7 @@ def redrive(
         if not yes:
             typer.confirm(f"Send {len(chosen)} to the queue again?", abort=True)
         for letter in list(chosen):
-            # Sent before removed: a crash between the two doubles a letter and loses none.
+            # Send first: a crash between the two calls duplicates a letter rather than losing it.
             queue.send(letter.body)
             dead_letters.delete(letter)
             letters.remove(letter)
@@ -96,7 +104,7 @@ def _queues() -> "tuple[Queue, Queue]":
 
 
 def _letters(dead_letters: "Queue", *, keep: bool = False) -> "list[Message]":
-    """Return every letter; hidden from others for a while with `keep`, else shown again at once."""
+    """Return every letter; with `keep` they stay invisible to other readers, else they are released."""
     letters = list(dead_letters.peek_all(visibility_secs=LOOK_SECS))
     if not keep:
         _show_again(dead_letters, letters)
