@@ -1,7 +1,10 @@
 ##@ Narrate on this machine
 ENGINE ?= espeak
 
-.PHONY: demo local
+.PHONY: speech demo local
+speech: $(SPEECH) ## Install Kokoro and WhisperX with their models, 9 GB
+	$(BIN)/story-tts models fetch
+
 demo: $(if $(filter kokoro,$(ENGINE)),$(SPEECH),$(DEMO)) ## Narrate a story into out/demo [ENGINE=espeak|kokoro]
 	$(if $(filter kokoro,$(ENGINE)),$(BIN)/story-tts models fetch)
 	$(BIN)/story-tts demo --engine $(ENGINE) --output out/demo

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
+from tests.stack.settings import rows
 
 from app.cli.app import app
 from app.settings import variables
 from stack.config import read_settings
-from tests.stack.settings import rows
 from tests.tree import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
