@@ -1,7 +1,9 @@
 ##@ Narrate on this machine
 ENGINE ?= espeak
 
-.PHONY: speech demo local
+.PHONY: install speech demo local
+install: $(DEMO) ## Install story-tts with the built-in voice, 470 MB
+
 speech: $(SPEECH) ## Install Kokoro and WhisperX with their models, 9 GB
 	$(BIN)/story-tts models fetch
 
