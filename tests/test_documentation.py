@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from app.message import Contract
+from app.message import MessageParser
 from stack.config import read_settings
 from tests.tree import ROOT
 from tools import reference
@@ -84,10 +84,10 @@ def test_stack_settings_are_accepted() -> None:
 
 def test_messages_are_accepted() -> None:
     """A message that a document shows is a job to the worker."""
-    contract = Contract(output_bucket="bucket", default_voice="af_heart", voices={"af_heart"})
+    parser = MessageParser(output_bucket="bucket", default_voice="af_heart", voices={"af_heart"})
     messages = [block for _, block in blocks("json") if '"parent_id"' in block or '"audio_out"' in block]
 
-    assert len([contract.job(message) for message in messages]) == len(messages) > 2
+    assert len([parser.job(message) for message in messages]) == len(messages) > 2
 
 
 def test_links_lead_somewhere() -> None:

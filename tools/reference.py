@@ -14,6 +14,7 @@ import typer.main
 from pydantic import BaseModel
 
 from app.cli.app import app
+from app.media import MEDIA, MediaKind, TaskRow
 from app.settings import Settings, variables
 from stack.config import Settings as StackSettings
 from tools.stack_settings import group_of, rows
@@ -58,6 +59,32 @@ Exit codes that all commands share: 0 success, 2 wrong usage or settings, 130 in
 stderr, one line each; `--json`, where a command has it, prints machine-readable output to stdout.
 """
 
+MEDIA_PAGE = """# Media
+
+What a job produces. The service stores one object per kind in the output bucket, and names it in an attribute
+of a task row; `story-tts speak` writes the same files with the name of the story.
+"""
+
+WORDS_FORMAT = """## Format of the words
+
+`.words.json` is one JSON object with one word per line. `text` is the word with its punctuation, `start` and
+`end` are seconds from the start of the audio, and `span` is the first character of the word in the source
+text and the one after its last, in Unicode code points. Together the spans cover every character that is not
+white space.
+
+```text
+{"format": "story-tts.words", "version": 1, "words": [
+{"text": "Knowing", "start": 0.05, "end": 0.431, "span": [0, 7]},
+...
+]}
+```
+
+## Format of the audio
+
+WAV: PCM, mono, 16 bit. Kokoro speaks at 24 kHz, espeak-ng at 22.05 kHz. A WAV file holds at most 4 GiB:
+25 hours of Kokoro, 27 hours of espeak-ng. A longer story is refused.
+"""
+
 
 def pages() -> dict[str, str]:
     """Return file name -> text of every generated page."""
@@ -65,6 +92,7 @@ def pages() -> dict[str, str]:
         "environment.md": _page(ENVIRONMENT, _environment()),
         "stack-settings.md": _page(STACK_SETTINGS, _stack_settings()),
         "commands.md": _page(COMMANDS, _commands()),
+        "media.md": _page(MEDIA_PAGE, [_media(), WORDS_FORMAT]),
     }
 
 
@@ -173,6 +201,19 @@ def _joined(text: str) -> str:
 
 def _first_line(model: type) -> str:
     return str(model.__doc__).strip().splitlines()[0].rstrip(".")
+
+
+def _media() -> str:
+    described = [
+        (kind.name, f"`{_key(kind)}`", f"`{kind.content_type}`", f"`{kind.attribute}` of the {kind.row} row")
+        for kind in MEDIA
+    ]
+    return _table(("kind", "key", "content type", "named in"), described)
+
+
+def _key(kind: MediaKind) -> str:
+    task = "tts_task_id" if kind.row is TaskRow.AUDIO else "srt_task_id"
+    return f"{{parent_id}}/{{{task}}}{kind.suffix}"
 
 
 def _section(*parts: str) -> str:

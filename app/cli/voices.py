@@ -37,7 +37,9 @@ EngineOption = Annotated[
     str,
     typer.Option(
         envvar="SPEECH_ENGINE",
-        help=" or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values()) + ".",
+        help="Speech engine: "
+        + " or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values())
+        + ".",
         callback=_known_engine,
         autocompletion=complete_engine,
     ),
