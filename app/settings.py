@@ -1,4 +1,4 @@
-"""The only reader of the environment: frozen, validated values, and every fault listed at once."""
+"""Reads and validates the environment; no other module reads it. Reports all faults at once."""
 
 import re
 import socket
@@ -17,55 +17,59 @@ from app.speech.registry import ENGINES, Precision
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 HEALTH_PATH = "/healthz"
 _HINT = (
-    "`story-tts local` runs the whole service on this machine and prints what to export;"
-    ' a deployed one is found by `eval "$(make environment)"`'
+    "`story-tts local` runs the whole service on this machine and prints the variables to export;"
+    ' for a deployed service, run `eval "$(make environment)"`'
 )
 
 
 def _variable(name: str, meaning: str, default: Any = ...) -> Any:
-    """Declare a field that reads environment variable `name`; `meaning` is what the README's table says."""
+    """Declare a field read from environment variable `name`; `meaning` appears in the generated reference."""
     return Field(default, validation_alias=name, description=meaning, validate_default=True)
 
 
 class SpeechSettings(BaseModel):
-    """What narration needs, with or without a cloud."""
+    """Narration settings, read by the worker and by `story-tts speak`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    speech_engine: str = _variable("SPEECH_ENGINE", "speech engine: kokoro or espeak", "kokoro")
-    default_voice: str = _variable("KOKORO_VOICE", "voice where a job names none", "af_heart")
+    speech_engine: str = _variable("SPEECH_ENGINE", "speech engine, `kokoro` or `espeak`", "kokoro")
+    default_voice: str = _variable("KOKORO_VOICE", "default voice, for jobs that name none", "af_heart")
     reading_speed: float = _variable(
         "READING_SPEED",
-        "characters a second that a cue may ask of its reader; 17 for children's stories",
+        "maximum reading speed of subtitles in characters per second, 5 to 40; use 17 for children's stories",
         20.0,
     )
     sentence_pause_secs: float = _variable(
-        "SENTENCE_PAUSE_SECS", "silence after a sentence, in seconds", 0.25
+        "SENTENCE_PAUSE_SECS", "silence after a sentence in seconds, 0 to 10", 0.25
     )
     paragraph_pause_secs: float = _variable(
-        "PARAGRAPH_PAUSE_SECS", "silence after a paragraph, in seconds", 0.6
+        "PARAGRAPH_PAUSE_SECS", "silence after a paragraph in seconds, 0 to 10", 0.6
     )
     models_dir: Path = _variable(
         "MODELS_DIR",
-        "folder of `story-tts models fetch`, with the files of Kokoro and of the aligner",
+        "folder with the model files, filled by `story-tts models fetch`",
         Path("~/.cache/story-tts/models"),
     )
     speech_threads: int = _variable(
-        "SPEECH_THREADS", "threads of the models; 0: as many as the container's processor quota", 0
+        "SPEECH_THREADS", "threads the models use, 0 to 256; 0 uses the CPU quota of the container", 0
     )
     speech_precision: Precision = _variable(
         "SPEECH_PRECISION",
-        "what Kokoro's convolutions compute in; auto: bfloat16 where the processor has instructions for it",
+        "precision of Kokoro's convolutions: `float32`, `bfloat16`, or `auto` (by CPU support)",
         "auto",
     )
     work_dir: Path = _variable(
         "WORK_DIR",
-        "folder for a job's temporary files",
+        "folder for temporary files",
         Path("/tmp/story-tts"),  # noqa: S108  # private below
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _variable("LOG_LEVEL", "log threshold", "INFO")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _variable(
+        "LOG_LEVEL", "log level: `DEBUG`, `INFO`, `WARNING`, `ERROR`", "INFO"
+    )
     log_format: Literal["auto", "json", "console"] = _variable(
-        "LOG_FORMAT", "json, console, or auto: console on a terminal, else json", "auto"
+        "LOG_FORMAT",
+        "log format: `json`, `console`, or `auto` (`console` on a terminal)",
+        "auto",
     )
 
     @field_validator("speech_engine")
@@ -100,7 +104,7 @@ class SpeechSettings(BaseModel):
         """
         Read and validate `environment`, the process's own by default.
 
-        An empty variable counts as absent. Raises ConfigurationError with one line a faulty variable.
+        Empty variables count as unset. Raises ConfigurationError with one line per faulty variable.
         """
         source = process_environment if environment is None else environment
         present = {name: value for name, value in source.items() if value.strip()}
@@ -113,9 +117,9 @@ class SpeechSettings(BaseModel):
 
 
 class HealthSettings(SpeechSettings):
-    """What the container's health check needs."""
+    """Settings of the health endpoint, read by the worker and by `story-tts health`."""
 
-    port: int = _variable("PORT", "port of the health endpoint", 8000)
+    port: int = _variable("PORT", "port of the health endpoint, 1 to 65535", 8000)
 
     @field_validator("port")
     @classmethod
@@ -124,37 +128,49 @@ class HealthSettings(SpeechSettings):
 
 
 class Settings(HealthSettings):
-    """What the worker and the commands that talk to AWS need."""
+    """Settings of the worker and of the commands that talk to AWS."""
 
-    queue_url: str = _variable("QUEUE_URL", "SQS queue of jobs")
-    region: str = _variable("AWS_REGION", "region of every call")
-    table: str = _variable("DYNAMODB_TABLE", "table of the task rows")
-    bucket: str = _variable("OUTPUT_BUCKET", "bucket where media goes")
+    queue_url: str = _variable("QUEUE_URL", "URL of the SQS job queue")
+    region: str = _variable("AWS_REGION", "AWS region of every call")
+    table: str = _variable("DYNAMODB_TABLE", "DynamoDB table of the task rows")
+    bucket: str = _variable("OUTPUT_BUCKET", "S3 bucket for the media")
     dead_letter_queue_url: str | None = _variable(
-        "DEAD_LETTER_QUEUE_URL", "queue for jobs that cannot succeed; without it they stay, ever later", None
+        "DEAD_LETTER_QUEUE_URL",
+        "URL of the dead-letter queue; without one, failed jobs stay in the queue, with a growing delay",
+        None,
     )
     topic_arn: str | None = _variable(
-        "SNS_TOPIC_ARN", "topic that jobs come through; an envelope of another topic is refused", None
+        "SNS_TOPIC_ARN", "SNS topic of the jobs; if set, jobs from any other topic are refused", None
     )
     allowed_buckets: frozenset[str] = _variable(
         "ALLOWED_OUTPUT_BUCKETS",
-        "other buckets that direct jobs may write to, with commas between",
+        "further buckets that direct jobs may write to, separated by commas",
         frozenset(),
     )
     lease_secs: float = _variable(
-        "LEASE_SECS", "how long a claim holds without renewal; renewed every third of it", 60.0
+        "LEASE_SECS",
+        "seconds a lease lasts, 2 to 3600; it is renewed three times in that time",
+        60.0,
     )
-    receive_wait_secs: int = _variable("RECEIVE_WAIT_SECS", "length of one long poll of the queue", 20)
-    max_receives: int = _variable("MAX_RECEIVES", "receives after which a retryable failure becomes final", 5)
+    receive_wait_secs: int = _variable(
+        "RECEIVE_WAIT_SECS", "seconds of a long poll of the queue, 0 to 20", 20
+    )
+    max_receives: int = _variable(
+        "MAX_RECEIVES", "receives after which a retryable failure is final, 1 to 1000", 5
+    )
     stop_timeout_secs: float = _variable(
-        "STOP_TIMEOUT_SECS", "time between SIGTERM and SIGKILL, as the container's stop timeout", 120.0
+        "STOP_TIMEOUT_SECS",
+        "stop timeout of the container in seconds (SIGTERM to SIGKILL), 10 to 120",
+        120.0,
     )
     service_name: str = _variable("SERVICE_NAME", "dimension of every metric", "story-tts")
-    ecs_agent_uri: str | None = _variable("ECS_AGENT_URI", "set by ECS: where task protection is asked", None)
+    ecs_agent_uri: str | None = _variable(
+        "ECS_AGENT_URI", "endpoint for ECS task protection; set by ECS", None
+    )
 
     @property
     def owner(self) -> str:
-        """Who holds a lease, readable in a row: the host's name."""
+        """Lease owner as written to the task row: the host name."""
         return socket.gethostname()
 
     @field_validator("queue_url", "dead_letter_queue_url")
@@ -222,12 +238,12 @@ class Settings(HealthSettings):
 
 
 def read_port() -> int:
-    """Return the port of the health endpoint alone. Raises ConfigurationError."""
+    """Return the port of the health endpoint. Raises ConfigurationError."""
     return HealthSettings.read().port
 
 
 def variables(settings: type[SpeechSettings] = Settings) -> dict[str, tuple[str, str]]:
-    """Return name -> (meaning, default as text, "required" where there is none) of every variable."""
+    """Return name -> (meaning, default as text or "required") of every variable."""
     return {
         str(field.validation_alias): (
             field.description or "",
@@ -257,7 +273,7 @@ def _matching(value: str, pattern: str, complaint: str) -> str:
 
 
 def _fault(detail: ErrorDetails) -> str:
-    """Spell one fault as `NAME what is wrong`; the variable's value is shown, for none of them is secret."""
+    """Format one fault as `NAME=value reason`. Values are shown: no variable is secret."""
     name = str(detail["loc"][0])
     if detail["type"] == "missing":
         return f"{name} is required: {variables()[name][0]}"

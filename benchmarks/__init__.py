@@ -1,1 +1,1 @@
-"""What is measured: each module is a command, each with a make target and a line in README.md."""
+"""Measurements: each module is a command with a make target and a row in docs/explanation/benchmarks.md."""

@@ -6,7 +6,7 @@ PYTEST       = $(BIN)/python -m pytest
 
 check: lint types quick-tests ## Lint, types and quick tests, in under a minute
 
-lint: $(DEV) lint-workflows lint-scripts lint-dockerfile ## Check style, imports, workflows, scripts, Dockerfile
+lint: $(DEV) docs-check lint-workflows lint-scripts lint-dockerfile ## Check style, imports, workflows, scripts, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports

@@ -198,7 +198,7 @@ def _imported() -> tuple[Any, Any]:
             from whisperx import alignment
     except ImportError as error:
         raise MissingExtraError(
-            f"alignment needs {error.name}: install the extra with `pip install 'story-tts[speech]'`"
+            f"alignment needs {error.name}: run `make speech`, or install the extra `speech`"
         ) from error
     if str(_SENTENCES) not in nltk.data.path:
         nltk.data.path.insert(0, str(_SENTENCES))

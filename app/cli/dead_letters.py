@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from app.aws.queue import Message, Queue
 
-app = typer.Typer(help="Jobs that could not succeed: look at them, send them again.", no_args_is_help=True)
+app = typer.Typer(help="List and redrive jobs that could not succeed.", no_args_is_help=True)
 
 LOOK_SECS = 120.0
 """How long a letter is hidden from other receivers at most; it is made visible again before."""
@@ -16,9 +16,13 @@ LOOK_SECS = 120.0
 
 @app.command(name="list")
 def list_letters(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a letter.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per letter.")] = False,
 ) -> None:
-    """Show every dead letter with its reason; none is removed."""
+    """
+    List the dead letters with the reason of each. Removes nothing.
+
+    Exit codes: 0 success; 2 wrong usage or settings.
+    """
     import json
 
     from app.cli.console import LiteralConsole
@@ -40,14 +44,18 @@ def list_letters(
 
 @app.command()
 def redrive(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids that `list` shows; none: all.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids as shown by `list`; all letters if omitted.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")
+    ] = False,
 ) -> None:
     """
-    Send dead letters to the queue again, then remove them from the dead letters.
+    Send dead letters back to the job queue and remove them from the dead-letter queue.
 
-    Exit codes: 0 done; 1 an id was not found; 2 wrong usage.
+    Exit codes: 0 success; 1 an id was not found; 2 wrong usage or settings.
     """
     from app.cli.console import literal
 

@@ -17,21 +17,21 @@ TIMEOUT_SECS = 3600.0
 
 def demo(
     engine: EngineOption = DEFAULT_ENGINE,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the media are left.")] = Path(
-        "out/demo"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path("out/demo"),
     voice: Annotated[
         str | None,
         typer.Option(
-            help="A voice of `story-tts voices`; by default KOKORO_VOICE, else af_heart.",
+            help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
             autocompletion=complete_voice,
         ),
     ] = None,
 ) -> None:
     """
-    Narrate the story that comes along, through a queue, a worker and a bucket, all on this machine.
+    Narrate the bundled story through a queue, a worker and a bucket on this machine.
 
-    No account, no network, and nothing left behind but the media. Exit codes: 0 narrated; 1 it failed.
+    Needs no account and no network, and leaves only the media behind.
+
+    Exit codes: 0 success; 1 the narration failed.
     """
     from contextlib import ExitStack
 

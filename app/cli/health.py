@@ -1,4 +1,4 @@
-"""`story-tts health`: the container's health check, run every 30 seconds; it imports next to nothing."""
+"""`story-tts health`: the container's health check. It runs every 30 seconds, so it imports very little."""
 
 from typing import Annotated
 
@@ -9,9 +9,11 @@ def health(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 4.0,
 ) -> None:
     """
-    Ask the worker on this machine how it is (PORT).
+    Query the health endpoint of the worker on this machine (`PORT`).
 
-    Exit codes: 0 healthy; 1 unhealthy or no answer, with the reason in one line.
+    Prints the reason if the worker is unhealthy.
+
+    Exit codes: 0 healthy; 1 unhealthy or no answer.
     """
     import http.client
     import json

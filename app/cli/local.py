@@ -1,4 +1,4 @@
-"""`story-tts local`: the whole service on this machine until Ctrl-C."""
+"""`story-tts local`: run the whole service on this machine until Ctrl-C."""
 
 from typing import Annotated
 
@@ -10,16 +10,18 @@ from app.cli.voices import DEFAULT_ENGINE, EngineOption
 def local(
     engine: EngineOption = DEFAULT_ENGINE,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0: any free one.")
+        int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0 picks a free one.")
     ] = 4566,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only the worker's errors.")] = False,
 ) -> None:
     """
-    Run an embedded AWS (queue, dead letters, topic, table, bucket) and a worker, on this machine alone.
+    Run the whole service on this machine: an embedded AWS and a worker.
 
-    Prints the environment to export, so that `story-tts submit` elsewhere finds it. Nothing outlives it.
-    Exit codes: 0 ended by Ctrl-C; 1 the embedded AWS or the worker did not start, or ended; 130 interrupted
-    before it was ready.
+    Prints the variables to export in another terminal, so that commands there find the service. Leaves no
+    process behind.
+
+    Exit codes: 0 stopped by Ctrl-C; 1 the embedded AWS or the worker did not start, or ended; 130
+    interrupted before it was ready.
     """
     import shlex
     from contextlib import ExitStack, suppress

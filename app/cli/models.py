@@ -1,4 +1,4 @@
-"""`story-tts models`: fetch, verify and list the files of Kokoro and of the aligner."""
+"""`story-tts models`: fetch, verify and list the model files of Kokoro and WhisperX."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the models of Kokoro and WhisperX.")
 
 SetsArgument = Annotated[
-    list[str] | None, typer.Argument(help="Sets of `story-tts models list`; the default ones if none.")
+    list[str] | None,
+    typer.Argument(help="Sets, as listed by `story-tts models list`; the default sets if omitted."),
 ]
 FolderOption = Annotated[
-    Path | None, typer.Option("--dir", help="Models folder; by default MODELS_DIR.", show_default=False)
+    Path | None, typer.Option("--dir", help="Models folder; MODELS_DIR if omitted.", show_default=False)
 ]
 ManifestOption = Annotated[
     Path | None,
     typer.Option(
         envvar="MODELS_MANIFEST",
-        help="A manifest of your own, in the form of the packaged one.",
+        help="Manifest to use in place of the bundled one.",
         show_default=False,
     ),
 ]
@@ -37,22 +38,27 @@ def fetch(
     manifest: ManifestOption = None,
     hub: Annotated[
         str | None,
-        typer.Option(envvar="HF_ENDPOINT", help="In place of https://huggingface.co.", show_default=False),
+        typer.Option(
+            envvar="HF_ENDPOINT", help="Hub to use in place of https://huggingface.co.", show_default=False
+        ),
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
             envvar="MODELS_MIRROR",
-            help="URL below which all else lies, by host and path.",
+            help="Base URL of a mirror of the other hosts: MIRROR/HOST/PATH.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """
-    Download what is missing or wrong, and record it in the folder's models.lock.json.
+    Download missing or damaged model files.
 
-    A download that was broken off goes on where it stopped. A file whose SHA-256 the manifest knows is
-    refused where it differs; of the others the first download's is recorded, and later ones must equal it.
+    An interrupted download resumes. Each file is verified against the SHA-256 in the manifest; if the
+    manifest has none, the digest of the first download is recorded in models.lock.json and must not change.
+
+    Exit codes: 0 success; 1 a source cannot be reached, or the disk is full; 2 wrong usage, or a file
+    differs from the manifest.
     """
     from app.models.fetch import Fetcher
     from app.models.store import ModelStore
@@ -66,7 +72,11 @@ def fetch(
 
 @app.command()
 def verify(folder: FolderOption = None) -> None:
-    """Compare every file in the models folder with the lock, to the last byte; exit 1 where one differs."""
+    """
+    Compare every file in the models folder with models.lock.json.
+
+    Exit codes: 0 all files match; 1 a file differs or is missing.
+    """
     from app.cli.console import literal
     from app.models.store import ModelStore
 
@@ -85,7 +95,7 @@ def list_sets(
     manifest: ManifestOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every file as JSON.")] = False,
 ) -> None:
-    """List the sets of models, their sizes and licences."""
+    """List the sets of models with their sizes and licences."""
     known = _manifest(manifest)
     if as_json:
         print(known.model_dump_json(indent=2))
@@ -107,7 +117,7 @@ def list_sets(
 
 
 def _folder(folder: Path | None) -> Path:
-    if folder:  # the image's stage that fetches has no settings, nor the module that reads them
+    if folder:  # the image stage that fetches models does not contain app.settings
         return folder
     from app.settings import SpeechSettings
 

@@ -1,4 +1,4 @@
-"""`story-tts smoke`: one short story through a deployed service, and whether all of it came out right."""
+"""`story-tts smoke`: send a short story through a deployed service and check the result."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +15,12 @@ def smoke(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """
-    Send a short story through a running service, and check its rows, its audio and its subtitles.
+    Send a short story through a running service and check its rows, audio and subtitles.
 
-    Rows and media stay under `smoke-...`. Exit codes: 0 all well; 1 the story failed, or something is wrong
-    with what it left; 2 wrong usage or settings; 3 the time was up.
+    The service is the one that the environment names. The rows and media stay in place under ids that begin
+    with `smoke-`.
+
+    Exit codes: 0 all checks passed; 1 the story or a check failed; 2 wrong usage or settings; 3 timed out.
     """
     from rich.text import Text
 

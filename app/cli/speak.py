@@ -1,4 +1,4 @@
-"""`story-tts speak`: story files to audio and subtitles, on this machine alone."""
+"""`story-tts speak`: narrate story files on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,30 +16,33 @@ if TYPE_CHECKING:
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     stories: Annotated[
-        list[str], typer.Argument(help="Text files in UTF-8; - for standard input.", show_default=False)
+        list[str], typer.Argument(help="UTF-8 text files; - for standard input.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
     voice: Annotated[
         str | None,
         typer.Option(
-            help="A voice of `story-tts voices`; by default KOKORO_VOICE, else af_heart.",
+            help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
             autocompletion=complete_voice,
         ),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Factor of the speed of speech.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Speed of speech, 0.5 to 2.0.")] = 1.0,
     engine: EngineOption = DEFAULT_ENGINE,
     no_alignment: Annotated[
-        bool, typer.Option("--no-alignment", help="Take the engine's own word times; do not listen for them.")
+        bool,
+        typer.Option("--no-alignment", help="Use the engine's own word times instead of forced alignment."),
     ] = False,
     children: Annotated[
-        bool, typer.Option("--children", help="Subtitles for children: 17 characters a second at most.")
+        bool, typer.Option("--children", help="Subtitles for children: at most 17 characters per second.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
-    Narrate stories into .wav, .srt, .vtt and .words.json files, named after each story.
+    Narrate stories into .wav, .srt, .vtt and .words.json files named after each story.
 
-    Files of an earlier run are replaced, in one step each, when their successors are complete.
+    Existing files are replaced, each in one step, when the new ones are complete.
+
+    Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings.
     """
     from app.cli.console import LiteralConsole, literal
     from app.client.file_narrator import FileNarrator

@@ -1,4 +1,4 @@
-"""`story-tts status`: the task rows of one story."""
+"""`story-tts status`: show the task rows of one story."""
 
 from typing import Annotated
 
@@ -11,13 +11,13 @@ SHOWN = (
 
 
 def status(
-    parent_id: Annotated[str, typer.Argument(help="The story's id; for a direct job its audio_out.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows whole, as JSON.")] = False,
+    parent_id: Annotated[str, typer.Argument(help="Id of the story (for a direct job, its audio_out).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the complete rows as JSON.")] = False,
 ) -> None:
     """
-    Show how far a story is.
+    Show the status and progress of a story.
 
-    Exit codes: 0 completed or on its way; 1 failed or cancelled; 4 there is no such story.
+    Exit codes: 0 completed or in progress; 1 failed or cancelled; 4 no such story.
     """
     import json
 

@@ -14,24 +14,25 @@ if TYPE_CHECKING:
 
 
 def submit(  # noqa: PLR0917  # options, which typer passes by name
-    stories: Annotated[list[str], typer.Argument(help="Text files, UTF-8; - for standard input.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the media, with a progress bar.")] = False,
+    stories: Annotated[list[str], typer.Argument(help="UTF-8 text files; - for standard input.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the stories are narrated.")] = False,
     download: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Wait, then fetch the media into DIR.")
+        Path | None, typer.Option(metavar="DIR", help="Wait, then download the media into DIR.")
     ] = None,
-    voice: Annotated[str | None, typer.Option(help="A voice of `story-tts voices`.")] = None,
-    speed: Annotated[float | None, typer.Option(help="0.5 to 2.0.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice, as listed by `story-tts voices`.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Speed of speech, 0.5 to 2.0.")] = None,
     alignment: Annotated[
         bool | None,
-        typer.Option("--alignment/--no-alignment", help="Forced alignment, or the engine's times."),
+        typer.Option("--alignment/--no-alignment", help="Time words by forced alignment, or by the engine."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 3600.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a story.")] = False,
+    timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
 ) -> None:
     """
-    Send stories to the queue: create their task rows, publish their jobs.
+    Send stories to a running service: create their task rows and publish their jobs.
 
-    Exit codes: 0 all sent (with --wait: all narrated); 1 a story failed or the time was up; 2 wrong usage.
+    Exit codes: 0 all stories sent (with `--wait`, narrated); 1 a story failed or timed out; 2 wrong usage
+    or settings.
     """
     from app.aws.objects import Objects
     from app.aws.session import AwsClients

@@ -1,4 +1,4 @@
-"""`story-tts voices`: the names that a job may give as its voice."""
+"""`story-tts voices`: list the voices of an engine."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +37,9 @@ EngineOption = Annotated[
     str,
     typer.Option(
         envvar="SPEECH_ENGINE",
-        help=" or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values()) + ".",
+        help="Speech engine: "
+        + " or ".join(f"{spec.name} ({spec.about})" for spec in ENGINES.values())
+        + ".",
         callback=_known_engine,
         autocompletion=complete_engine,
     ),
@@ -46,12 +48,14 @@ EngineOption = Annotated[
 
 def voices(
     engine: EngineOption = DEFAULT_ENGINE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the voices as JSON.")] = False,
 ) -> None:
     """
     List the voices of an engine.
 
-    On espeak, Kokoro's names stand for an espeak voice of the same language and sex.
+    espeak accepts Kokoro's voice names and uses a voice of the same language and sex.
+
+    Exit codes: 0 success; 2 wrong usage.
     """
     known = engine_spec(engine).voices.values()
     if as_json:

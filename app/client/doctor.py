@@ -54,7 +54,7 @@ def diagnose() -> Iterator[Finding]:
         (
             "engine",
             _engine,
-            "check SPEECH_ENGINE and KOKORO_VOICE; kokoro needs `pip install story-tts[speech]`",
+            "check SPEECH_ENGINE and KOKORO_VOICE; kokoro needs the extra `speech`: run `make speech`",
         ),
         ("disk", _disk, "let WORK_DIR name a folder of its own user with more room"),
     )

@@ -225,6 +225,6 @@ def _imported_torch() -> Any:
             import torch
     except ImportError as error:
         raise MissingExtraError(
-            f"the kokoro engine needs {error.name}: install the extra with `pip install 'story-tts[speech]'`"
+            f"the kokoro engine needs {error.name}: run `make speech`, or install the extra `speech`"
         ) from error
     return torch

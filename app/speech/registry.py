@@ -78,7 +78,7 @@ ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
             ),
             EngineSpec(
                 name="kokoro",
-                about="needs the extra `speech`",
+                about="run `make speech` first",
                 voices=KOKORO_VOICES,
                 load=_load_kokoro,
                 has_blends=True,

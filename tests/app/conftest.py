@@ -16,7 +16,7 @@ if HAS_SPEECH:
         return ModelStore(models_folder("small"))
 
 else:
-    # without the extra these could not even be imported; `make test-speech` runs them
+    # without the extra these could not even be imported; `make test` runs them
     collect_ignore = [
         "speech/test_kokoro.py",
         "speech/test_loading.py",

@@ -10,8 +10,8 @@ import pytest
 
 from stack.config import StoryInfraSettings
 from tests.stack.recording import Recording, record
-from tests.stack.settings import leaves
 from tests.tree import ROOT
+from tools.stack_settings import leaves
 
 # Each setting away from its default, so that no branch of the program goes without a run.
 VARIANTS: dict[str, dict[str, Any]] = {

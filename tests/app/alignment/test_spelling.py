@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.alignment.spelling import spelled
 
-pytest.importorskip("num2words", reason="of the speech extra; `make test-speech` brings it")
+pytest.importorskip("num2words", reason="of the speech extra; `make test` installs it")
 pytestmark = pytest.mark.speech
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"

@@ -1,4 +1,4 @@
-"""The settings as a flat list of paths, types, defaults and descriptions."""
+"""Flattens the schema of the stack's settings into one row per setting."""
 
 from collections.abc import Iterator
 from types import NoneType, UnionType
@@ -14,7 +14,7 @@ Row = tuple[str, str, str]
 
 
 def leaves(model: type[Group] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting by its path, such as `scaling.max_tasks`."""
+    """Yield every setting with its path, such as `scaling.max_tasks`."""
     for name, field in model.model_fields.items():
         group = group_of(field)
         if group:
@@ -24,38 +24,28 @@ def leaves(model: type[Group] = Settings, prefix: str = "") -> Iterator[tuple[st
 
 
 def group_of(field: FieldInfo) -> type[Group] | None:
-    """The group that a field contains, or None."""
+    """Return the group that a field holds, or None if it holds a value."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Group) else None
 
 
 def rows() -> dict[str, Row]:
-    """Setting -> type, default and description, as in the reference."""
+    """Return setting -> (type, default, meaning), as the reference shows them."""
     return {
         path: (kind_of(field), shown(field.get_default(call_default_factory=True)), str(field.description))
         for path, field in leaves()
     }
 
 
-def group_rows() -> dict[str, Row]:
-    """Top-level setting or group -> type, default and description."""
-    return {
-        name: ("group", "", str(group.__doc__).rstrip("."))
-        if (group := group_of(field))
-        else (kind_of(field), shown(field.default), str(field.description))
-        for name, field in Settings.model_fields.items()
-    }
-
-
 def shown(value: object) -> str:
-    """A default in YAML; `none` if unset."""
+    """Return a default as YAML; `none` if it is unset."""
     if value is None:
         return "none"
     return f"`{yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"
 
 
 def kind_of(field: FieldInfo) -> str:
-    """A field's type in words, with its bounds."""
+    """Return the type of a field in words, with its bounds."""
     words = _words(field.annotation)
     low = [item.ge for item in field.metadata if isinstance(item, Ge)]
     high = [item.le for item in field.metadata if isinstance(item, Le)]

@@ -1,0 +1,12 @@
+##@ Develop
+# Generated pages and pictures.
+.PHONY: docs docs-check picture
+
+docs: $(DEV) ## Regenerate docs/reference from the code
+	$(BIN)/python -m tools.reference
+
+docs-check: $(DEV)
+	$(BIN)/python -m tools.reference --check
+
+picture: $(DEMO) ## Redraw the picture in the README
+	$(BIN)/python -m tools.picture
