@@ -1,7 +1,7 @@
 """
-The command line put together: one file a command, registered here, and one place where errors become words.
+The command line: registers the commands, one file each, and turns errors into messages and exit codes.
 
-What a command needs beyond typer it imports when it runs: help and completion answer at once.
+Commands import everything but typer when they run, so that help and completion respond at once.
 """
 
 import sys
@@ -29,7 +29,7 @@ from app.errors import ConfigurationError, MissingExtraError, StoryTtsError, Unk
 
 
 class CliExit(IntEnum):
-    """What the process tells its caller, beside 0; typer itself ends with 2 on usage and 130 on Ctrl-C."""
+    """Exit codes besides 0. Typer itself exits with 2 on wrong usage and 130 on Ctrl-C."""
 
     JOB_FAILED = 1
     USAGE = 2
@@ -40,8 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all went well, 1 a job failed, 2 the command or the settings are wrong, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a job failed, 2 wrong usage or settings, 130 interrupted.",
 )
 
 
@@ -80,7 +79,7 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run the command that the arguments name, and end the process with its exit code."""
+    """Run the command given by the arguments, and exit with its exit code."""
     try:
         app()
     except StoryTtsError as error:
@@ -88,12 +87,12 @@ def main() -> None:
 
         for line in error.message.splitlines():
             print(literal(f"error: {line}"), file=sys.stderr)
-        # For people: a container's log needs no advice on how to get a service.
+        # Hints are for terminals, not for the log of a container.
         if isinstance(error, ConfigurationError) and error.hint and sys.stderr.isatty():
             print(f"hint: {error.hint}", file=sys.stderr)
         is_usage = isinstance(error, ConfigurationError | MissingExtraError | UnknownVoiceError)
         sys.exit(CliExit.USAGE if is_usage else CliExit.JOB_FAILED)
-    except Exception as error:  # noqa: BLE001  # no trace reaches a user
+    except Exception as error:  # noqa: BLE001  # users do not see stack traces
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename}:{place.lineno}"
         print(f"error: unexpected {type(error).__name__} at {where}; please report it", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`story-tts doctor`: whether this machine could be a worker, a line a check, and what to do where not."""
+"""`story-tts doctor`: check whether this machine can run a worker, with advice for each failed check."""
 
 from typing import Annotated
 
@@ -6,12 +6,12 @@ import typer
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per check.")] = False,
 ) -> None:
     """
     Check settings, credentials, queue, table, bucket, engine and models.
 
-    Nothing is written. Exit codes: 0 all is well; 1 something is not.
+    Writes nothing. Exit codes: 0 all checks passed; 1 a check failed.
     """
     import json
 

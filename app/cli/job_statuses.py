@@ -1,4 +1,4 @@
-"""How submitted stories are followed to their end and shown, by `submit` and `demo`."""
+"""Follows submitted stories and prints their status, for `submit` and `demo`."""
 
 import json
 import time
@@ -16,7 +16,7 @@ POLL_SECS = 1.0
 def watch(
     submitter: Submitter, submissions: Sequence[Submission], *, timeout_secs: float, quiet: bool
 ) -> list[JobStatus]:
-    """Follow the submissions with a bar each until all are over or the time is up."""
+    """Follow the submissions with progress bars until all have ended or the time limit passes."""
     deadline = time.monotonic() + timeout_secs
     columns = [
         TextColumn("{task.description}", markup=False),

@@ -1,4 +1,4 @@
-"""`story-tts models`: fetch, verify and list the files of Kokoro and of the aligner."""
+"""`story-tts models`: fetch, verify and list the model files of Kokoro and WhisperX."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the models of Kokoro and WhisperX.")
 
 SetsArgument = Annotated[
-    list[str] | None, typer.Argument(help="Sets of `story-tts models list`; the default ones if none.")
+    list[str] | None, typer.Argument(help="Sets from `story-tts models list`. Default: the default sets.")
 ]
 FolderOption = Annotated[
-    Path | None, typer.Option("--dir", help="Models folder; by default MODELS_DIR.", show_default=False)
+    Path | None, typer.Option("--dir", help="Models folder. Default: MODELS_DIR.", show_default=False)
 ]
 ManifestOption = Annotated[
     Path | None,
     typer.Option(
         envvar="MODELS_MANIFEST",
-        help="A manifest of your own, in the form of the packaged one.",
+        help="Your own manifest, in the format of the packaged one.",
         show_default=False,
     ),
 ]
@@ -37,22 +37,22 @@ def fetch(
     manifest: ManifestOption = None,
     hub: Annotated[
         str | None,
-        typer.Option(envvar="HF_ENDPOINT", help="In place of https://huggingface.co.", show_default=False),
+        typer.Option(envvar="HF_ENDPOINT", help="Replaces https://huggingface.co.", show_default=False),
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
             envvar="MODELS_MIRROR",
-            help="URL below which all else lies, by host and path.",
+            help="Base URL for files of other hosts, at /HOST/PATH.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """
-    Download what is missing or wrong, and record it in the folder's models.lock.json.
+    Download missing and damaged files, and record them in the folder's models.lock.json.
 
-    A download that was broken off goes on where it stopped. A file whose SHA-256 the manifest knows is
-    refused where it differs; of the others the first download's is recorded, and later ones must equal it.
+    Interrupted downloads are resumed. A file must match the SHA-256 in the manifest. If the manifest has
+    none, the digest of the first download is recorded, and later downloads must match it.
     """
     from app.models.fetch import Fetcher
     from app.models.store import ModelStore
@@ -61,12 +61,12 @@ def fetch(
     files = _manifest(manifest).of(tuple(sets or ()))
     with _bars() as bars:
         fetched = Fetcher(store, hub=hub, mirror=mirror, on_bytes=_reporter(bars)).fetch(files)
-    print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} were there")
+    print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} already present")
 
 
 @app.command()
 def verify(folder: FolderOption = None) -> None:
-    """Compare every file in the models folder with the lock, to the last byte; exit 1 where one differs."""
+    """Check size and digest of every file in the models folder. Exits with 1 if one differs."""
     from app.cli.console import literal
     from app.models.store import ModelStore
 
@@ -77,7 +77,7 @@ def verify(folder: FolderOption = None) -> None:
     if faults:
         raise typer.Exit(1)
     total = sum(entry.size for entry in store.lock.values())
-    print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all as fetched")
+    print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all intact")
 
 
 @app.command("list")
@@ -107,7 +107,7 @@ def list_sets(
 
 
 def _folder(folder: Path | None) -> Path:
-    if folder:  # the image's stage that fetches has no settings, nor the module that reads them
+    if folder:  # the image's download stage has neither settings nor the settings module
         return folder
     from app.settings import SpeechSettings
 

@@ -1,4 +1,4 @@
-"""`story-tts voices`: the names that a job may give as its voice."""
+"""`story-tts voices`: list the voices of an engine."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -6,14 +6,14 @@ import typer
 
 
 def worker(
-    drain: Annotated[bool, typer.Option("--drain", help="Work until the queue is empty, then exit.")] = False,
-    host: Annotated[str, typer.Option(help="Address that the health endpoint listens on.")] = "0.0.0.0",  # noqa: S104
+    drain: Annotated[bool, typer.Option("--drain", help="Exit once the queue is empty.")] = False,
+    host: Annotated[str, typer.Option(help="Address of the health endpoint.")] = "0.0.0.0",  # noqa: S104
 ) -> None:
     """
-    Take jobs from the queue until SIGTERM: narrate, store, commit.
+    Process jobs from the queue until SIGTERM: narrate, store, commit.
 
-    Settings come from the environment; `story-tts doctor` checks them. Exit codes: 0 asked to stop, or the
-    queue is drained; 2 wrong settings; 3 the queue was deleted.
+    Settings come from the environment; `story-tts doctor` checks them. Exit codes: 0 stopped by a signal or
+    the queue is empty (--drain); 2 wrong settings; 3 the queue was deleted.
     """
     import sys
     from contextlib import ExitStack
@@ -32,7 +32,7 @@ def worker(
     with ExitStack() as ending:
         work_folder = ending.enter_context(WorkFolder(settings.work_dir))
         speech = ending.enter_context(SpeechProcess(options=options, scratch=work_folder.path))
-        # The child loads its models while the rest is imported, most of a second's work.
+        # The child loads its models while the remaining imports take most of a second.
         from app.bootstrap import build_worker
         from app.errors import ConfigurationError
         from app.health import health_server
