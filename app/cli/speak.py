@@ -37,7 +37,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON.")] = False,
 ) -> None:
     """
-    Narrate stories into .wav, .srt, .vtt and .words.json files, named after each story.
+    Narrate stories into audio and subtitle files, named after each story.
 
     Files of an earlier run are replaced, in one step each, when their successors are complete.
     """

@@ -164,16 +164,17 @@ class _Media:
         self.checks: Sequence[tuple[str, Callable[[], str]]] = [
             (kind.name, partial(self._check, kind)) for kind in MEDIA
         ]
-        self._readers: Mapping[MediaKind, Callable[[Path], str]] = {
-            AUDIO: self._read_wav,
-            SRT: self._read_cues,
-            VTT: self._read_cues,
-            WORDS: self._read_words,
+        self._readers: Mapping[str, Callable[[Path], str]] = {
+            AUDIO.content_type: self._read_wav,
+            SRT.content_type: self._read_cues,
+            VTT.content_type: self._read_cues,
+            WORDS.content_type: self._read_words,
         }
 
     def _check(self, kind: MediaKind) -> str:
         path, size = self._fetched(kind)
-        return f"{self._readers[kind](path)}, {size:,} bytes"
+        read = self._readers.get(kind.content_type, lambda _: kind.content_type)
+        return f"{read(path)}, {size:,} bytes"
 
     def _read_wav(self, path: Path) -> str:
         import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # a native library

@@ -21,6 +21,7 @@ from app.errors import (
     RefusedTextError,
     UnknownVoiceError,
 )
+from app.media import MEDIA
 from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions
 from app.speech_process import protocol
@@ -144,7 +145,8 @@ def test_one_child_narrates_many_stories(speech: SpeechProcess, request_for: Req
         pids.append(speech.pid)
     assert [speech.pid] * 3 == pids
     assert speech.state is ProcessState.READY
-    for name in ("audio.wav", "subtitles.srt", "subtitles.vtt", "subtitles.words.json"):
+    for kind in MEDIA:
+        name = kind.file_name
         assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
 
