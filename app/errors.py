@@ -11,6 +11,7 @@ StoryTtsError
 │   └── PoisonedJobError        so many attempts, and no end: it may kill its workers
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
 │   ├── EngineDiedError         the speech child crashed, hung or was killed
+│   │   └── EngineCrashedError      native code crashed: the same text may crash it again
 │   ├── TaskRowMissingError     the producer's row is not there yet
 │   ├── MediaConflictError      someone else keeps writing the same object
 │   ├── DiskFullError           the job's temporary folder ran out of space
@@ -98,6 +99,12 @@ class EngineDiedError(RetryableJobError):
     """The speech child crashed, hung or was killed."""
 
     code = "ENGINE_DIED"
+
+
+class EngineCrashedError(EngineDiedError):
+    """Native code crashed (SIGABRT, SIGSEGV and the like): the same text may crash it again."""
+
+    code = "ENGINE_CRASHED"
 
 
 class TaskRowMissingError(RetryableJobError):

@@ -1,8 +1,8 @@
 """
-The one table of what a job produces.
+The table of everything a job produces.
 
-A new format is one row here and one encoder: for audio in app/audio, for subtitles in
-app/subtitles/formats.py. Object keys, content types, row attributes, downloads and checks follow from it.
+A new format is one row here and one encoder: in app/audio for audio, in app/subtitles/formats.py for
+subtitles. Object keys, content types, row attributes, downloads and checks are derived from this table.
 """
 
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ class MediaKind:
     """One kind of object that a job produces."""
 
     name: str
-    """Identifies the kind in logs, JSON output and between processes."""
+    """Its identifier in logs, in JSON output and between processes."""
     suffix: str
     content_type: str
     row: TaskRow
-    """The task row that names the object."""
+    """The task row that holds the object's address."""
     attribute: str
-    """The attribute of that row that holds the object's address."""
+    """The attribute of that row with the address."""
 
     @property
     def is_primary(self) -> bool:
-        """Whether the object is the one its row stands for: under `media_url`, with `media_sha256`."""
+        """Whether this is the row's main object: stored in `media_url`, with its digest in `media_sha256`."""
         return self.attribute == "media_url"
 
     @property
     def file_name(self) -> str:
-        """The file's name in a job's folder, such as `subtitles.vtt`."""
+        """The file name in a job's folder, such as `subtitles.vtt`."""
         return f"{self.row}{self.suffix}"
 
 
@@ -49,5 +49,5 @@ MEDIA = (AUDIO, SRT, VTT, WORDS)
 
 
 def media_kind(name: str) -> MediaKind:
-    """Return the kind called `name`. Raises KeyError where there is none."""
+    """Return the kind called `name`. Raises KeyError if there is none."""
     return {kind.name: kind for kind in MEDIA}[name]

@@ -59,8 +59,8 @@ def _conforms(speed: float) -> bool:
             cues=len(cues),
             broken=found.total(),
             fast=fast(cues, style),
-            early=told.concessions["early"],
-            late=told.concessions["late"],
+            early=told.relaxed_rules["early"],
+            late=told.relaxed_rules["late"],
         )
         total += row
         _print_row(path.stem, row)

@@ -1,1 +1,1 @@
-"""Samples to sound files: signal processing and encoders."""
+"""Signal processing and audio encoders: samples to sound files."""

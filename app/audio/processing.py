@@ -1,4 +1,4 @@
-"""Signal processing of one utterance: trim the silence, limit the peaks, fade the ends."""
+"""Signal processing of one utterance: trim silence, limit peaks, fade the ends."""
 
 from dataclasses import dataclass
 
@@ -8,42 +8,43 @@ from numpy.typing import NDArray
 from app.errors import EngineDiedError
 
 Samples = NDArray[np.float32]
+"""Mono audio, shape (n,), full scale at 1.0."""
 
 CEILING = 10 ** (-1 / 20)
-"""The highest peak written: -1 dBFS, the headroom that lossy encoders ask for (EBU R 128, s1)."""
+"""The highest sample written: -1 dBFS, the headroom that lossy encoders need (EBU R 128 s1)."""
 
 _SILENCE = 10 ** (-54 / 20)
-"""Below this peak a stretch is silent: some 12 dB under the softest fricative of the engines."""
+"""Frames with a lower peak count as silence: about 12 dB below the softest fricative of the engines."""
 _FRAME_SECS = 0.005
-"""The grain at which silence is looked for."""
+"""Length of the frames that are tested for silence."""
 _LEAD_SECS, _TAIL_SECS = 0.03, 0.08
-"""Silence kept before the first and after the last sound, so that no breath or tail is clipped."""
+"""Silence kept before the first and after the last sound, so that breaths and decays are not cut off."""
 _FADE_SECS = 0.004
 _LOOKAHEAD_SECS = 0.005
-"""The limiter lowers its gain over this long before a peak, and raises it over as long after."""
+"""Attack and release time of the limiter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """The sounding part of an utterance."""
+    """An utterance without its leading and trailing silence."""
 
     samples: Samples
     cut_secs: float
-    """What was cut from its start: marks move back by this much."""
+    """Seconds removed from the start: subtract this from the times of marks."""
     tail_secs: float
-    """Silence that it still ends with."""
+    """Seconds of silence left at the end."""
 
 
-def trimmed(samples: Samples, sample_rate: int) -> Trimmed:
+def trim_silence(samples: Samples, sample_rate: int) -> Trimmed:
     """
-    Cut the silence around speech down to a margin; an utterance without any sound becomes empty.
+    Cut the silence around speech down to a short margin. Returns no samples if there is no sound.
 
-    Raises EngineDiedError for samples that are no numbers: a model that fails so is to be started anew.
+    Raises EngineDiedError if samples are NaN or infinite: the model is broken and must be restarted.
     """
     size = max(1, round(_FRAME_SECS * sample_rate))
     peaks = _peaks(samples, size)
     if not np.isfinite(peaks).all():
-        raise EngineDiedError("the engine returned samples that are no numbers")
+        raise EngineDiedError("the engine returned samples that are not finite numbers")
     sounding = np.flatnonzero(peaks >= _SILENCE)
     if not len(sounding):
         return Trimmed(samples=samples[:0], cut_secs=0.0, tail_secs=0.0)
@@ -56,7 +57,7 @@ def trimmed(samples: Samples, sample_rate: int) -> Trimmed:
 
 
 def _peaks(samples: Samples, size: int) -> Samples:
-    """Return the highest magnitude of each `size` samples, the last of fewer, without a copy of them."""
+    """Return the peak magnitude of each frame of `size` samples, without copying them."""
     if not len(samples):
         return samples
     starts = np.arange(0, len(samples), size)
@@ -64,14 +65,13 @@ def _peaks(samples: Samples, size: int) -> Samples:
     return peaks
 
 
-def limited(samples: Samples, sample_rate: int) -> Samples:
+def limit_peaks(samples: Samples, sample_rate: int) -> Samples:
     """
-    Return `samples` with every peak at CEILING or below; those that have none above are returned as they are.
+    Return `samples` with every peak at or below CEILING. Returns the input itself if no peak is higher.
 
-    A look-ahead limiter: the gain that each sample needs is held over the window around it (a running
-    minimum) and smoothed over the same window (a running mean), so that it is reached in time, without a
-    step, and never exceeded. It acts within one utterance, which begins and ends in silence, so that a
-    stream of them needs no state.
+    A look-ahead limiter: a running minimum holds the gain each sample needs over the window around it, and
+    a running mean over the same window smooths it. The gain therefore changes without steps and is low
+    enough at every peak. Utterances begin and end in silence, so no state is kept between them.
     """
     if max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0))) <= CEILING:
         return samples
@@ -85,7 +85,7 @@ def limited(samples: Samples, sample_rate: int) -> Samples:
 
 
 def _running_minimum(values: NDArray[np.floating], width: int) -> NDArray[np.floating]:
-    """Return the minimum of each `width` neighbouring values, by doubling: log2(width) passes."""
+    """Return the minimum of every window of `width` values, in log2(width) passes."""
     covered = 1
     while covered < width:
         step = min(covered, width - covered)
@@ -94,8 +94,8 @@ def _running_minimum(values: NDArray[np.floating], width: int) -> NDArray[np.flo
     return values
 
 
-def faded(samples: Samples, sample_rate: int) -> Samples:
-    """Return `samples` with their first and last milliseconds eased from and to zero: joints do not click."""
+def fade_ends(samples: Samples, sample_rate: int) -> Samples:
+    """Fade the first and last milliseconds in and out, so that joints between utterances do not click."""
     size = min(round(_FADE_SECS * sample_rate), len(samples) // 2)
     if size == 0:
         return samples

@@ -1,4 +1,4 @@
-"""A WAV file that grows on disk while the audio streams."""
+"""A WAV file written to disk as audio is produced."""
 
 import wave
 from contextlib import suppress
@@ -12,16 +12,16 @@ from app.audio.processing import Samples
 from app.errors import RefusedTextError
 
 _HEADER_BYTES = 36
-"""Of a RIFF file, those that count to its 32-bit size beside the samples."""
+"""Bytes besides the samples that count towards the 32-bit size of a RIFF file."""
 _MOST_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
 
 
 class WavWriter:
     """
-    A mono 16-bit PCM WAV file that grows on disk; its position is counted in samples really written.
+    Writes a mono 16-bit PCM WAV file. `samples` counts the samples written so far.
 
-    Raises OSError where the disk is full, RefusedTextError before the file would pass the 4 GiB that the
-    format can say: 27 hours at 22,050 Hz, 24 at 24,000.
+    Raises OSError if the disk is full, RefusedTextError before the file would exceed the format's 4 GiB:
+    27 hours at 22,050 Hz, 24 hours at 24,000 Hz.
     """
 
     def __init__(self, path: Path, *, sample_rate: int) -> None:
@@ -35,16 +35,16 @@ class WavWriter:
 
     @property
     def seconds(self) -> float:
-        """The position: when the next sample will be heard."""
+        """The current position: the time of the next sample."""
         return self.samples / self.sample_rate
 
     def write(self, samples: Samples) -> None:
-        """Append samples within full scale."""
+        """Append samples within -1.0 and 1.0."""
         scaled = samples * np.float32(32767)
         self._append(np.rint(scaled, out=scaled).astype("<i2").data, len(samples))
 
     def silence(self, secs: float) -> None:
-        """Append silence, to the nearest sample; none where `secs` is negative."""
+        """Append silence, rounded to the nearest sample; nothing if `secs` is negative."""
         count = max(0, round(secs * self.sample_rate))
         self._append(bytes(2 * count), count)
 
@@ -71,6 +71,6 @@ class WavWriter:
         if error is None:
             self.close()
             return
-        # What ended the story counts, not what a full disk says to the header of half a file.
+        # Keep the error that ended the block, even if the disk is too full to complete the header.
         with suppress(OSError):
             self.close()

@@ -67,7 +67,7 @@ def fetch(
     files = _manifest(manifest).of(tuple(sets or ()))
     with _bars() as bars:
         fetched = Fetcher(store, hub=hub, mirror=mirror, on_bytes=_reporter(bars)).fetch(files)
-    print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} were there")
+    print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} already present")
 
 
 @app.command()
@@ -87,7 +87,7 @@ def verify(folder: FolderOption = None) -> None:
     if faults:
         raise typer.Exit(1)
     total = sum(entry.size for entry in store.lock.values())
-    print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all as fetched")
+    print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all intact")
 
 
 @app.command("list")

@@ -1,1 +1,1 @@
-"""What runs on the machine of a producer or an operator: submit, follow, narrate files, check."""
+"""Client-side features, for producers and operators: submit, follow, narrate files, check a service."""

@@ -1,4 +1,4 @@
-"""What `story-tts doctor` checks: everything a worker needs, asked without writing anything."""
+"""Checks everything a worker needs, without writing anything. Implements `story-tts doctor`."""
 
 import shutil
 import threading
@@ -16,12 +16,12 @@ from app.work_folder import WorkFolder
 
 GIBIBYTE = 1024**3
 WANTED_DISK_BYTES = 5 * GIBIBYTE
-"""The longest story that a WAV file holds, and its subtitles."""
+"""Enough for the longest story that a WAV file can hold, and its subtitles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer to one check."""
+    """The result of one check."""
 
     check: str
     ok: bool
@@ -30,13 +30,16 @@ class Finding:
 
 
 def diagnose() -> Iterator[Finding]:
-    """Yield a finding a check, in the order in which they depend on each other."""
+    """Run the checks in order of dependency, and yield one finding per check."""
     try:
         settings = Settings.read()
     except ConfigurationError as error:
         for fault in error.faults:
             yield Finding(
-                "settings", ok=False, found=fault, advice="set it; `story-tts local` prints an example"
+                "settings",
+                ok=False,
+                found=fault,
+                advice="set the variable; `story-tts local` prints an example",
             )
         return
     yield Finding("settings", ok=True, found="complete")
@@ -56,7 +59,7 @@ def diagnose() -> Iterator[Finding]:
             _engine,
             "check SPEECH_ENGINE and KOKORO_VOICE; kokoro needs the extra `speech`: run `make speech`",
         ),
-        ("disk", _disk, "let WORK_DIR name a folder of its own user with more room"),
+        ("disk", _disk, "set WORK_DIR to a folder that belongs to this user and has more free space"),
     )
     for name, check, advice in checks:
         try:
@@ -77,7 +80,7 @@ def _queue(settings: Settings, clients: AwsClients) -> str:
 
 def _dead_letters(settings: Settings, clients: AwsClients) -> str:
     if settings.dead_letter_queue_url is None:
-        return "none is set: a job that cannot succeed stays on the queue, ever later"
+        return "none is set: a job that cannot succeed stays on the queue, with growing delays"
     return _depth(clients, settings.dead_letter_queue_url)
 
 
@@ -123,6 +126,6 @@ def _disk(settings: Settings, _: AwsClients) -> str:
         free = shutil.disk_usage(settings.work_dir).free
     if free < WANTED_DISK_BYTES:
         raise InfrastructureError(
-            f"{settings.work_dir} has {free / GIBIBYTE:.1f} GiB left, of 5 for a long story"
+            f"{settings.work_dir} has {free / GIBIBYTE:.1f} GiB free; a long story needs 5 GiB"
         )
     return f"{settings.work_dir}, {free / GIBIBYTE:.0f} GiB free"

@@ -1,4 +1,4 @@
-"""Fetches the media of finished stories."""
+"""Downloads the media of completed stories."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from app.media import MEDIA
 
 def download(objects: Objects, job_statuses: Sequence[JobStatus], folder: Path) -> None:
     """
-    Fetch the media of completed stories into `folder`, named after the stories.
+    Download the media of completed stories into `folder`, with file names taken from the stories' names.
 
-    Raises InfrastructureError where S3 does not answer, OSError where a file cannot be written.
+    Raises InfrastructureError if S3 does not answer, OSError if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for job_status in job_statuses:

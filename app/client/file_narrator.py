@@ -1,4 +1,4 @@
-"""Narrates story files on this machine, without any cloud: the work behind `story-tts speak`."""
+"""Narrates story files on this machine, without a cloud. Implements `story-tts speak`."""
 
 import signal
 import threading
@@ -17,12 +17,12 @@ from app.text.readers import StoryFile
 from app.work_folder import WorkFolder
 
 _WORK_NAME = ".story-tts"
-"""In the output folder: complete media move from here to their places in one step. Removed at the end."""
+"""Temporary folder inside the output folder, so that complete media can be renamed into place."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What became of one story: a narration, or an error message."""
+    """The outcome of one story: a narration or an error message."""
 
     story: StoryFile
     narration: Narration | None = None
@@ -34,6 +34,7 @@ class FileResult:
             return {"story": self.story.name, "error": self.error}
         values = {each.name: getattr(self.narration, each.name) for each in fields(self.narration)}
         values["media"] = {kind.name: str(path) for kind, path in self.narration.media.items()}
+        values["concessions"] = values.pop("relaxed_rules")
         return {"story": self.story.name, **values}
 
 
@@ -41,8 +42,8 @@ class FileNarrator:
     """
     Narrates story files into a folder, one after another, in one speech process.
 
-    Inside its `with` block SIGTERM and SIGHUP end the command as Ctrl-C does. However the command ends, it
-    leaves neither a process nor an incomplete file behind.
+    Inside the `with` block SIGTERM and SIGHUP end the command as Ctrl-C does. The command leaves no process
+    and no incomplete file behind, even if it is interrupted.
     """
 
     def __init__(self, *, options: NarrationOptions, output: Path) -> None:
@@ -71,7 +72,7 @@ class FileNarrator:
         return WorkFolder(self._output / _WORK_NAME)
 
     def _remove_work_root(self) -> None:
-        # Another command at work in it keeps it from being empty.
+        # Fails if another command is using the folder: it is not empty then.
         with suppress(OSError):
             (self._output / _WORK_NAME).rmdir()
 
@@ -81,7 +82,7 @@ class FileNarrator:
         self._open.close()
 
     def narrate(self, story: StoryFile, *, on_progress: OnProgress) -> FileResult:
-        """Narrate one story. A fault of the story alone becomes its result; all others are raised."""
+        """Narrate one story. Returns an error of this story in the result, and raises all other errors."""
         try:
             with self._folder.job() as folder:
                 narration = self._speech.narrate(
@@ -94,7 +95,7 @@ class FileNarrator:
             return FileResult(story, error=f"{story.name}: {error.message}")
 
     def _moved(self, narration: Narration, stem: str) -> Narration:
-        """Move the media to their places, over older ones; the audio last, as the sign of a complete set."""
+        """Move the media into the output folder, replacing older ones. The audio completes the set."""
         moved: dict[MediaKind, Path] = {}
         for kind, path in reversed(list(narration.media.items())):
             moved[kind] = path.replace(self._output / f"{stem}{kind.suffix}")

@@ -1,1 +1,1 @@
-"""The files of trained models: which there are, where they come from, whether they are intact."""
+"""Files of trained models: manifest, download and verification."""

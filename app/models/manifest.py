@@ -1,4 +1,4 @@
-"""The list of model files: one JSON file in this package, or one of the operator's own in the same form."""
+"""The manifest of model files: the JSON file in this package, or the operator's own in the same format."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ class _Strict(BaseModel):
 
 
 class ModelSet(_Strict):
-    """Files that make sense together only."""
+    """A set of files that belong together."""
 
     about: str
     default: bool
-    """Whether `models fetch` fetches it unasked."""
+    """Whether `models fetch` includes it by default."""
 
 
 class ModelFile(_Strict):
@@ -32,15 +32,15 @@ class ModelFile(_Strict):
 
     set: str
     path: str
-    """Where it belongs in the models folder; for an archive to unpack, the folder that takes its contents."""
+    """Its path in the models folder. For an archive, the folder to unpack it into."""
     url: str
     size: Annotated[int, Field(gt=0)] | None
-    """Bytes; None where it is not known before the first download."""
+    """Bytes, or None if unknown before the first download."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
-    """None where it is not known before the first download: that one is trusted, and recorded."""
+    """None if unknown: the first download is then trusted, and its digest recorded."""
     licence: str
     unpack: bool = False
-    """Whether it is a ZIP archive (a wheel is one)."""
+    """Whether it is a ZIP archive (such as a wheel) to unpack."""
 
     @field_validator("path")
     @classmethod
@@ -59,12 +59,12 @@ class ModelFile(_Strict):
 
     @property
     def name(self) -> str:
-        """The last part of its address, for people."""
+        """The last part of its URL, for display."""
         return PurePosixPath(urlsplit(self.url).path).name
 
 
 class Manifest(_Strict):
-    """Every model file there is, by set."""
+    """All known model files, by set."""
 
     sets: Mapping[str, ModelSet]
     files: tuple[ModelFile, ...]
@@ -81,7 +81,7 @@ class Manifest(_Strict):
 
     @classmethod
     def read(cls, path: Path = PACKAGED) -> Self:
-        """Read a manifest; ConfigurationError, a line a fault, where it is none."""
+        """Read and validate a manifest. Raises ConfigurationError with one line per fault."""
         try:
             return cls.model_validate(json.loads(path.read_text("utf-8")))
         except OSError as error:
@@ -93,23 +93,23 @@ class Manifest(_Strict):
             )
             raise ConfigurationError(*faults) from None
         except ValueError as error:
-            raise ConfigurationError(f"{path}: is no JSON: {error}") from None
+            raise ConfigurationError(f"{path}: not valid JSON: {error}") from None
 
     def of(self, names: tuple[str, ...]) -> tuple[ModelFile, ...]:
-        """Return the files of the named sets, of the default ones where none is named."""
+        """Return the files of the named sets, or of the default sets if no name is given."""
         for name in names:
             if name not in self.sets:
                 known = ", ".join(self.sets)
-                raise ConfigurationError(f"there is no set of models {name!a}; there are: {known}")
+                raise ConfigurationError(f"unknown set of models {name!a}; available sets: {known}")
         chosen = set(names) or {name for name, entry in self.sets.items() if entry.default}
         return tuple(file for file in self.files if file.set in chosen)
 
 
 def address(file: ModelFile, *, hub: str | None, mirror: str | None) -> str:
     """
-    Return where to download `file` from.
+    Return the URL to download `file` from.
 
-    `hub` stands in for https://huggingface.co; below `mirror`, every other file lies at its host and path.
+    `hub` replaces https://huggingface.co. `mirror` serves files of all other hosts, below /HOST/PATH.
     """
     if file.url.startswith(f"{_HUB}/"):
         return file.url if hub is None else hub.rstrip("/") + file.url.removeprefix(_HUB)

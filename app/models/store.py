@@ -1,4 +1,4 @@
-"""The models folder on disk: its lock file says what each file must be, and nothing else is loaded."""
+"""The models folder on disk. Only files that match its lock file are loaded."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What one file in the folder must be, and where it came from."""
+    """The expected size and digest of one file, and its source."""
 
     size: int
     sha256: str
@@ -24,16 +24,16 @@ class Locked:
 
 
 class Fault(StrEnum):
-    """What can be wrong with a file."""
+    """A reason to reject a file."""
 
     MISSING = "is missing"
-    SIZE = "has another size than when it was fetched"
-    DIGEST = "has another SHA-256 than when it was fetched"
+    SIZE = "differs in size from the fetched file"
+    DIGEST = "differs in SHA-256 from the fetched file"
     UNKNOWN = "is not in the lock"
 
 
 class ModelStore:
-    """Model files that are what they were when fetched. Opens nothing until asked."""
+    """Gives access to verified model files. Reads nothing before the first access."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class ModelStore:
 
     @property
     def lock(self) -> Mapping[str, Locked]:
-        """The lock's entries by path; ConfigurationError where the folder has no usable lock."""
+        """The lock's entries by path. Raises ConfigurationError if the folder has no valid lock."""
         if self._lock is None:
             self._lock = self._read()
         return self._lock
@@ -60,7 +60,7 @@ class ModelStore:
             raise self._absent(f"{path} is damaged") from None
 
     def file(self, name: str) -> Path:
-        """Return the path of file `name`, verified once a process; ConfigurationError names what is wrong."""
+        """Return the path of file `name`, verified once per process. Raises ConfigurationError."""
         if name not in self.lock:
             raise self._absent(f"{name} is not among the models in {self.folder}")
         if name not in self._verified:
@@ -70,11 +70,11 @@ class ModelStore:
         return self.folder / name
 
     def has(self, prefix: str) -> bool:
-        """Whether the lock lists a file at `prefix` or below."""
+        """Return whether the lock lists `prefix` or a file below it."""
         return any(name == prefix or name.startswith(f"{prefix}/") for name in self.lock)
 
     def below(self, prefix: str) -> Path:
-        """Return folder `prefix` with every file in it verified; ConfigurationError where there is none."""
+        """Return folder `prefix` after verifying its files. Raises ConfigurationError if there are none."""
         names = [name for name in self.lock if name.startswith(f"{prefix}/")]
         if not names:
             raise self._absent(f"{prefix} is not among the models in {self.folder}")
@@ -83,7 +83,7 @@ class ModelStore:
         return self.folder / prefix
 
     def fault_of(self, name: str) -> Fault | None:
-        """Compare the file on disk with its entry in the lock, to the last byte."""
+        """Compare size and digest of the file on disk with its entry in the lock."""
         locked = self.lock.get(name)
         if locked is None:
             return Fault.UNKNOWN
@@ -95,14 +95,14 @@ class ModelStore:
         return None if sha256_of(path) == locked.sha256 else Fault.DIGEST
 
     def faults(self) -> Iterator[tuple[str, Fault | None]]:
-        """Check every file of the lock, and yield its name and what is wrong with it."""
+        """Check every file of the lock and yield its name and fault, if any."""
         for name in self.lock:
             yield name, self.fault_of(name)
 
     def write(self, entries: Mapping[str, Locked]) -> None:
-        """Replace the lock by `entries`, in one step."""
+        """Replace the lock with `entries`, atomically."""
         document = {
-            "about": "What `story-tts models fetch` fetched; `story-tts models verify` compares the files.",
+            "about": "Files fetched by `story-tts models fetch`; `story-tts models verify` checks them.",
             "files": {
                 name: {"size": e.size, "sha256": e.sha256, "url": e.url, "licence": e.licence}
                 for name, e in sorted(entries.items())
@@ -116,7 +116,7 @@ class ModelStore:
 
     @staticmethod
     def _absent(what: str) -> ConfigurationError:
-        return ConfigurationError(f"{what}: run `story-tts models fetch`, and set MODELS_DIR to its folder")
+        return ConfigurationError(f"{what}: run `story-tts models fetch` and set MODELS_DIR to its folder")
 
 
 def sha256_of(path: Path) -> str:

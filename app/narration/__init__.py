@@ -1,1 +1,1 @@
-"""From text to audio, word times and subtitles, in a stream that never holds a story's audio."""
+"""Narration: text to audio, word times and subtitles, streamed to disk chunk by chunk."""

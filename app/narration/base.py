@@ -1,4 +1,4 @@
-"""The vocabulary of narration, light enough for a process that never speaks: request, progress, result."""
+"""Request, progress and result of a narration. Imports no engine, so any process can use it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from app.media import MediaKind
 from app.narration.options import NarrationOptions
 
 ENGINE_TIMINGS = "engine"
-"""Alignment by the engine's own marks."""
+"""Words timed by the engine's own marks."""
 PROPORTIONAL = "proportional"
-"""Alignment by length alone, the last resort."""
+"""Words timed by their length only: the last resort."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,25 +20,25 @@ class Request:
 
     text: str
     folder: Path
-    """Exists and belongs to the caller; the media are written into it."""
+    """An existing folder, owned by the caller, that receives the media."""
     options: NarrationOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a narration is."""
+    """How far a narration has come."""
 
     fraction: float
-    """Of the text's characters, 0 to 1."""
+    """Share of the text's characters that is done, 0 to 1."""
     chunk: int
-    """Chunks done."""
+    """Number of chunks done."""
     audio_secs: float
-    """Audio written."""
+    """Seconds of audio written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narration:
-    """A story as narrated: where its media are, and how they came about."""
+    """The result of a narration: the media files, and how they were produced."""
 
     media: Mapping[MediaKind, Path]
     duration_secs: float
@@ -46,28 +46,28 @@ class Narration:
     engine: str
     voice: str
     alignment: str
-    """The least exact method that any chunk was timed by: an aligner's name, "engine" or "proportional"."""
+    """The least exact timing method used by any chunk: an aligner's name, "engine" or "proportional"."""
     alignment_chunks: Mapping[str, int]
-    """Chunks by the method that timed them."""
+    """Number of chunks by timing method."""
     words: int
     words_interpolated: int
-    """Words without a time of their own, placed between their neighbours."""
+    """Words without a time of their own, interpolated between their neighbours."""
     cues: int
-    concessions: Mapping[str, int]
-    """Subtitle rules that had to give, and in how many cues."""
+    relaxed_rules: Mapping[str, int]
+    """Cues for which a subtitle rule was relaxed, by rule: `fast`, `early`, `late`, `short`."""
     synthesis_secs: float
-    """Spent in the engine."""
+    """Time spent in the engine."""
     alignment_secs: float
-    """Spent in the aligner."""
+    """Time spent in the aligner."""
     elapsed_secs: float
-    """Spent in all."""
+    """Time spent in total."""
 
 
 class Cancellation(Protocol):
-    """Asked, again and again, whether the narration should end; threading.Event is one."""
+    """Polled during a narration to see whether it should stop. threading.Event implements it."""
 
     def is_set(self) -> bool:
-        """Return whether to end now."""
+        """Return whether to stop now."""
 
 
 OnProgress = Callable[[Progress], None]

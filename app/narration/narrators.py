@@ -1,4 +1,4 @@
-"""Builds narrators inside the speech child: one engine, and an aligner where one helps."""
+"""Builds narrators inside the speech process from one engine and, where useful, an aligner."""
 
 from functools import partial
 
@@ -13,18 +13,18 @@ from app.speech.registry import engine_spec
 
 class Narrators:
     """
-    One loaded engine for all stories, and one aligner for the language of the latest story.
+    Keeps one loaded engine for all stories, and one aligner for the language of the latest story.
 
-    The first chunk that needs the aligner loads it. A language without an aligner among the models keeps the
-    engine's own word times, and so does a story that asks for them.
+    The aligner is loaded when the first chunk needs it. Languages without an alignment model, and stories
+    that switch alignment off, use the engine's own word times.
     """
 
     def __init__(self, options: NarrationOptions) -> None:
         """
-        Load the engine that `options` name.
+        Load the engine that `options` names.
 
-        Raises ConfigurationError for an unknown engine or damaged models, MissingExtraError where the
-        engine's packages are not installed.
+        Raises ConfigurationError for an unknown engine or damaged models, MissingExtraError if the engine's
+        packages are not installed.
         """
         self._options = options
         self._spec = engine_spec(options.engine)
@@ -33,7 +33,7 @@ class Narrators:
         self._aligners: dict[str, Aligner] = {}
 
     def narrator(self, voice: str) -> Narrator:
-        """Return the narrator of a story in `voice`."""
+        """Return the narrator for a story in `voice`."""
         if self._spec.reload_per_story:
             self._engine.close()
             self._engine = self._load()
@@ -49,7 +49,7 @@ class Narrators:
     def _aligner(self, voice: str) -> Aligner | None:
         language = whisperx.language_of(voice)
         if language not in self._aligners and whisperx.has_model(self._models, language):
-            # Two networks at once need more memory than the container has.
+            # The container does not have the memory for two networks at once.
             self._aligners.clear()
             self._aligners[language] = whisperx.WhisperXAligner(
                 models=self._models, language=language, threads=self._options.threads

@@ -1,4 +1,4 @@
-"""Every choice that a narration depends on, in one value that travels from the settings to the engine."""
+"""All options of a narration in one value, passed from the settings through to the engine."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -11,30 +11,30 @@ from app.settings import SpeechSettings
 from app.speech.registry import Precision, voice_parts
 
 DEFAULT_READING_SPEED = 20.0
-"""Characters per second, as Netflix' English Timed Text Style Guide has it for adults."""
+"""Characters per second. Source: Netflix, English Timed Text Style Guide, adult programmes."""
 CHILDRENS_READING_SPEED = 17.0
-"""The same for children's programmes."""
+"""Characters per second. Source: the same guide, children's programmes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pauses:
-    """Silences between chunks, in seconds at speed 1.0, counted from the last sound."""
+    """Silences between chunks, in seconds at speed 1.0, measured from the last sound."""
 
     clause_secs: float = 0.12
-    """Where a sentence too long for the engine was cut at its punctuation."""
+    """After a clause, where a sentence too long for the engine was split at its punctuation."""
     sentence_secs: float = 0.25
     paragraph_secs: float = 0.6
     scene_secs: float = 1.2
-    """Where a paragraph holds nothing to say, such as "* * *"."""
+    """For a paragraph without speech, such as "* * *"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NarrationOptions:
     """
-    How stories are narrated.
+    How to narrate stories.
 
-    `engine`, `models_dir`, `threads` and `precision` are fixed when an engine is loaded; the others may
-    differ from story to story.
+    `engine`, `models_dir`, `threads` and `precision` are fixed once an engine is loaded; the other options
+    may differ from story to story.
     """
 
     engine: str
@@ -42,16 +42,16 @@ class NarrationOptions:
     speed: float = 1.0
     """Factor, 0.5 to 2.0."""
     use_alignment: bool = True
-    """Whether an aligner times the words where there is one; otherwise the engine's own times are used."""
+    """Whether to time words with an aligner if there is one, instead of the engine's own times."""
     reading_speed: float = DEFAULT_READING_SPEED
-    """Characters per second that a cue may ask of its reader."""
+    """Highest reading speed of a cue, in characters per second."""
     pauses: Pauses = field(default_factory=Pauses)
     models_dir: Path = Path()
-    """Folder of `story-tts models fetch`; engines without models do not read it."""
+    """The folder filled by `story-tts models fetch`. Engines without models ignore it."""
     threads: int = 0
-    """Threads of the models; 0: as many as the container's processor quota."""
+    """Threads used by the models; 0 means the container's CPU quota."""
     precision: Precision = "auto"
-    """What the vocoder's convolutions compute in."""
+    """Number format of the vocoder's convolutions."""
 
     @classmethod
     def from_settings(
@@ -65,9 +65,9 @@ class NarrationOptions:
         reading_speed: float | None = None,
     ) -> Self:
         """
-        Join the settings with what a command asks for; None leaves a field to the settings.
+        Combine the settings with a command's options; None means the value from the settings.
 
-        Raises UnknownVoiceError and ConfigurationError before any work is done.
+        Raises UnknownVoiceError or ConfigurationError, before any work is done.
         """
         if not math.isfinite(speed):
             raise ConfigurationError("--speed must be a number from 0.5 to 2")
@@ -89,5 +89,5 @@ class NarrationOptions:
 
 
 def for_job(options: NarrationOptions, job: Job) -> NarrationOptions:
-    """Return the worker's options with what `job` asks for."""
+    """Return the worker's options, overridden by those of `job`."""
     return replace(options, voice=job.voice, speed=job.speed, use_alignment=job.use_alignment)

@@ -1,11 +1,11 @@
 """
-Tells a story: chunk by chunk from text to audio, words, cues and files, all of it while it streams.
+The narration pipeline: text to audio, words, cues and files, one chunk at a time.
 
     text ─▶ chunks ─▶ engine ─▶ trim, limit, fade ─▶ audio.wav
                          └─▶ aligner or marks ─▶ words ─▶ cues ─▶ .srt, .vtt
                                                    └─▶ .words.json
 
-Nothing is kept of what is written: a story of a day takes the memory of one of a minute.
+Everything is written as it is produced, so memory does not grow with the length of a story.
 """
 
 import logging
@@ -18,7 +18,7 @@ import numpy as np
 
 from app.alignment.base import Aligner
 from app.alignment.word_times import WordTimes, time_words
-from app.audio.processing import faded, limited, trimmed
+from app.audio.processing import fade_ends, limit_peaks, trim_silence
 from app.audio.wav import WavWriter
 from app.errors import RefusedTextError, disk_error
 from app.media import AUDIO
@@ -32,7 +32,7 @@ from app.text.spans import Boundary, Span, Word
 
 _log = logging.getLogger(__name__)
 
-_NOTHING = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
+_EMPTY = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
 
 
 FindAligner = Callable[[], Aligner | None]
@@ -40,10 +40,10 @@ FindAligner = Callable[[], Aligner | None]
 
 class Narrator:
     """
-    An engine and, where there is one, an aligner, ready to tell one story after another.
+    Narrates stories with one engine and, optionally, one aligner.
 
-    The aligner is asked for once the first chunk is spoken and written: its loading keeps nobody waiting for
-    the first sound, and a story without alignment does not load it at all.
+    The aligner is requested after the first chunk is written, so that loading it does not delay the first
+    audio. A story that does not use alignment never loads it.
     """
 
     def __init__(self, *, engine: SpeechEngine, aligner: FindAligner) -> None:
@@ -52,25 +52,25 @@ class Narrator:
 
     def narrate(self, request: Request, *, on_progress: OnProgress) -> Narration:
         """
-        Write the story's media into the request's folder; `on_progress` is called after each chunk.
+        Write the story's media into the request's folder. Calls `on_progress` after each chunk.
 
-        Raises UnknownVoiceError, RefusedTextError where there is nothing to say or too much for a WAV file,
-        DiskFullError, and what the aligner's loading raises; whatever the folder then holds is for its owner
-        to remove.
+        Raises UnknownVoiceError; RefusedTextError if the text has nothing to say or is too long for a WAV
+        file; DiskFullError; and any error from loading the aligner. After an error the folder may hold
+        incomplete files; the caller removes them.
         """
         began = time.monotonic()
-        _check(request.text)
+        _check_encodable(request.text)
         audio = request.folder / AUDIO.file_name
         options = request.options
         layout = Layout(Style(speed=options.reading_speed))
-        aligner = self._aligner if options.use_alignment else no_aligner
+        find_aligner = self._aligner if options.use_alignment else no_aligner
         try:
             with (
                 WavWriter(audio, sample_rate=self._engine.sample_rate) as wav,
                 SubtitleFiles(request.folder) as subtitles,
             ):
-                telling = _Telling(self._engine, aligner, request, wav, on_progress)
-                for cue in layout.cues(_noted(telling.words(), subtitles)):
+                run = _NarrationRun(self._engine, find_aligner, request, wav, on_progress)
+                for cue in layout.cues(_write_words(run.words(), subtitles)):
                     subtitles.write_cue(cue)
         except OSError as error:
             raise disk_error(error, request.folder) from error
@@ -81,41 +81,41 @@ class Narrator:
             sample_rate=wav.sample_rate,
             engine=self._engine.name,
             voice=options.voice,
-            alignment=telling.alignment,
-            alignment_chunks=dict(telling.methods),
-            words=telling.count,
-            words_interpolated=telling.interpolated,
+            alignment=run.alignment,
+            alignment_chunks=dict(run.chunks_by_method),
+            words=run.word_count,
+            words_interpolated=run.interpolated,
             cues=report.cues,
-            concessions={
+            relaxed_rules={
                 "fast": report.fast,
                 "early": report.early,
                 "late": report.late,
                 "short": report.short,
             },
-            synthesis_secs=telling.synthesis_secs,
-            alignment_secs=telling.alignment_secs,
+            synthesis_secs=run.synthesis_secs,
+            alignment_secs=run.alignment_secs,
             elapsed_secs=time.monotonic() - began,
         )
 
 
-class _Telling:
-    """One story on its way: what was said so far, in numbers."""
+class _NarrationRun:
+    """The narration of one story: its state between chunks, and its totals."""
 
     def __init__(
         self,
         engine: SpeechEngine,
-        aligner: FindAligner,
+        find_aligner: FindAligner,
         request: Request,
         wav: WavWriter,
         on_progress: OnProgress,
     ) -> None:
         self._engine, self._request, self._wav = engine, request, wav
         self._options = request.options
-        self._find_aligner = aligner
+        self._find_aligner = find_aligner
         self._on_progress = on_progress
         self._pause_secs = 0.0
-        self.methods: Counter[str] = Counter()
-        self.count = self.interpolated = 0
+        self.chunks_by_method: Counter[str] = Counter()
+        self.word_count = self.interpolated = 0
         self.synthesis_secs = self.alignment_secs = 0.0
 
     @cached_property
@@ -124,97 +124,105 @@ class _Telling:
 
     @property
     def alignment(self) -> str:
-        """The least exact method of all that were used."""
+        """The least exact timing method used by any chunk."""
         for method in (PROPORTIONAL, ENGINE_TIMINGS):
-            if self.methods[method]:
+            if self.chunks_by_method[method]:
                 return method
-        return next(iter(self.methods), PROPORTIONAL)
+        return next(iter(self.chunks_by_method), PROPORTIONAL)
 
     def words(self) -> Iterator[Word]:
-        """Speak chunk after chunk, and yield their words as each is written."""
+        """Narrate the story chunk by chunk, and yield the words of each chunk once its audio is written."""
         text, options = self._request.text, self._request.options
         measure = partial(self._engine.measure, voice=options.voice)
-        # slow speech is longer, and memory follows its length
-        share = min(options.speed, 1.0)
-        cut = chunks(
+        # Memory use follows the length of a chunk's audio, which grows as speech gets slower.
+        scale = min(options.speed, 1.0)
+        story_chunks = chunks(
             text,
             measure=measure,
-            limit=round(self._engine.max_chunk * share),
-            first_limit=round(self._engine.max_first_chunk * share),
+            limit=round(self._engine.max_chunk * scale),
+            first_limit=round(self._engine.max_first_chunk * scale),
         )
-        for index, chunk in enumerate(cut, start=1):
-            yield from self._tell(chunk)
-            done = (chunk.start + len(chunk.text)) / len(text)
-            self._on_progress(Progress(fraction=done, chunk=index, audio_secs=self._wav.seconds))
-        if not self.methods:
+        for number, chunk in enumerate(story_chunks, start=1):
+            yield from self._narrate_chunk(chunk)
+            fraction = (chunk.start + len(chunk.text)) / len(text)
+            self._on_progress(Progress(fraction=fraction, chunk=number, audio_secs=self._wav.seconds))
+        if not self.chunks_by_method:
             raise RefusedTextError(f"the text holds nothing that the voice {options.voice} can say")
 
-    def _tell(self, chunk: Chunk) -> Iterator[Word]:
-        utterance = self._spoken(chunk)
-        part = trimmed(utterance.samples, self._wav.sample_rate)
-        if not len(part.samples):
-            return self._be_silent(chunk)
+    def _narrate_chunk(self, chunk: Chunk) -> Iterator[Word]:
+        rate = self._wav.sample_rate
+        utterance = self._synthesize(chunk)
+        speech = trim_silence(utterance.samples, rate)
+        if not len(speech.samples):
+            return self._write_silent_chunk(chunk)
         self._wav.silence(self._pause_secs)
         start_secs = self._wav.seconds
-        heard = Utterance(samples=part.samples, marks=tuple(_moved(utterance.marks, part.cut_secs)))
-        self._wav.write(faded(limited(part.samples, self._wav.sample_rate), self._wav.sample_rate))
-        timed = self._timed(chunk, heard)
-        self._pause_secs = self._pause_after(chunk) / self._options.speed - part.tail_secs
-        self.interpolated += timed.interpolated
-        return self._placed(chunk, timed, start_secs)
+        marks = tuple(_shift_marks(utterance.marks, -speech.cut_secs))
+        self._wav.write(fade_ends(limit_peaks(speech.samples, rate), rate))
+        word_times = self._time_words(chunk, Utterance(samples=speech.samples, marks=marks))
+        self._pause_secs = self._pause_after(chunk) / self._options.speed - speech.tail_secs
+        self.interpolated += word_times.interpolated
+        return self._to_words(chunk, word_times, start_secs)
 
-    def _spoken(self, chunk: Chunk) -> Utterance:
+    def _synthesize(self, chunk: Chunk) -> Utterance:
+        """Return the chunk's speech, empty if the engine cannot say any of it."""
         if not chunk.speakable:
-            return _NOTHING
+            return _EMPTY
         began = time.perf_counter()
         try:
             return self._engine.speak(chunk.text, voice=self._options.voice, speed=self._options.speed)
         except RefusedTextError:
-            # Some signs or a foreign script within a story: it goes on without them.
-            return _NOTHING
+            # Symbols or a foreign script inside a story: the rest of the story is still narrated.
+            return _EMPTY
         finally:
             self.synthesis_secs += time.perf_counter() - began
 
-    def _be_silent(self, chunk: Chunk) -> Iterator[Word]:
-        """Let a chunk without sound be a pause of its own, in which its signs can be read."""
-        secs = self._options.pauses.scene_secs / self._options.speed
+    def _write_silent_chunk(self, chunk: Chunk) -> Iterator[Word]:
+        """Write a pause for a chunk without sound, long enough to read its symbols in the subtitles."""
         start_secs = self._wav.seconds
-        self._wav.silence(secs)
+        self._wav.silence(self._options.pauses.scene_secs / self._options.speed)
         self._pause_secs = 0.0
-        timed = time_words(_spans(chunk), (), text=chunk.text, duration_secs=self._wav.seconds - start_secs)
-        return self._placed(chunk, timed, start_secs)
+        word_times = time_words(
+            _spans(chunk), (), text=chunk.text, duration_secs=self._wav.seconds - start_secs
+        )
+        return self._to_words(chunk, word_times, start_secs)
 
-    def _timed(self, chunk: Chunk, heard: Utterance) -> WordTimes:
-        duration_secs = len(heard.samples) / self._wav.sample_rate
+    def _time_words(self, chunk: Chunk, speech: Utterance) -> WordTimes:
+        """Time the chunk's words by the aligner, else by the engine's marks, else by length."""
         spans = _spans(chunk)
-        marks = self._aligned(chunk, heard, spans)
-        method = self._aligner.name if marks and self._aligner else ENGINE_TIMINGS
-        timed = time_words(spans, marks or heard.marks, text=chunk.text, duration_secs=duration_secs)
-        self.methods[PROPORTIONAL if timed.proportional else method] += 1
-        return timed
+        aligned = self._align(chunk, speech, spans)
+        word_times = time_words(
+            spans,
+            aligned or speech.marks,
+            text=chunk.text,
+            duration_secs=len(speech.samples) / self._wav.sample_rate,
+        )
+        method = self._aligner.name if aligned and self._aligner else ENGINE_TIMINGS
+        self.chunks_by_method[PROPORTIONAL if word_times.proportional else method] += 1
+        return word_times
 
-    def _aligned(self, chunk: Chunk, heard: Utterance, spans: Sequence[Span]) -> Sequence[Mark | None]:
-        """Return the aligner's marks, or none where it is not there, fails or finds nothing."""
+    def _align(self, chunk: Chunk, speech: Utterance, spans: Sequence[Span]) -> Sequence[Mark | None]:
+        """Return the aligner's marks; empty if there is no aligner, it fails, or it finds no word."""
         if self._aligner is None:
             return ()
         began = time.perf_counter()
         try:
             marks = self._aligner.align(
-                heard, text=chunk.text, words=spans, sample_rate=self._wav.sample_rate
+                speech, text=chunk.text, words=spans, sample_rate=self._wav.sample_rate
             )
-        except Exception as error:  # noqa: BLE001 - whatever a model raises, the engine's timings still stand
+        except Exception as error:  # noqa: BLE001 - a model may raise anything; the engine's times remain
             _log.warning(
-                "alignment of a chunk failed with %s; the engine's timings stand", type(error).__name__
+                "alignment of a chunk failed with %s; using the engine's word times", type(error).__name__
             )
             return ()
         finally:
             self.alignment_secs += time.perf_counter() - began
         return marks if any(marks) else ()
 
-    def _placed(self, chunk: Chunk, timed: WordTimes, start_secs: float) -> Iterator[Word]:
-        """Yield the words of a chunk at their place in the story."""
-        for word, (begin, end) in zip(chunk.words, timed.times, strict=True):
-            self.count += 1
+    def _to_words(self, chunk: Chunk, word_times: WordTimes, start_secs: float) -> Iterator[Word]:
+        """Yield the chunk's words with times and spans relative to the whole story."""
+        for word, (begin, end) in zip(chunk.words, word_times.times, strict=True):
+            self.word_count += 1
             yield Word(
                 text=chunk.text[word.span.start : word.span.end],
                 start_secs=start_secs + begin,
@@ -233,21 +241,21 @@ class _Telling:
 
 
 def no_aligner() -> None:
-    """Return None: the engine's own times are all there are."""
+    """Return None: words keep the engine's own times."""
 
 
-def _check(text: str) -> None:
-    """Refuse what no file can hold, before anything is written."""
+def _check_encodable(text: str) -> None:
+    """Raise RefusedTextError for text that cannot be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise RefusedTextError(
-            f"character {error.start + 1} of the text is half a surrogate pair, which is no character"
+            f"character {error.start + 1} of the text is half of a surrogate pair, not a character"
         ) from None
 
 
-def _noted(words: Iterable[Word], subtitles: SubtitleFiles) -> Iterator[Word]:
-    """Pass words on, each written to words.json."""
+def _write_words(words: Iterable[Word], subtitles: SubtitleFiles) -> Iterator[Word]:
+    """Write each word to the subtitle files and pass it on."""
     for word in words:
         subtitles.write_word(word)
         yield word
@@ -257,12 +265,11 @@ def _spans(chunk: Chunk) -> Sequence[Span]:
     return [word.span for word in chunk.words]
 
 
-def _moved(marks: Sequence[Mark], secs: float) -> Iterator[Mark]:
-    """Yield marks as they are once `secs` were cut from the start of the audio."""
+def _shift_marks(marks: Sequence[Mark], secs: float) -> Iterator[Mark]:
     for mark in marks:
         yield Mark(
             start=mark.start,
             end=mark.end,
-            start_secs=mark.start_secs - secs,
-            end_secs=mark.end_secs - secs,
+            start_secs=mark.start_secs + secs,
+            end_secs=mark.end_secs + secs,
         )

@@ -1,1 +1,1 @@
-"""The speech child: a process of its own for native code and models, and how the worker talks to it."""
+"""The speech process: a child process for native code and models, and the interface to it."""

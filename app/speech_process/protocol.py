@@ -1,4 +1,4 @@
-"""What the worker and its speech child say to each other: a JSON object a line, never the story's text."""
+"""The protocol between worker and speech child: one JSON object per line, without the story's text."""
 
 import dataclasses
 import json
@@ -12,13 +12,13 @@ from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions, Pauses
 
 SOURCE_NAME = "source.txt"
-"""In the request's folder: text travels by file, for a pipe to a child that hangs would hang its writer."""
+"""File in the request's folder that carries the text: writing it to a pipe could block if the child hangs."""
 
 READY, PROGRESS, DONE, FAILED = "ready", "progress", "done", "failed"
 
 
 def options_text(options: NarrationOptions) -> str:
-    """Return options as JSON, for a command line and within a request."""
+    """Return options as JSON, for the command line and for requests."""
     fields = dataclasses.asdict(options) | {"models_dir": str(options.models_dir)}
     return json.dumps(fields, separators=(",", ":"))
 
@@ -38,7 +38,7 @@ def request_line(request: Request) -> bytes:
 
 
 def parse_request(line: bytes) -> Request:
-    """Return the request that a line and its folder hold, and remove the text's file."""
+    """Return the request of a line, with the text read from its folder, and remove the text file."""
     fields: dict[str, Any] = json.loads(line)
     folder = Path(fields["folder"])
     source = folder / SOURCE_NAME
@@ -48,47 +48,47 @@ def parse_request(line: bytes) -> Request:
 
 
 def event_line(kind: str, **fields: Any) -> bytes:
-    """Return an event of the child as a line."""
+    """Return an event as a line."""
     return _line({"event": kind, **fields})
 
 
 def progress_line(progress: Progress) -> bytes:
-    """Return progress as a line."""
+    """Return a progress event as a line."""
     return event_line(PROGRESS, **dataclasses.asdict(progress))
 
 
 def done_line(narration: Narration) -> bytes:
-    """Return a finished narration as a line."""
+    """Return the event of a finished narration as a line."""
     fields = {each.name: getattr(narration, each.name) for each in dataclasses.fields(narration)}
     fields["media"] = {kind.name: str(path) for kind, path in narration.media.items()}
     return event_line(DONE, **fields)
 
 
 def failed_line(error: StoryTtsError) -> bytes:
-    """Return a typed error as a line: its code and its message."""
+    """Return an error event with code and message as a line."""
     return event_line(FAILED, code=error.code, message=error.message)
 
 
 def parse_event(line: bytes) -> dict[str, Any]:
-    """Return the event that a line holds; its kind stands under "event"."""
+    """Parse an event. Its kind is under "event". Raises ValueError."""
     event: dict[str, Any] = json.loads(line)
     return event
 
 
 def parse_progress(event: dict[str, Any]) -> Progress:
-    """Return the progress that an event reports."""
+    """Return the progress in an event."""
     return Progress(fraction=event["fraction"], chunk=event["chunk"], audio_secs=event["audio_secs"])
 
 
 def parse_narration(event: dict[str, Any]) -> Narration:
-    """Return the narration that an event reports."""
+    """Return the narration in an event."""
     fields = {key: value for key, value in event.items() if key != "event"}
     fields["media"] = {media_kind(name): Path(path) for name, path in fields["media"].items()}
     return Narration(**fields)
 
 
 def parse_error(event: dict[str, Any]) -> StoryTtsError:
-    """Return the error that an event reports, of the class its code names."""
+    """Return the error in an event, as an instance of the class with its code."""
     known = {kind.code: kind for kind in _kinds(StoryTtsError)}
     return known.get(event["code"], EngineDiedError)(event["message"])
 

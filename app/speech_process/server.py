@@ -1,9 +1,9 @@
 """
-The speech child: the one process that loads native code and models, told what to do through a pipe.
+The speech child: the process that loads native code and models, controlled through a pipe.
 
     python -m app.speech_process.server --options JSON --parent PID --scratch DIR --requests FD --events FD
 
-Its standard output and error belong to whatever library prints; the pipes carry only lines of protocol.py.
+Libraries may print to standard output and error. The pipes carry only the lines of protocol.py.
 """
 
 import argparse
@@ -35,45 +35,45 @@ _TRIM_BYTES, _MMAP_BYTES, _ARENAS = 2 << 20, 8 << 20, 2
 _NICENESS = 5
 _OOM_SCORE = 500
 _PROGRESS_SECS = 0.2
-"""Between two reports of progress: enough for people and leases, little beside a chunk's work."""
+"""Least time between two progress events."""
 
 
 def main() -> None:
-    """Load the engine, then narrate what the parent asks for until it closes the pipe or ends."""
+    """Load the engine, then narrate requests until the parent closes the pipe or ends."""
     arguments = _arguments()
     _exit_with_parent(arguments.parent)
     _lower_priority()
     _configure_malloc()
-    # only now: a good part of a second, in which the parent has more to do
+    # Imported late: it takes a good part of a second, at the lowered priority.
     from app.narration.narrators import Narrators  # noqa: PLC0415
 
-    # phonemizer copies espeak-ng's library for each language, and a child that is killed cleans nothing up.
+    # phonemizer copies espeak-ng's library once per language, and a killed child cannot remove the copies.
     tempfile.tempdir = arguments.scratch
     faulthandler.enable()
     events = FileIO(arguments.events, "wb")
     requests = _requests(arguments.requests)
     try:
         narrators = Narrators(protocol.parse_options(arguments.options))
-    except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it
-        reported = _typed(error)
+    except Exception as error:  # noqa: BLE001 - every error is reported to the parent
+        reported = _to_story_tts_error(error)
         events.write(protocol.failed_line(reported))
-        # The parent tells it; said here, too, a terminal would show it twice.
+        # The parent prints the error.
         sys.exit(1)
     events.write(protocol.event_line(protocol.READY))
     while (line := requests.get()) is not None:
-        events.write(_answer(narrators, protocol.parse_request(line), events))
+        events.write(_narrate(narrators, protocol.parse_request(line), events))
 
 
-def _answer(narrators: "Narrators", request: Request, events: FileIO) -> bytes:
+def _narrate(narrators: "Narrators", request: Request, events: FileIO) -> bytes:
     try:
         narrator = narrators.narrator(request.options.voice)
         return protocol.done_line(narrator.narrate(request, on_progress=_Reporter(events)))
-    except Exception as error:  # noqa: BLE001 - whatever a library raises, the parent hears of it
-        return protocol.failed_line(_typed(error))
+    except Exception as error:  # noqa: BLE001 - every error is reported to the parent
+        return protocol.failed_line(_to_story_tts_error(error))
 
 
 class _Reporter:
-    """Passes progress on, the first at once and then so often as is of use."""
+    """Sends progress events: the first at once, later ones at most every `_PROGRESS_SECS`."""
 
     def __init__(self, events: FileIO) -> None:
         self._events = events
@@ -86,25 +86,27 @@ class _Reporter:
             self._events.write(protocol.progress_line(progress))
 
 
-def _typed(error: Exception) -> StoryTtsError:
-    """Return the error to report; of one that nobody foresaw the log gets the trace, without the message."""
+def _to_story_tts_error(error: Exception) -> StoryTtsError:
+    """Return the error to report. An unexpected error is logged as a stack trace without its message."""
     if isinstance(error, StoryTtsError):
         return error
-    # Its message may quote the story, which belongs into no log.
+    # The message may quote the story, which must not appear in a log.
     sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
     sys.stderr.flush()
-    return EngineDiedError(f"the speech process met an error of kind {type(error).__name__}; see its log")
+    return EngineDiedError(
+        f"the speech process failed with {type(error).__name__}; its log has the stack trace"
+    )
 
 
 def _requests(descriptor: int) -> queue.SimpleQueue[bytes | None]:
-    """Read requests in a thread, so that a parent that ends is noticed in the middle of a story too."""
+    """Read requests in a thread, so that the end of the parent is also noticed during a story."""
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def read() -> None:
         with os.fdopen(descriptor, "rb") as pipe:
             for line in pipe:
                 lines.put(line)
-        # Nobody is left to narrate for; what is written so far, the folder's owner sweeps.
+        # The parent is gone. The owner of the folder removes incomplete files.
         os._exit(0)
 
     threading.Thread(target=read, name="requests", daemon=True).start()
@@ -112,14 +114,14 @@ def _requests(descriptor: int) -> queue.SimpleQueue[bytes | None]:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Die with the parent, even inside native code; the second look closes the race with its death."""
+    """End with the parent, even inside native code. The check covers a parent that has ended already."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
 
 
 def _lower_priority() -> None:
-    """Leave the processor to the parent's lease, and if memory runs out, be the one that the kernel takes."""
+    """Give the parent priority for the CPU, and let the kernel kill this process first if memory runs out."""
     with suppress(OSError):
         os.nice(_NICENESS)
     with suppress(OSError):
@@ -128,9 +130,10 @@ def _lower_priority() -> None:
 
 def _configure_malloc() -> None:
     """
-    Keep glibc's memory from growing with the length of a story: few arenas, thresholds that do not drift.
+    Configure glibc's malloc so that memory does not grow with the length of a story.
 
-    Left alone, glibc raises its mmap threshold to the largest block freed, and then keeps such blocks.
+    Few arenas, and fixed thresholds: by default glibc raises its mmap threshold to the size of the largest
+    freed block, and then keeps blocks of that size.
     """
     with suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,1 +1,1 @@
-"""Words and their times to subtitle cues and files."""
+"""Subtitles: words with times to cues and files."""

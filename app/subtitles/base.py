@@ -1,11 +1,11 @@
-"""A subtitle cue, the unit that layout produces and formats write."""
+"""A subtitle cue, which the layout produces and the formats write."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle: up to two lines, shown from start to end."""
+    """One subtitle: one or two lines, shown from start to end."""
 
     lines: tuple[str, ...]
     start_secs: float

@@ -1,4 +1,4 @@
-"""Words become the atoms that cues are built of, each with how well a line or cue may end after it."""
+"""Splits words into atoms, the units of layout, and rates how well a line or cue may end after each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.text.spans import Boundary, Word
 
 
 class Break(IntEnum):
-    """How well a line or a cue may end, the lower the better (Netflix, BBC: line treatment)."""
+    """How well a line or a cue may end here; lower is better. Source: Netflix and BBC, line treatment."""
 
     PARAGRAPH = 0
     SENTENCE = 1
@@ -26,17 +26,17 @@ class Break(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A word, or a part of one too long for a line: never broken, at most a line wide."""
+    """A word, or part of a word that is too long for a line. Never broken, at most one line wide."""
 
     text: str
-    """White space within it collapsed to single spaces."""
+    """With white space collapsed to single spaces."""
     columns: int
     start_secs: float
     end_secs: float
     spaced: bool
-    """Whether white space stands before it in the source."""
+    """Whether white space precedes it in the source."""
     after: Break
-    """How well a line or a cue may end with it."""
+    """How well a line or a cue may end after it."""
 
 
 def _listed(words: str) -> frozenset[str]:
@@ -72,7 +72,7 @@ _CLAUSE_ENDS = (
 
 
 def atoms(words: Iterable[Word], *, line_width: int) -> Iterator[Atom]:
-    """Yield the atoms of `words`, looking one word ahead; start times that run backwards are held."""
+    """Yield the atoms of `words`, looking one word ahead. Start times never decrease."""
     words = iter(words)
     word = next(words, None)
     spaced = False
@@ -94,7 +94,7 @@ def _after(word: Word, following: Word | None) -> Break:
     if word.text.rstrip(_QUOTES).endswith(_CLAUSE_ENDS) and not _is_title(word.text):
         return Break.CLAUSE
     if following.span.start == word.span.end:
-        return _seam(word.text, following.text)
+        return _between_unspaced(word.text, following.text)
     return _between(word.text, following.text)
 
 
@@ -102,8 +102,8 @@ def _is_title(text: str) -> bool:
     return text.endswith(".") and (text.strip(_MARKS).lower() in _TITLES or len(text) == 2)  # noqa: PLR2004 - an initial
 
 
-def _seam(text: str, following: str) -> Break:
-    """Judge two words without a space between: ideographs, the halves of a hyphenation, or parts of a run."""
+def _between_unspaced(text: str, following: str) -> Break:
+    """Rate a break between words without a space: ideographs, hyphenated words, or parts of a long run."""
     if width(text[-1]) == 2 or width(following[0]) == 2:  # noqa: PLR2004 - the columns of an ideograph
         return Break.WORD
     return Break.INSIDE
@@ -122,14 +122,14 @@ def _between(text: str, following: str) -> Break:
 
 
 def _is_object(word: str, following: str) -> bool:
-    """Whether a word that could bind what follows ends its phrase: `saw her | at noon`, `went up | and`."""
+    """Whether a word that may bind to the next one ends its phrase: `saw her | at noon`, `went up | and`."""
     if following in _CONJUNCTIONS:
         return following not in _PREPOSITIONS
     return following in _PREPOSITIONS and following != "of" and word not in _ARTICLES
 
 
 def _parts(word: Word, start: float, spaced: bool, after: Break, line_width: int) -> Iterator[Atom]:  # noqa: FBT001
-    """Yield a word whole where a line holds it, else in parts that share its time by their width."""
+    """Yield a word as one atom if a line can hold it, else as parts that share its time by width."""
     end = max(start, word.end_secs)
     text = " ".join(word.text.split())
     total = width(text)
@@ -156,20 +156,20 @@ def _parts(word: Word, start: float, spaced: bool, after: Break, line_width: int
 
 
 def _cut(text: str, line_width: int) -> Iterator[tuple[str, bool]]:
-    """Yield parts of `text` at most a line wide, and whether a space stands before each."""
+    """Yield parts of `text`, each at most one line wide, and whether a space precedes each."""
     start = 0
     spaced = False
     while start < len(text):
         end = _fitting(text, start, line_width)
         if end < len(text):
-            end = _nicer(text, start, end)
+            end = _better_cut(text, start, end)
         yield text[start:end], spaced
         spaced = end < len(text) and text[end] == " "
         start = end + spaced
 
 
 def _fitting(text: str, start: int, line_width: int) -> int:
-    """Return the end of the longest stretch that a line holds, one character at least."""
+    """Return the end of the longest part that fits on a line, at least one character."""
     end, columns = start, 0
     while end < len(text):
         columns += width(text[end])
@@ -179,17 +179,17 @@ def _fitting(text: str, start: int, line_width: int) -> int:
     return end
 
 
-def _nicer(text: str, start: int, end: int) -> int:
-    """Move a cut back: to a space, else behind a hyphen or slash, else off a letter's own marks."""
+def _better_cut(text: str, start: int, end: int) -> int:
+    """Move a cut back to a space, else to after a hyphen or slash, else to a character boundary."""
     half = start + (end - start) // 2
     if text[end] == " ":
         return end
     space = text.rfind(" ", half, end)
     if space > start:
         return space
-    seam = max(text.rfind(mark, half, end) for mark in "-/\u2010_.,=&?")
-    if seam > start:
-        return seam + 1
+    mark = max(text.rfind(character, half, end) for character in "-/\u2010_.,=&?")
+    if mark > start:
+        return mark + 1
     cut = end
     while cut > start + 1 and joins(text[cut - 1], text[cut]):
         cut -= 1

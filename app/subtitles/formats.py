@@ -1,26 +1,25 @@
 r"""
-Cues and words become files: SubRip, WebVTT and words.json, written as they come, never held.
+Writers of the subtitle formats: SubRip, WebVTT and words.json, streamed to disk.
 
-All three are UTF-8 with line feeds. Text that a format would take for its own syntax is written so that it
-is shown as it stands in the story:
+All files are UTF-8 with line feeds. Text that looks like a format's own syntax is written so that players
+show it unchanged:
 
-- SubRip knows no escape. A word joiner (U+2060, invisible and without width) parts what would be read as
-  a tag (`<i>`), an override (`{\an8}`, `\N`), an arrow (`-->`), a time or a cue's number.
-- WebVTT has character references for `&`, `<` and `>`; times and numbers are parted as in SubRip, for
-  readers that treat the two formats alike.
+- SubRip has no escapes. A word joiner (U+2060, invisible, zero width) splits anything that would be read as
+  a tag (`<i>`), an override (`{\an8}`, `\N`), an arrow (`-->`), a time or a cue number.
+- WebVTT uses character references for `&`, `<` and `>`. Times and numbers are split as in SubRip, for
+  players that treat the two formats alike.
 
-White space within a line becomes one space and empty lines are left out, since a blank line would end the
-cue. words.json is one object:
+White space within a line becomes one space, and empty lines are left out because they would end the cue.
+words.json is one object:
 
     {"format": "story-tts.words", "version": 1, "words": [
     {"text": "Knowing", "start": 0.05, "end": 0.431, "span": [0, 7]},
     ...
     ]}
 
-`text` is the word with its punctuation as it stands in the source, `start` and `end` are seconds from the
-start of the audio in steps of a millisecond, `span` is the first character and the one after the last in
-the source text, counted in Unicode code points. Spans of all words, in order, cover every character that is
-not white space.
+`text` is the word with its punctuation, as in the source. `start` and `end` are seconds from the start of
+the audio, rounded to milliseconds. `span` is the range of the word in the source text, end exclusive, in
+Unicode code points. The spans are in order and cover every character that is not white space.
 """
 
 import json
@@ -46,7 +45,7 @@ _NUMBER = re.compile(r"^\d(?=\d*$)")
 
 
 class SubtitleWriter:
-    """Writes one format. A format takes the cues, the words, or both; what it does not take it ignores."""
+    """Writes one format from cues, words or both. The base class ignores everything it is given."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -58,7 +57,7 @@ class SubtitleWriter:
         """Append a word."""
 
     def close(self) -> None:
-        """Write what the format ends with; the file is closed by its owner."""
+        """Write the end of the document. The caller closes the file."""
 
 
 class SubRipWriter(SubtitleWriter):
@@ -71,7 +70,7 @@ class SubRipWriter(SubtitleWriter):
     def write_cue(self, cue: Cue) -> None:
         """Append a cue."""
         self._number += 1
-        lines = [_parted(line, _TAG, _OVERRIDE, _ARROW, _TIME, _NUMBER) for line in _lines(cue)]
+        lines = [_split_syntax(line, _TAG, _OVERRIDE, _ARROW, _TIME, _NUMBER) for line in _lines(cue)]
         times = f"{_timestamp(cue.start_secs, ',')} --> {_timestamp(cue.end_secs, ',')}"
         self._file.write("\n".join([str(self._number), times, *lines]) + "\n\n")
 
@@ -87,13 +86,13 @@ class WebVttWriter(SubtitleWriter):
     def write_cue(self, cue: Cue) -> None:
         """Append a cue."""
         self._number += 1
-        lines = [_referenced(_parted(line, _TIME, _NUMBER)) for line in _lines(cue)]
+        lines = [_escape(_split_syntax(line, _TIME, _NUMBER)) for line in _lines(cue)]
         times = f"{_timestamp(cue.start_secs, '.')} --> {_timestamp(cue.end_secs, '.')}"
         self._file.write("\n".join([str(self._number), times, *lines]) + "\n\n")
 
 
 class WordsWriter(SubtitleWriter):
-    """Writes words as words.json; `close` completes the document."""
+    """Writes words as words.json. `close` completes the document."""
 
     def __init__(self, file: TextIO) -> None:
         super().__init__(file)
@@ -112,21 +111,21 @@ class WordsWriter(SubtitleWriter):
         self._separator = ",\n"
 
     def close(self) -> None:
-        """End the list and the object."""
+        """Write the end of the document."""
         self._file.write("\n]}\n")
 
 
 WRITERS: Mapping[MediaKind, type[SubtitleWriter]] = MappingProxyType(
     {SRT: SubRipWriter, VTT: WebVttWriter, WORDS: WordsWriter}
 )
-"""Every subtitle format that is written, by its row in app/media.py."""
+"""The writer of each subtitle format, by its row in app/media.py."""
 
 
 class SubtitleFiles:
     """
-    The subtitle files of one story in `folder`, one per format; complete after the `with` block.
+    Writes one subtitle file per format into `folder`. The files are complete after the `with` block.
 
-    Raises OSError where a file cannot be written.
+    Raises OSError if a file cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -143,18 +142,18 @@ class SubtitleFiles:
         return self
 
     def write_cue(self, cue: Cue) -> None:
-        """Append a cue to every file whose format takes cues."""
+        """Append a cue to every file that holds cues."""
         for writer in self._opened():
             writer.write_cue(cue)
 
     def write_word(self, word: Word) -> None:
-        """Append a word to every file whose format takes words."""
+        """Append a word to every file that holds words."""
         for writer in self._opened():
             writer.write_word(word)
 
     def _opened(self) -> list[SubtitleWriter]:
         if self._writers is None:
-            raise RuntimeError("the files are open inside their `with` block only")
+            raise RuntimeError("subtitle files can only be written inside their `with` block")
         return self._writers
 
     def __exit__(
@@ -166,23 +165,23 @@ class SubtitleFiles:
                     writer.close()
 
 
-def _parted(text: str, *patterns: re.Pattern[str]) -> str:
+def _split_syntax(text: str, *patterns: re.Pattern[str]) -> str:
     for pattern in patterns:
         text = pattern.sub(lambda match: match.group(0) + _JOINER, text)
     return text
 
 
-def _referenced(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _lines(cue: Cue) -> list[str]:
-    """Return the lines of a cue that show something: a blank line would end it for a reader."""
+    """Return the cue's lines that are not blank: a blank line would end the cue."""
     return [line for line in (" ".join(line.split()) for line in cue.lines) if line]
 
 
 def _timestamp(secs: float, point: str) -> str:
-    """Return hours (two digits or more), minutes, seconds and milliseconds."""
+    """Return hours (at least two digits), minutes, seconds and milliseconds."""
     times = ms_to_times(secs * 1000)
     return f"{times.h:02d}:{times.m:02d}:{times.s:02d}{point}{times.ms:03d}"
 

@@ -1,4 +1,4 @@
-"""Words become cues: where each cue and line ends, chosen together as the cheapest of all ways to cut."""
+"""Lays out words as cues: finds the line and cue breaks with the lowest total cost."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,11 +11,11 @@ from app.subtitles.style import Style
 from app.text.spans import Word
 
 _HORIZON = 600
-"""Atoms of one paragraph looked at together: a longer paragraph is laid out in steps of two thirds of it."""
+"""Atoms of one paragraph that are laid out together. Longer paragraphs advance by `_SETTLED` atoms."""
 _SETTLED = 400
-"""Of a full horizon, the atoms whose cues the rest can no longer change."""
+"""Atoms at the start of a full horizon whose cues no longer depend on what follows."""
 
-# Costs, in the price of one more cue. What matters is their order: speed gives before a bad break does.
+# Costs, in units of one more cue. Their order matters: reading speed is relaxed before a bad break is made.
 _CUE = 1.0
 _TWO_LINES = 0.15
 _CUE_ENDS = {
@@ -40,24 +40,24 @@ _IMBALANCE = 1.6
 _SENTENCE_WITHIN = 1.2
 _BRIEF_SECS = 1.5
 _BRIEF_A_SECOND = 1.0
-"""A cue shorter than `_BRIEF_SECS` is a blink: it rather joins a neighbour."""
+"""Cost of cues shorter than `_BRIEF_SECS`, per second, so that they join a neighbour."""
 _PAUSE_WITHIN_A_SECOND = 3.0
 _PAUSE_SECS = 0.6
-"""A silence up to this within a cue goes unnoticed; a longer one shows words before their time."""
+"""A silence of up to this length within a cue is free. A longer one would show words too early."""
 _FAST, _FAST_A_SECOND = 1.0, 12.0
 _BORROWED, _BORROWED_A_SECOND = 0.8, 6.0
 _BORROWED_SECS = 0.3
-"""Time to read that a cue can have of its neighbours; what it lacks beyond makes it too fast."""
+"""Reading time that a cue can borrow from its neighbours. Beyond that it is too fast."""
 _SHORT, _SHORT_A_SECOND = 8.0, 60.0
 
 
 class Layout:
     """
-    Lays out one story: words in, cues out, in memory that does not grow with the story.
+    Lays out the words of one story as cues, in constant memory.
 
-    Every cue has one or two lines of at most `style.line_width` columns, never crosses a paragraph, and
-    follows the timing rules of `Style`; the lines of all cues, joined, are the words to the letter, white
-    space aside. A word too wide for a line is cut. Where a rule must give, `report` counts it.
+    Every cue has one or two lines of at most `style.line_width` columns, never crosses a paragraph and
+    follows the timing rules of `Style`. The lines of all cues, joined, equal the words except for white
+    space. A word too wide for a line is split. `report` counts the rules that could not be kept.
     """
 
     def __init__(self, style: Style | None = None) -> None:
@@ -66,11 +66,11 @@ class Layout:
 
     @property
     def report(self) -> Report:
-        """What was counted so far; complete when the cues have all been taken."""
+        """The counts so far; complete once all cues have been consumed."""
         return self._pacer.report
 
     def cues(self, words: Iterable[Word]) -> Iterator[Cue]:
-        """Yield the cues of `words`, which are in order, as soon as later words can no longer change them."""
+        """Yield the cues of `words` (in order) as soon as later words can no longer change them."""
         return self._pacer.cues(self._slots(words))
 
     def _slots(self, words: Iterable[Word]) -> Iterator[Slot]:
@@ -92,9 +92,9 @@ def _cut(
     window: Sequence[Atom], next_start_secs: float, style: Style, *, settled: int | None = None
 ) -> tuple[list[Slot], int]:
     """
-    Cut `window`, atoms of one paragraph, into slots; return them and how many atoms they took.
+    Cut `window`, atoms of one paragraph, into slots. Return the slots and the number of atoms used.
 
-    With `settled`, only the slots that begin before that many atoms.
+    `settled` limits the result to slots that begin before that atom.
     """
     plan = _Plan(window, next_start_secs, style)
     slots: list[Slot] = []
@@ -118,7 +118,7 @@ def _line(line: Sequence[Atom]) -> str:
 
 
 class _Plan:
-    """The cheapest way to cut one window, by dynamic programming over its atoms."""
+    """Finds the cheapest way to cut one window, by dynamic programming over its atoms."""
 
     def __init__(self, window: Sequence[Atom], next_start_secs: float, style: Style) -> None:
         self._style = style
@@ -133,7 +133,7 @@ class _Plan:
         self._within = [*accumulate(map(_within, window, [*window[:1], *window]))]
 
     def ends(self) -> list[tuple[int, int]]:
-        """Return for each cue the atom after its last, and that after its first line's last (0: one line)."""
+        """Return the end of each cue and of its first line (0 for one line), as exclusive atom indices."""
         count = len(self._window)
         cost = [0.0] + [float("inf")] * count
         origin = [(0, 0)] * (count + 1)
@@ -152,7 +152,7 @@ class _Plan:
         return result[::-1]
 
     def _choices(self, start: int) -> Iterator[tuple[int, int, float]]:
-        """Yield every cue that may begin at `start`: its end, its line's end, its price."""
+        """Yield the end, the first line's end and the price of every cue that may begin at `start`."""
         line_width = self._style.line_width
         left = self._left[start]
         last = len(self._window) - 1
@@ -175,7 +175,7 @@ class _Plan:
             )
 
     def _best_line(self, start: int, end: int) -> tuple[int, float]:
-        """Return where the first of two lines ends best, and its price; -1 where two lines cannot hold it."""
+        """Return the best end of the first of two lines and its price; -1 if two lines are not enough."""
         line_width = self._style.line_width
         left, right = self._left[start], self._right[end - 1]
         best, best_price = -1, float("inf")
@@ -207,7 +207,7 @@ class _Plan:
 
 
 def _columns(window: Sequence[Atom]) -> tuple[list[int], list[int]]:
-    """Return where each atom begins and ends, in columns, were all of them on one endless line."""
+    """Return the first and last column of each atom if all were on one line."""
     left: list[int] = []
     right: list[int] = []
     column = 0
@@ -220,6 +220,6 @@ def _columns(window: Sequence[Atom]) -> tuple[list[int], list[int]]:
 
 
 def _within(atom: Atom, before: Atom) -> float:
-    """Return the price of a cue that holds both `atom` and the one before it."""
+    """Return the price of having both `atom` and the atom before it in one cue."""
     price = _SENTENCE_WITHIN if before.after <= Break.SENTENCE and before is not atom else 0.0
     return price + _PAUSE_WITHIN_A_SECOND * max(0.0, atom.start_secs - before.end_secs - _PAUSE_SECS)

@@ -1,4 +1,4 @@
-"""When each cue appears and goes: the timing rules, kept on the whole milliseconds that files hold."""
+"""Applies the timing rules to cues, in whole milliseconds, the resolution of the files."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from app.text.characters import width
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The lines of a cue, and when their words are heard."""
+    """The lines of a cue, and the time span of their words in the audio."""
 
     lines: tuple[str, ...]
     start_secs: float
@@ -21,31 +21,30 @@ class Slot:
 
 @dataclass(slots=True)
 class Report:
-    """How many cues there were, and where a rule gave way to another."""
+    """The number of cues, and of those for which a rule was relaxed."""
 
     cues: int = 0
     fast: int = 0
-    """Cues above the reading speed: the rule that gives first."""
+    """Cues above the reading speed, the first rule to be relaxed."""
     early: int = 0
-    """Cues that start before their first word, to be read in time; by `Style.early_ms` at most."""
+    """Cues that start before their first word to allow enough reading time, by at most `Style.early_ms`."""
     late: int = 0
-    """Cues that start after their first word, so that the one before can be read."""
+    """Cues that start after their first word, so that the previous cue can be read."""
     latest_ms: int = 0
-    """The longest such delay."""
+    """The longest of these delays."""
     short: int = 0
-    """Cues below the shortest time: words came faster than cues can show them."""
+    """Cues shown for less than the shortest time, because the words are spoken too fast."""
 
 
 class Pacer:
     """
-    Turns slots into cues, two slots ahead.
+    Turns slots into cues, looking two slots ahead.
 
-    The gap and the order hold under any timing. A cue whose words are too fast for its reader, or for the
-    shortest time, borrows: it starts early while the cue before can spare it, then it makes the next one
-    late, each within the bounds of `Style`. Where that is not enough to be read, nothing is borrowed for it
-    and the reading speed gives; where it is not enough for the shortest time, that gives. Otherwise a cue
-    starts with its first word and stays after its last while there is room, as far as the rules for gaps
-    and lingering let it.
+    Order and gaps are always kept. By default a cue starts with its first word and stays after its last
+    word as long as the rules for gaps and lingering allow. A cue that needs more time, to be read or to
+    reach the shortest time, starts earlier if the previous cue can spare the time, and then delays the next
+    cue, both within the bounds of `Style`. If that is not enough, the reading speed or the shortest time is
+    relaxed.
     """
 
     def __init__(self, style: Style) -> None:
@@ -70,19 +69,19 @@ class Pacer:
             earliest = end + self._style.gap_ms
 
     def _needed(self, slot: Slot) -> int:
-        """Return how long a cue must stay to be read, in milliseconds."""
+        """Return the milliseconds needed to read a cue."""
         style = self._style
         reading = ceil(sum(map(width, slot.lines)) * 1000 / style.speed)
         return min(max(reading, style.shortest_ms), style.longest_ms)
 
     def _lacking(self, slot: Slot, following: Slot | None) -> int:
-        """Return how much of that a cue lacks if it keeps to its words and delays nobody."""
+        """Return the milliseconds a cue lacks if it neither starts early nor delays the next cue."""
         start = _ms(slot.start_secs)
         room = _ms(following.start_secs) - self._style.gap_ms if following else start + self._style.longest_ms
         return self._needed(slot) - (min(room, _ms(slot.end_secs) + self._style.linger_ms) - start)
 
     def _end(self, slot: Slot, start: int, following: int | None) -> int:
-        """Return when a cue ends that starts at `start`; the next one should start at `following`."""
+        """Return the end of a cue that starts at `start`, if the next one should start at `following`."""
         style = self._style
         spoken = _ms(slot.end_secs)
         shortest = start + style.shortest_ms
@@ -115,7 +114,7 @@ class Pacer:
 
 
 def _triples(slots: Iterable[Slot]) -> Iterator[tuple[Slot, Slot | None, Slot | None]]:
-    """Yield each slot with the two that follow it, None where the story is over."""
+    """Yield each slot with the next two, None past the end of the story."""
     ahead: deque[Slot] = deque()
     for slot in slots:
         ahead.append(slot)

@@ -1,4 +1,4 @@
-"""The numbers of the reading rules: what a cue may hold and how long it stays."""
+"""The parameters of the reading rules: the size of a cue and its timing."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -10,47 +10,47 @@ _WIDEST_CHARACTER = 2
 @dataclass(frozen=True, slots=True)
 class Style:
     """
-    The reading rules of subtitles, by default those of Netflix' English Timed Text Style Guide.
+    The reading rules of subtitles. The defaults follow Netflix's English Timed Text Style Guide.
 
-    Times are whole milliseconds, the resolution of the files, rounded to the side that keeps the rule.
+    Times are in whole milliseconds, the resolution of the files, rounded to the strict side.
     """
 
     line_width: int = 42
-    """Columns of a line; a wide East Asian character takes two."""
+    """Columns per line. A wide East Asian character takes two."""
     speed: float = 20.0
-    """Columns a second at most. The rule that gives first."""
+    """Highest reading speed, in columns per second. The first rule to be relaxed."""
     shortest_ms: int = ceil(5 / 6 * 1000)
     longest_ms: int = 7_000
     gap_ms: int = ceil(2 * _FRAME_SECS * 1000)
-    """Two frames at 24 a second, at least, from one cue's end to the next one's start."""
+    """Least time between cues: two frames at 24 frames per second."""
     closed_ms: int = 500
-    """A gap shorter than this is closed to `gap_ms`: a longer blink would look like a mistake."""
+    """Gaps shorter than this are reduced to `gap_ms`, because a short blank looks like an error."""
     linger_ms: int = 500
-    """How long a cue may stay after its last word where there is room."""
+    """How long a cue may stay after its last word if there is room."""
     early_ms: int = 250
-    """How much earlier than its first word a cue may start where its reader needs the time."""
+    """How long before its first word a cue may start to allow enough reading time."""
     late_ms: int = 750
-    """How much later than its first word a cue may start, so that the one before it can be read."""
+    """How long after its first word a cue may start, so that the previous cue can be read."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no cue could satisfy."""
+        """Raise ValueError for parameters that no cue could satisfy."""
         if self.line_width < _WIDEST_CHARACTER:
-            raise ValueError(f"a line must hold 2 columns or more, one wide character, not {self.line_width}")
+            raise ValueError(
+                f"a line must have at least 2 columns (one wide character), not {self.line_width}"
+            )
         if not 0 < self.shortest_ms <= self.longest_ms:
             raise ValueError(
-                f"a cue's shortest time ({self.shortest_ms} ms) must lie between 1 and its longest "
+                f"the shortest time of a cue ({self.shortest_ms} ms) must be from 1 ms to its longest time "
                 f"({self.longest_ms} ms)"
             )
         if not 0 <= self.gap_ms <= self.closed_ms:
             raise ValueError(
-                f"the gap ({self.gap_ms} ms) must not exceed the one that is closed ({self.closed_ms} ms)"
+                f"the gap ({self.gap_ms} ms) must not exceed the longest closed gap ({self.closed_ms} ms)"
             )
         if self.speed <= 0 or min(self.linger_ms, self.early_ms, self.late_ms) < 0:
-            raise ValueError(
-                "the reading speed must be above 0, and linger, early and late must not be below"
-            )
+            raise ValueError("the reading speed must be above 0; linger, early and late must not be negative")
 
     @classmethod
     def for_children(cls) -> "Style":
-        """The rules for children's stories: 17 columns a second."""
+        """Return the rules for children's stories: 17 columns per second."""
         return cls(speed=17.0)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.local.emulator import CREDENTIALS, REGION
+from app.media import MEDIA
 from tests import logs
 from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine
@@ -108,7 +109,7 @@ def test_a_story_goes_through_the_deployed_stack(
     verdicts = narrate(cloud, outputs, tmp_path)
 
     sizes = media(cloud, outputs["bucket_name"])
-    assert set(sizes) == {"wav", "srt", "vtt", "words.json"}
+    assert set(sizes) == {kind.suffix.lstrip(".") for kind in MEDIA}
     assert sizes["wav"] > 22_050 * 2  # a second of espeak's audio
     assert verdicts.refused == []
     assert {action for action, _ in verdicts.allowed} >= {

@@ -21,7 +21,7 @@ import pytest
 
 from app.local.platform import Platform
 from app.local.service import reserved_port
-from app.speech_process.client import SCRATCH_PREFIX
+from app.speech_process.child import SCRATCH_PREFIX
 from stack import worker_interface as contract
 from stack.image import SOURCES
 from tests.image.building import Buildah

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audio import wav as wav_module
-from app.audio.processing import CEILING, Samples, faded, limited, trimmed
+from app.audio.processing import CEILING, Samples, fade_ends, limit_peaks, trim_silence
 from app.audio.wav import WavWriter
 from app.errors import EngineDiedError, RefusedTextError
 
@@ -32,7 +32,7 @@ def silence(secs: float) -> Samples:
 def test_silence_around_speech_is_cut_to_a_margin() -> None:
     """Of a second of silence before and after, a few hundredths stay, and what was cut is told."""
     samples = np.concatenate((silence(1.0), tone(0.5), silence(1.0)))
-    part = trimmed(samples, RATE)
+    part = trim_silence(samples, RATE)
     assert 0.5 < len(part.samples) / RATE < 0.65
     assert part.cut_secs == pytest.approx(0.97, abs=0.01)
     assert part.tail_secs == pytest.approx(0.08, abs=0.01)
@@ -42,15 +42,15 @@ def test_no_sound_is_cut() -> None:
     """Speech that fades out slowly keeps its tail down to the threshold, some 54 dB below full scale."""
     tail = tone(0.6) * np.geomspace(1.0, 1e-4, round(0.6 * RATE)).astype(np.float32)
     samples = np.concatenate((tone(0.2), tail, silence(1.0)))
-    part = trimmed(samples, RATE)
+    part = trim_silence(samples, RATE)
     lost = samples[len(part.samples) + round(part.cut_secs * RATE) :]
     assert float(np.abs(lost).max()) < 10 ** (-54 / 20)
 
 
 def test_samples_without_sound_become_none() -> None:
     """An utterance of silence, or of nothing, is empty."""
-    assert len(trimmed(silence(2.0), RATE).samples) == 0
-    assert len(trimmed(silence(0.0), RATE).samples) == 0
+    assert len(trim_silence(silence(2.0), RATE).samples) == 0
+    assert len(trim_silence(silence(0.0), RATE).samples) == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -59,7 +59,7 @@ def test_samples_that_are_no_numbers_are_refused(value: float) -> None:
     samples = tone(0.1)
     samples[100] = value
     with pytest.raises(EngineDiedError):
-        trimmed(samples, RATE)
+        trim_silence(samples, RATE)
 
 
 @given(
@@ -72,7 +72,7 @@ def test_no_peak_passes_the_ceiling(amplitude: float, hertz: float, spikes: list
     samples = tone(0.2, amplitude=amplitude, hertz=hertz)
     for index, value in spikes:
         samples[index] = value
-    result = limited(samples, RATE)
+    result = limit_peaks(samples, RATE)
     assert (result.shape, result.dtype) == (samples.shape, np.dtype(np.float32))
     assert float(np.abs(result).max()) <= CEILING + 1e-6
 
@@ -80,14 +80,14 @@ def test_no_peak_passes_the_ceiling(amplitude: float, hertz: float, spikes: list
 def test_what_is_below_the_ceiling_is_not_touched() -> None:
     """The limiter is no volume control."""
     samples = tone(0.2, amplitude=0.89)
-    assert np.array_equal(samples, limited(samples, RATE))
+    assert np.array_equal(samples, limit_peaks(samples, RATE))
 
 
 def test_the_limiter_acts_around_a_peak_alone() -> None:
     """A peak lowers the gain for a hundredth of a second to its sides, in steps too small to hear."""
     samples = tone(1.0, amplitude=0.5)
     samples[RATE // 2] = 1.8
-    result = limited(samples, RATE)
+    result = limit_peaks(samples, RATE)
     changed = np.flatnonzero(result != samples)
     assert changed.min() >= RATE // 2 - 2 * 0.006 * RATE
     assert changed.max() <= RATE // 2 + 2 * 0.006 * RATE
@@ -99,7 +99,7 @@ def test_the_limiter_acts_around_a_peak_alone() -> None:
 def test_joints_begin_and_end_at_zero() -> None:
     """Speech cut at full swing starts and ends softly, and is untouched between."""
     samples = np.full(RATE, 0.5, dtype=np.float32)
-    result = faded(samples, RATE)
+    result = fade_ends(samples, RATE)
     assert abs(float(result[0])) < 1e-3
     assert abs(float(result[-1])) < 1e-3
     assert float(np.abs(np.diff(result)).max()) < 0.01
@@ -107,9 +107,9 @@ def test_joints_begin_and_end_at_zero() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
-def test_the_shortest_sounds_can_be_faded(count: int) -> None:
+def test_the_shortest_sounds_can_be_fade_ends(count: int) -> None:
     """A handful of samples comes back as many."""
-    assert len(faded(np.ones(count, dtype=np.float32), RATE)) == count
+    assert len(fade_ends(np.ones(count, dtype=np.float32), RATE)) == count
 
 
 @given(lengths=st.lists(st.integers(0, 3000), max_size=8), pauses=st.lists(st.floats(0, 0.05), max_size=8))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.local.platform import Platform
+from app.media import MEDIA
 from tests.workers import PATIENCE_SECS, Jobs, until, worker
 
 pytestmark = pytest.mark.slow
@@ -57,16 +58,9 @@ def test_submitted_stories_are_waited_for_and_fetched(
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("✓") == 2
     assert done.stdout.count(f"s3://{platform.bucket}/story-") == 4
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "standard input.srt",
-        "standard input.vtt",
-        "standard input.wav",
-        "standard input.words.json",
-        "tale.srt",
-        "tale.vtt",
-        "tale.wav",
-        "tale.words.json",
-    ]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{name}{kind.suffix}" for name in ("standard input", "tale") for kind in MEDIA
+    }
     assert "there was a queue" in (tmp_path / "out" / "tale.srt").read_text()
     assert jobs.depth() == 0
 

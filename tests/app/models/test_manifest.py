@@ -1,4 +1,4 @@
-"""The list of model files: what may stand in it, and where each file is fetched from."""
+"""The manifest of model files: what it may contain, and where each file is fetched from."""
 
 import json
 from pathlib import Path
@@ -31,13 +31,13 @@ def _write(folder: Path, *entries: dict[str, Any]) -> Path:
 
 
 def test_the_packaged_manifest_has_every_voice() -> None:
-    """Each voice that a job may name is a file of the manifest, and none more."""
+    """The voices in the manifest are exactly those a job may name."""
     voices = {Path(file.path).stem for file in Manifest.read().files if "/voices/" in file.path}
     assert set(KOKORO_VOICES) == voices
 
 
-def test_the_default_sets_are_known_to_the_last_byte() -> None:
-    """What is fetched unasked, for the image above all, is pinned by its SHA-256."""
+def test_the_default_sets_have_digests() -> None:
+    """Every file that is fetched by default is pinned by its SHA-256."""
     assert [file.path for file in Manifest.read().of(()) if file.sha256 is None] == []
 
 
@@ -59,20 +59,20 @@ def test_no_path_leaves_the_folder(tmp_path: Path, path: str) -> None:
     ],
 )
 def test_a_faulty_entry_is_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
-    """Each fault of an own manifest is one line that says where it is."""
+    """Each fault of a manifest is reported with its position."""
     with pytest.raises(ConfigurationError, match=told):
         Manifest.read(_write(tmp_path, _entry(**change)))
 
 
 def test_two_files_cannot_share_a_path(tmp_path: Path) -> None:
-    """A path names one file, or verifying it would mean nothing."""
+    """Two files with one path are refused."""
     with pytest.raises(ConfigurationError, match="same path"):
         Manifest.read(_write(tmp_path, _entry(), _entry()))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "null", ""])
-def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str) -> None:
-    """A file of another kind is told from a manifest without a stack trace."""
+def test_other_content_is_refused(tmp_path: Path, content: str) -> None:
+    """A file that is not a manifest is a typed error."""
     path = tmp_path / "manifest.json"
     path.write_text(content, "utf-8")
     with pytest.raises(ConfigurationError):
@@ -82,13 +82,13 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_an_unknown_set_is_refused_with_those_there_are() -> None:
-    """A mistyped set names the known ones."""
-    with pytest.raises(ConfigurationError, match=r"'kokro'; there are: kokoro, english"):
+    """The message for an unknown set lists the available ones."""
+    with pytest.raises(ConfigurationError, match=r"'kokro'; available sets: kokoro, english"):
         Manifest.read().of(("kokro",))
 
 
 def test_hub_and_mirror_replace_their_own_hosts_only() -> None:
-    """HF_ENDPOINT stands in for the hub, the mirror for all other hosts, and neither for the other."""
+    """HF_ENDPOINT replaces the hub only, and the mirror all other hosts only."""
     files = {file.set: file for file in Manifest.read().of(())}
     kokoro, english = files["kokoro"], files["english"]
     assert kokoro.url == address(kokoro, hub=None, mirror="http://m")

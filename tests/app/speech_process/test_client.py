@@ -1,4 +1,4 @@
-"""The speech child under everything that can happen to a process, by real signals and real deaths."""
+"""The speech process under every fault of a process, with real signals and real deaths."""
 
 import os
 import signal
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,16 +15,19 @@ import pytest
 from app.errors import (
     ConfigurationError,
     DiskFullError,
+    EngineCrashedError,
     EngineDiedError,
     NarrationCancelledError,
     RefusedTextError,
     UnknownVoiceError,
 )
-from app.local.emulator import wait_until
-from app.narration.base import Narration, OnProgress, Progress, Request
+from app.media import MEDIA
+from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions
 from app.speech_process import protocol
+from app.speech_process.child import PauseTolerantClock
 from app.speech_process.client import ProcessState, SpeechProcess
+from tests.workers import until
 
 pytestmark = pytest.mark.slow
 
@@ -37,24 +39,20 @@ STORY = (
     "Nobody answered; the house, as ever, kept its counsel.\n"
 )
 LONG_STORY = STORY * 2000
-"""Some seconds of work even for espeak: long enough to be interrupted on the way."""
+"""Several seconds of work even for espeak, so that it can be interrupted."""
 
 
 @pytest.fixture
 def speech() -> Iterator[SpeechProcess]:
-    """Lend a speech process that nothing was asked of yet."""
-    process = SpeechProcess(
-        options=ESPEAK,
-        stall_timeout_secs=60,
-        start_timeout_secs=60,
-    )
+    """Return a speech process that is not started yet."""
+    process = SpeechProcess(options=ESPEAK, stall_timeout_secs=60, start_timeout_secs=60)
     yield process
     process.stop()
 
 
 @pytest.fixture
-def request_for(tmp_path: Path) -> Callable[[str], Request]:
-    """Return a function that makes requests, each with a folder of its own."""
+def request_for(tmp_path: Path) -> RequestFor:
+    """Return a function that makes requests, each with its own folder."""
     count = 0
 
     def make(text: str) -> Request:
@@ -67,50 +65,54 @@ def request_for(tmp_path: Path) -> Callable[[str], Request]:
     return make
 
 
-class Told:
-    """A narration under way in a thread, its progress and its end."""
+class BackgroundNarration:
+    """A narration in a thread, with its progress and its outcome."""
 
     def __init__(self, speech: SpeechProcess, request: Request) -> None:
         self.cancel = threading.Event()
-        self.under_way = threading.Event()
         self.progress: list[Progress] = []
         self.narration: Narration | None = None
         self.error: BaseException | None = None
+        self._has_progress = threading.Event()
         self._speech, self._request = speech, request
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        on_progress: OnProgress = self._note
         try:
-            self.narration = self._speech.narrate(self._request, on_progress=on_progress, cancel=self.cancel)
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.narration = self._speech.narrate(self._request, on_progress=self._note, cancel=self.cancel)
+        except BaseException as error:  # noqa: BLE001 - the test checks it
             self.error = error
         finally:
-            self.under_way.set()
+            self._has_progress.set()
 
     def _note(self, progress: Progress) -> None:
         self.progress.append(progress)
-        self.under_way.set()
+        self._has_progress.set()
+
+    def wait_for_progress(self) -> int:
+        """Wait until the story is being narrated, and return the child's process id."""
+        self._has_progress.wait()
+        assert self._speech.pid is not None
+        return self._speech.pid
 
     def join(self) -> None:
-        """Wait for the end."""
+        """Wait for the outcome."""
         self._thread.join()
 
 
 def narrate(speech: SpeechProcess, request: Request) -> None:
-    """Narrate without looking at progress."""
+    """Narrate a story and ignore its progress."""
     speech.narrate(request, on_progress=lambda _: None, cancel=threading.Event())
 
 
 def await_state(speech: SpeechProcess, state: ProcessState) -> None:
-    """Return once the child is in `state`; the test's own timeout ends a wait in vain."""
-    while speech.state is not state:
-        os.sched_yield()
+    """Return once the child is in `state`."""
+    until(lambda: speech.state is state)
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
@@ -118,14 +120,8 @@ def is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def await_end(pid: int) -> None:
-    """Return once process `pid` is gone."""
-    while is_running(pid):
-        os.sched_yield()
-
-
-def launcher(folder: Path, monkeypatch: pytest.MonkeyPatch, *, run: str) -> None:
-    """Let the child be `run` instead of Python: what a broken installation or a stuck loader looks like."""
+def replace_child(folder: Path, monkeypatch: pytest.MonkeyPatch, *, run: str) -> None:
+    """Run a shell command in place of the child, as a broken installation or a stuck loader would."""
     script = folder / "python"
     script.write_text(f"#!/bin/sh\n{run}\n", encoding="utf-8")
     script.chmod(0o755)
@@ -133,25 +129,30 @@ def launcher(folder: Path, monkeypatch: pytest.MonkeyPatch, *, run: str) -> None
 
 
 def test_start_returns_while_the_engine_loads(speech: SpeechProcess) -> None:
-    """Whoever starts a child does not wait for it; it is starting, then ready."""
-    await_state(speech, ProcessState.DEAD)
+    """Starting a child does not block: the child is starting, then ready."""
+    before = speech.state
     speech.start()
-    assert speech.state in {ProcessState.STARTING, ProcessState.READY}
+    assert (before, speech.state in {ProcessState.STARTING, ProcessState.READY}) == (ProcessState.DEAD, True)
     await_state(speech, ProcessState.READY)
 
 
-def test_one_child_serves_many_stories(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """The engine is loaded once: the second story is told by the same process."""
-    narrate(speech, request_for(STORY))
-    first = speech.pid
-    narrate(speech, request_for(STORY))
-    assert first == speech.pid is not None
+def test_one_child_narrates_many_stories(speech: SpeechProcess, request_for: RequestFor) -> None:
+    """The engine is loaded once, and the media of a story do not depend on the stories before it."""
+    first, other, again = request_for(STORY), request_for("Something else, then."), request_for(STORY)
+    pids = []
+    for request in (first, other, again):
+        narrate(speech, request)
+        pids.append(speech.pid)
+    assert [speech.pid] * 3 == pids
     assert speech.state is ProcessState.READY
+    for kind in MEDIA:
+        name = kind.file_name
+        assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
 
-def test_a_child_is_renewed_now_and_then(request_for: RequestFor) -> None:
-    """After so many stories another child takes over, before whatever native code leaks adds up."""
-    speech = SpeechProcess(options=ESPEAK, stories_a_child=2)
+def test_a_child_is_replaced_after_its_share_of_stories(request_for: RequestFor) -> None:
+    """A new child takes over before leaks of native code add up."""
+    speech = SpeechProcess(options=ESPEAK, stories_per_child=2)
     pids = []
     for _ in range(5):
         narrate(speech, request_for(STORY))
@@ -162,41 +163,33 @@ def test_a_child_is_renewed_now_and_then(request_for: RequestFor) -> None:
     assert len({first, second, third}) == 3
 
 
-def test_a_story_sounds_the_same_whatever_came_before(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """Media depend on the request alone, not on what the child told before."""
-    first, other, again = request_for(STORY), request_for("Something else, then."), request_for(STORY)
-    for request in (first, other, again):
-        narrate(speech, request)
-    for name in ("audio.wav", "subtitles.srt", "subtitles.vtt", "subtitles.words.json"):
-        assert (first.folder / name).read_bytes() == (again.folder / name).read_bytes()
-
-
-def test_the_text_does_not_stay_in_the_folder(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """The file that carries the text to the child is gone once it is read."""
-    request = request_for(STORY)
-    narrate(speech, request)
-    assert not (request.folder / protocol.SOURCE_NAME).exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
-def test_a_killed_child_costs_the_story_alone(
-    speech: SpeechProcess, request_for: RequestFor, number: signal.Signals
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (signal.SIGSEGV, EngineCrashedError),
+        (signal.SIGABRT, EngineCrashedError),
+        (signal.SIGKILL, EngineDiedError),
+    ],
+)
+def test_a_dead_child_is_replaced_for_the_next_story(
+    speech: SpeechProcess,
+    request_for: RequestFor,
+    number: signal.Signals,
+    expected: type[EngineDiedError],
 ) -> None:
-    """A crash or the kernel's kill for memory is an error that names the signal; the next story is told."""
-    told = Told(speech, request_for(LONG_STORY))
-    told.under_way.wait()
-    assert speech.pid is not None
-    os.kill(speech.pid, number)
-    told.join()
-    assert isinstance(told.error, EngineDiedError)
-    assert number.name in told.error.message
+    """A crash and a kill for lack of memory are different errors that name the signal."""
+    story = BackgroundNarration(speech, request_for(LONG_STORY))
+    os.kill(story.wait_for_progress(), number)
+    story.join()
+    assert type(story.error) is expected
+    assert number.name in str(story.error)
     await_state(speech, ProcessState.DEAD)
     narrate(speech, request_for(STORY))
     await_state(speech, ProcessState.READY)
 
 
-def test_a_child_that_dies_idle_is_seen_dead(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """Health need not wait for a story to learn of it, and the next story gets a new child."""
+def test_a_child_that_dies_idle_is_dead(speech: SpeechProcess, request_for: RequestFor) -> None:
+    """The state shows the death of an idle child without waiting for a story."""
     narrate(speech, request_for(STORY))
     assert speech.pid is not None
     os.kill(speech.pid, signal.SIGKILL)
@@ -204,76 +197,56 @@ def test_a_child_that_dies_idle_is_seen_dead(speech: SpeechProcess, request_for:
     narrate(speech, request_for(STORY))
 
 
-def test_a_stopped_child_is_a_hang(request_for: RequestFor) -> None:
-    """A child that makes no progress for the stall timeout is killed, even where it cannot run at all."""
-    speech = SpeechProcess(
-        options=ESPEAK,
-        stall_timeout_secs=0.5,
-        start_timeout_secs=60,
-    )
-    told = Told(speech, request_for(LONG_STORY))
-    told.under_way.wait()
-    pid = speech.pid
-    assert pid is not None
+def test_a_stalled_child_is_killed(request_for: RequestFor) -> None:
+    """A child without progress for the stall timeout is killed, even if it cannot handle a signal."""
+    speech = SpeechProcess(options=ESPEAK, stall_timeout_secs=0.5, start_timeout_secs=60)
+    story = BackgroundNarration(speech, request_for(LONG_STORY))
+    pid = story.wait_for_progress()
     os.kill(pid, signal.SIGSTOP)
-    told.join()
-    assert isinstance(told.error, EngineDiedError)
-    assert "longer than 0.5 s" in told.error.message
+    story.join()
+    assert isinstance(story.error, EngineDiedError)
+    assert "longer than 0.5 s" in story.error.message
     assert not is_running(pid)
 
 
-def test_cancelling_kills_the_child(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """A story called off ends soon, with its child gone; the next one is told by another."""
-    told = Told(speech, request_for(LONG_STORY))
-    told.under_way.wait()
-    pid = speech.pid
-    assert pid is not None
-    told.cancel.set()
-    told.join()
-    assert isinstance(told.error, NarrationCancelledError)
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_cancelling_kills_the_child(speech: SpeechProcess, request_for: RequestFor, is_stopped: bool) -> None:
+    """A cancelled story ends soon together with its child, even a child that cannot run."""
+    story = BackgroundNarration(speech, request_for(LONG_STORY))
+    pid = story.wait_for_progress()
+    if is_stopped:
+        os.kill(pid, signal.SIGSTOP)
+    story.cancel.set()
+    story.join()
+    assert isinstance(story.error, NarrationCancelledError)
     assert not is_running(pid)
     narrate(speech, request_for(STORY))
     assert speech.pid != pid
 
 
-def test_cancelling_reaches_a_child_that_hangs(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """A stopped child takes no SIGTERM; SIGKILL follows."""
-    told = Told(speech, request_for(LONG_STORY))
-    told.under_way.wait()
-    pid = speech.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    told.cancel.set()
-    told.join()
-    assert isinstance(told.error, NarrationCancelledError)
-    assert not is_running(pid)
-
-
-def test_a_story_cancelled_before_the_start_is_not_told(
+def test_a_story_cancelled_before_the_start_is_not_narrated(
     speech: SpeechProcess, request_for: RequestFor
 ) -> None:
-    """A cancel while the engine loads ends the wait."""
+    """A cancel ends the wait for the engine."""
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(NarrationCancelledError):
         speech.narrate(request_for(STORY), on_progress=lambda _: None, cancel=cancel)
 
 
-def test_an_error_in_the_callback_leaves_no_story_running(
-    speech: SpeechProcess, request_for: RequestFor
-) -> None:
-    """Where the caller's own code fails or Ctrl-C strikes, the child does not go on for nobody."""
+def test_an_error_in_the_callback_ends_the_child(speech: SpeechProcess, request_for: RequestFor) -> None:
+    """If the caller's code fails or Ctrl-C interrupts it, the child does not continue."""
 
-    def strike(_: object) -> None:
+    def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        speech.narrate(request_for(LONG_STORY), on_progress=strike, cancel=threading.Event())
+        speech.narrate(request_for(LONG_STORY), on_progress=interrupt, cancel=threading.Event())
     assert speech.state is ProcessState.DEAD
 
 
 def test_stop_ends_the_child(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """After stop no process is left, and stopping again is no error."""
+    """After stop no process is left. Stopping again does nothing."""
     narrate(speech, request_for(STORY))
     pid = speech.pid
     assert pid is not None
@@ -283,45 +256,83 @@ def test_stop_ends_the_child(speech: SpeechProcess, request_for: RequestFor) -> 
     assert speech.state is ProcessState.DEAD
 
 
-def test_typed_errors_cross_the_pipe(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """What the narrator raises arrives as the same class, and the child stays for the next story."""
+def test_errors_of_the_narrator_arrive_with_their_class(
+    speech: SpeechProcess, request_for: RequestFor
+) -> None:
+    """An error in a story arrives as the same class, and the child narrates the next story."""
     with pytest.raises(RefusedTextError, match="nothing"):
         narrate(speech, request_for("* * *"))
     pid = speech.pid
-    unknown = request_for(STORY)
+    folder = request_for(STORY).folder
+    options = NarrationOptions(engine="espeak", voice="../nobody")
     with pytest.raises(UnknownVoiceError):
-        narrate(
-            speech,
-            Request(
-                text=STORY,
-                folder=unknown.folder,
-                options=NarrationOptions(engine="espeak", voice="../nobody"),
-            ),
-        )
+        narrate(speech, Request(text=STORY, folder=folder, options=options))
     with pytest.raises(RefusedTextError):
         narrate(speech, request_for("half a pair: \ud800"))
+    full = request_for(STORY)
+    (full.folder / "audio.wav").symlink_to("/dev/full")
+    with pytest.raises(DiskFullError):
+        narrate(speech, full)
+    narrate(speech, request_for(STORY))
     assert speech.pid == pid
 
 
-def test_an_engine_that_is_none_is_said_so(request_for: RequestFor) -> None:
-    """A child that cannot load its engine reports why."""
+def test_an_engine_that_cannot_load_reports_why(request_for: RequestFor) -> None:
+    """The child's own error is raised, and available as `fault`."""
     speech = SpeechProcess(options=NarrationOptions(engine="festival", voice="af_heart"))
     with pytest.raises(ConfigurationError, match="festival"):
         narrate(speech, request_for(STORY))
     assert isinstance(speech.fault, ConfigurationError)
 
 
-def test_a_killed_child_leaves_nothing_of_its_own(tmp_path: Path) -> None:
-    """What a library wrote beside the story, such as its own copy of native code, goes with the child."""
+def test_a_child_that_hangs_while_loading_is_replaced(
+    tmp_path: Path, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that misses its start deadline is killed although no story waits for it."""
+    with monkeypatch.context() as patched:
+        replace_child(tmp_path, patched, run="exec sleep 600")
+        speech = SpeechProcess(options=ESPEAK, start_timeout_secs=0.3)
+        speech.start()
+        until(lambda: speech.pid is not None)
+        pid = speech.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await_state(speech, ProcessState.DEAD)
+        assert not is_running(pid)
+        with pytest.raises(EngineDiedError, match=r"longer than 0\.3 s to load its engine"):
+            narrate(speech, request_for(STORY))
+    speech = SpeechProcess(options=ESPEAK)
+    narrate(speech, request_for(STORY))
+    speech.stop()
+
+
+@pytest.mark.parametrize(
+    ("run", "message"), [("exit 7", "exit code 7"), ("kill -ABRT $$", "SIGABRT"), (None, "No such file")]
+)
+def test_a_child_that_cannot_start_reports_how_it_ended(
+    tmp_path: Path, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, run: str | None, message: str
+) -> None:
+    """Exit code, signal or the operating system's error are the reason."""
+    if run is None:
+        monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    else:
+        replace_child(tmp_path, monkeypatch, run=run)
+    speech = SpeechProcess(options=ESPEAK)
+    with pytest.raises(EngineDiedError, match=message):
+        narrate(speech, request_for(STORY))
+    assert speech.pid is None
+
+
+def test_a_killed_child_leaves_no_temporary_files(tmp_path: Path) -> None:
+    """Files that libraries wrote, such as copies of native code, are removed with the child."""
     speech = SpeechProcess(options=ESPEAK, scratch=tmp_path)
     speech.start()
-    assert wait_until(lambda: speech.state is ProcessState.READY, secs=60)
+    await_state(speech, ProcessState.READY)
     (scratch,) = tmp_path.iterdir()
     (scratch / "library.so").touch()
     assert speech.pid is not None
     os.kill(speech.pid, signal.SIGKILL)
-
-    assert wait_until(lambda: speech.state is ProcessState.DEAD, secs=60)
+    await_state(speech, ProcessState.DEAD)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -334,20 +345,18 @@ PARENT = """
 
     options = NarrationOptions(engine="espeak", voice="af_heart")
     speech = SpeechProcess(options=options)
-    def tell(_):
-        print(speech.pid, flush=True)
     request = Request(text=Path(sys.argv[1]).read_text(), folder=Path(sys.argv[2]), options=options)
-    # From a thread that ends before the process does: what follows the starting thread must not end with it.
+    # The thread that starts the child ends before the process does: the child must survive it.
     starter = threading.Thread(target=speech.start)
     starter.start()
     starter.join()
-    speech.narrate(request, on_progress=tell, cancel=threading.Event())
+    speech.narrate(request, on_progress=lambda _: print(speech.pid, flush=True), cancel=threading.Event())
 """
 
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that narrates a long story and prints its child's id."""
+    """Start a process that narrates a long story and prints its child's process id."""
     source = tmp_path / "long.txt"
     source.write_text(LONG_STORY, encoding="utf-8")
     folder = tmp_path / "folder"
@@ -363,69 +372,31 @@ def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def child_of(parent: subprocess.Popen[str]) -> int:
-    """Return the id that a parent prints at its first progress."""
-    assert parent.stdout is not None
-    return int(parent.stdout.readline())
-
-
 @pytest.mark.parametrize("is_child_stopped", [False, True])
 def test_the_child_dies_with_its_parent(parent: subprocess.Popen[str], is_child_stopped: bool) -> None:
-    """A parent killed outright takes its child along, even one that cannot run or holds its interpreter."""
-    child = child_of(parent)
+    """If the parent is killed, the kernel kills the child, even one that cannot run."""
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
     if is_child_stopped:
         os.kill(child, signal.SIGSTOP)
     parent.kill()
     parent.wait()
-    await_end(child)
+    until(lambda: not is_running(child))
 
 
-HANG = """
-    import ctypes, sys
-    from app.narration import narrators
-    from app.speech_process import server
-    class Hanging:
-        def __init__(self, options):
-            pass
-        def narrator(self, voice):
-            # A native call that keeps the interpreter's lock: no thread, no Python signal handler runs.
-            ctypes.PyDLL(None).pause()
-    narrators.Narrators = Hanging
-    server.main()
-"""
-
-
-def test_a_hang_that_holds_the_interpreter_lock_is_ended(
-    tmp_path: Path, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Native code that never returns and keeps the lock stops at the stall timeout all the same."""
-    script = tmp_path / "hang.py"
-    script.write_text(textwrap.dedent(HANG), encoding="utf-8")
-    launcher(tmp_path, monkeypatch, run=f'shift 2\nexec {sys.executable} {script} "$@"')
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
-    speech = SpeechProcess(options=ESPEAK, stall_timeout_secs=0.5)
-    speech.start()
-    await_state(speech, ProcessState.READY)
-    pid = speech.pid
-    assert pid is not None
-    with pytest.raises(EngineDiedError, match=r"longer than 0\.5 s"):
-        narrate(speech, request_for(STORY))
-    assert not is_running(pid)
-
-
-def test_prints_of_native_code_do_not_reach_the_events(
+def test_output_of_native_code_goes_to_the_log(
     tmp_path: Path,
     request_for: RequestFor,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """What a library writes to standard output goes to the log; the story is told."""
+    """A library that prints to standard output does not disturb the protocol."""
     script = tmp_path / "print.py"
     script.write_text(
         "import os\nos.write(1, b'native noise\\n')\nfrom app.speech_process import server\nserver.main()\n",
         encoding="utf-8",
     )
-    launcher(tmp_path, monkeypatch, run=f'shift 2\nexec {sys.executable} {script} "$@"')
+    replace_child(tmp_path, monkeypatch, run=f'shift 2\nexec {sys.executable} {script} "$@"')
     speech = SpeechProcess(options=ESPEAK)
     narrate(speech, request_for(STORY))
     speech.stop()
@@ -433,24 +404,24 @@ def test_prints_of_native_code_do_not_reach_the_events(
     assert (captured.out, "native noise" in captured.err) == ("", True)
 
 
-def test_the_story_is_in_no_log(
+def test_the_story_is_neither_logged_nor_left_in_a_file(
     speech: SpeechProcess, request_for: RequestFor, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a told story nor a refused one, nor one cut short by a crash, leaves a word in the output."""
-    narrate(speech, request_for("Xylophonic secrets."))
+    """The log has no word of a story that was narrated, refused or interrupted by a crash."""
+    request = request_for("Xylophonic secrets.")
+    narrate(speech, request)
+    assert not (request.folder / protocol.SOURCE_NAME).exists()
     with suppress(RefusedTextError):
         narrate(speech, request_for("Xylophonic \ud800"))
-    told = Told(speech, request_for("Xylophonic secrets. " * 20_000))
-    told.under_way.wait()
-    assert speech.pid is not None
-    os.kill(speech.pid, signal.SIGSEGV)
-    told.join()
+    story = BackgroundNarration(speech, request_for("Xylophonic secrets. " * 20_000))
+    os.kill(story.wait_for_progress(), signal.SIGSEGV)
+    story.join()
     captured = capfd.readouterr()
     assert "ylophonic" not in captured.out + captured.err
 
 
-def test_the_child_is_the_one_to_go(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """It yields the processor to its parent, and the kernel prefers it where memory runs out."""
+def test_the_child_has_a_lower_priority(speech: SpeechProcess, request_for: RequestFor) -> None:
+    """The child gets less CPU time than its parent, and is killed first if memory runs out."""
     narrate(speech, request_for(STORY))
     own = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
     assert speech.pid is not None
@@ -458,77 +429,22 @@ def test_the_child_is_the_one_to_go(speech: SpeechProcess, request_for: RequestF
     assert os.getpriority(os.PRIO_PROCESS, speech.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def test_progress_grows_to_the_end(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """Fraction, chunks and audio only grow, and stay within the story."""
-    told = Told(speech, request_for(STORY * 80))
-    told.join()
-    assert told.narration is not None
-    fractions = [progress.fraction for progress in told.progress]
-    chunks = [progress.chunk for progress in told.progress]
+def test_progress_increases_to_the_end(speech: SpeechProcess, request_for: RequestFor) -> None:
+    """Fraction, chunks and audio only increase, and stay within the story."""
+    story = BackgroundNarration(speech, request_for(STORY * 80))
+    story.join()
+    assert story.narration is not None
+    fractions = [progress.fraction for progress in story.progress]
+    chunks = [progress.chunk for progress in story.progress]
     assert len(fractions) > 1
     assert fractions == sorted(fractions)
     assert 0 < fractions[0] <= fractions[-1] <= 1
     assert chunks == sorted(set(chunks))
-    assert told.progress[-1].audio_secs <= told.narration.duration_secs
+    assert story.progress[-1].audio_secs <= story.narration.duration_secs
 
 
-def test_a_full_disk_is_said_so(speech: SpeechProcess, request_for: RequestFor) -> None:
-    """The story fails with the error that a retry elsewhere may mend, and the child goes on."""
-    request = request_for(STORY)
-    (request.folder / "audio.wav").symlink_to("/dev/full")
-    with pytest.raises(DiskFullError):
-        narrate(speech, request)
-    narrate(speech, request_for(STORY))
-
-
-def test_a_parent_that_slept_does_not_blame_the_child(request_for: RequestFor) -> None:
-    """Time in which this process itself did not run is no silence of the child's."""
-    speech = SpeechProcess(options=ESPEAK, stall_timeout_secs=1.0)
-    slept = False
-
-    def sleep(_: object) -> None:
-        nonlocal slept
-        if not slept:
-            slept = True
-            time.sleep(1.5)
-
-    speech.narrate(request_for(STORY * 80), on_progress=sleep, cancel=threading.Event())
-    speech.stop()
-    assert slept
-
-
-def test_an_engine_that_never_loads_is_given_up(
-    tmp_path: Path, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A child that is not ready in time is ended, and the error says what was waited for."""
-    launcher(tmp_path, monkeypatch, run="exec sleep 600")
-    speech = SpeechProcess(options=ESPEAK, start_timeout_secs=0.3)
-    speech.start()
-    pid = None
-    while pid is None:
-        pid = speech.pid
-    with pytest.raises(EngineDiedError, match="to load its engine"):
-        narrate(speech, request_for(STORY))
-    assert not is_running(pid)
-
-
-@pytest.mark.parametrize(("run", "said"), [("exit 7", "exit code 7"), ("kill -ABRT $$", "SIGABRT")])
-def test_a_child_that_cannot_start_says_how_it_ended(
-    tmp_path: Path, request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, run: str, said: str
-) -> None:
-    """Where the child dies before a word, its exit code or signal is the reason."""
-    launcher(tmp_path, monkeypatch, run=run)
-    speech = SpeechProcess(options=ESPEAK)
-    with pytest.raises(EngineDiedError, match=said):
-        narrate(speech, request_for(STORY))
-
-
-def test_an_interpreter_that_is_not_there_is_said_so(
-    request_for: RequestFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not even a process: the operating system's reason."""
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    speech = SpeechProcess(options=ESPEAK)
-    with pytest.raises(EngineDiedError, match="No such file"):
-        narrate(speech, request_for(STORY))
-    assert speech.pid is None
+def test_time_in_which_the_parent_was_stopped_does_not_count() -> None:
+    """A pause of the parent process does not use up the child's time limits."""
+    times = iter([0.0, 0.1, 0.2, 600.2])
+    clock = PauseTolerantClock(lambda: next(times))
+    assert [round(clock.elapsed_secs(), 3) for _ in range(3)] == [0.1, 0.2, 0.4]

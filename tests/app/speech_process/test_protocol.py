@@ -1,4 +1,4 @@
-"""What crosses the pipe between worker and speech child comes out as it went in."""
+"""Messages between worker and speech child arrive as they were sent."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from app.errors import (
     ConfigurationError,
     DiskFullError,
+    EngineCrashedError,
     EngineDiedError,
     MissingExtraError,
     NarrationCancelledError,
@@ -18,18 +19,18 @@ from app.narration.options import NarrationOptions, Pauses
 from app.speech_process import protocol
 
 
-def test_every_error_has_its_way_back() -> None:
-    """Each class of the tree that a child may raise is rebuilt from its code and message."""
+def test_errors_keep_their_class_and_message() -> None:
+    """Each error class that a child may raise is restored from its code and message."""
     for kind in (
-        *(ConfigurationError, DiskFullError, EngineDiedError, MissingExtraError),
+        *(ConfigurationError, DiskFullError, EngineCrashedError, EngineDiedError, MissingExtraError),
         *(NarrationCancelledError, RefusedTextError, UnknownVoiceError),
     ):
         back = protocol.parse_error(protocol.parse_event(protocol.failed_line(kind("what is wrong"))))
         assert (type(back), back.message) == (kind, "what is wrong")
 
 
-def test_a_request_survives_the_wire(tmp_path: Path) -> None:
-    """Every field of a request arrives, half a surrogate pair included, for the narrator to judge."""
+def test_requests_arrive_unchanged(tmp_path: Path) -> None:
+    """Every field arrives, including text with half a surrogate pair, which the narrator refuses."""
     request = Request(
         text="a \ud800 b",
         folder=tmp_path,
@@ -40,8 +41,8 @@ def test_a_request_survives_the_wire(tmp_path: Path) -> None:
     assert protocol.parse_request(protocol.request_line(request)) == request
 
 
-def test_the_text_goes_by_file(tmp_path: Path) -> None:
-    """The line holds none of it, whatever its length, and stays small enough for a pipe to take at once."""
+def test_the_text_is_sent_in_a_file(tmp_path: Path) -> None:
+    """The line has none of the text, and fits into a pipe's buffer for a text of any length."""
     line = protocol.request_line(
         Request(
             text="secret " * 100_000, folder=tmp_path, options=NarrationOptions(engine="espeak", voice="v")
@@ -51,8 +52,8 @@ def test_the_text_goes_by_file(tmp_path: Path) -> None:
     assert len(line) < 4096
 
 
-def test_progress_and_narration_survive_the_wire(tmp_path: Path) -> None:
-    """Both arrive equal to what was sent."""
+def test_progress_and_narration_arrive_unchanged(tmp_path: Path) -> None:
+    """Both are equal to what was sent."""
     progress = Progress(fraction=1 / 3, chunk=7, audio_secs=12.345678901)
     assert protocol.parse_progress(protocol.parse_event(protocol.progress_line(progress))) == progress
     narration = Narration(
@@ -66,7 +67,7 @@ def test_progress_and_narration_survive_the_wire(tmp_path: Path) -> None:
         words=9,
         words_interpolated=1,
         cues=2,
-        concessions={"fast": 1},
+        relaxed_rules={"fast": 1},
         synthesis_secs=0.25,
         alignment_secs=0.0,
         elapsed_secs=0.5,
