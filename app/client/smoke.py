@@ -173,8 +173,8 @@ class _Media:
 
     def _check(self, kind: MediaKind) -> str:
         path, size = self._fetched(kind)
-        read = self._readers.get(kind.content_type, lambda _: kind.content_type)
-        return f"{read(path)}, {size:,} bytes"
+        read = self._readers.get(kind.content_type)
+        return f"{read(path) if read else kind.content_type}, {size:,} bytes"
 
     def _read_wav(self, path: Path) -> str:
         import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415  # a native library

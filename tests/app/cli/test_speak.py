@@ -14,6 +14,7 @@ import soundfile  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
 from app.cli.app import app
+from app.media import MEDIA
 from app.speech.registry import ENGINES
 from app.speech.voices import KOKORO_VOICES
 
