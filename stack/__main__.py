@@ -24,6 +24,7 @@ from stack.permissions import (
     protect_tasks,
     pull_images,
     send_messages,
+    use_keys,
     write_logs,
     write_media,
     write_task_rows,
@@ -73,6 +74,7 @@ def create_foundation(settings: Settings, *, naming: Naming, account: Account) -
         endpoint_services=(*services, *gateway_services(settings.network))
         if settings.endpoints == "create" and not settings.features.service
         else (),
+        key_arn=settings.encryption.key_arn,
         protect=settings.features.protect,
     )
 
@@ -115,6 +117,7 @@ class Deployment:
         self.foundation = foundation
         self.vpc = foundation.vpc.network if foundation else find_vpc(settings, platform)
         self.protect = settings.features.protect
+        self.key_arn = settings.encryption.key_arn
 
     def run(self) -> Outputs:
         """Declare all resources of the service and return the outputs."""
@@ -122,9 +125,10 @@ class Deployment:
         logs = WorkerLogs(
             naming=self.naming,
             retention_days=self.settings.monitoring.log_retention_days,
+            key_arn=self.key_arn,
             retain=self.protect,
         )
-        dead_letters = DeadLetters(naming=self.naming, protect=self.protect)
+        dead_letters = DeadLetters(naming=self.naming, key_arn=self.key_arn, protect=self.protect)
         if self.foundation:
             dead_letters.redrive_from(self.platform.task_queue_url)
         roles = self.make_roles(repository=repository, logs=logs, dead_letters=dead_letters)
@@ -182,6 +186,7 @@ class Deployment:
             name=self.settings.ecr_repository_name,
             own=self.settings.image.repository == "create",
             naming=self.naming,
+            key_arn=self.key_arn,
             protect=self.protect,
         )
         image = WorkerImage(
@@ -196,6 +201,7 @@ class Deployment:
         """The task's two roles with their policies."""
         names = (self.platform.s3_bucket_name, *self.settings.worker.allowed_output_buckets)
         table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
+        keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
         return TaskRoles(
             naming=self.naming,
@@ -211,6 +217,7 @@ class Deployment:
                 "write-media": write_media([self.account.bucket_arn(name) for name in names]),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
                 "protect-task": protect_tasks(tasks),
+                **({"use-keys": use_keys(keys, region=self.account.region)} if keys else {}),
                 **({"exec": open_exec_channels()} if self.settings.features.exec else {}),
             },
         )
@@ -255,7 +262,12 @@ class Deployment:
         """The topic that alarms notify: created here, existing, or none."""
         monitoring = self.settings.monitoring
         if monitoring.create_topic:
-            return Topic(naming=self.naming, account_id=self.account.account_id, emails=monitoring.emails).arn
+            return Topic(
+                naming=self.naming,
+                account_id=self.account.account_id,
+                key_arn=self.key_arn,
+                emails=monitoring.emails,
+            ).arn
         return monitoring.topic_arn
 
     def task_args(self, *, image: WorkerImage, roles: TaskRoles, dead_letters: DeadLetters) -> TaskArgs:
@@ -335,6 +347,7 @@ class Deployment:
             settings=self.settings.storage,
             bucket_name=self.platform.s3_bucket_name,
             versioning=self.foundation.media.versioning if self.foundation else None,
+            encryption=self.settings.encryption,
             account=self.account,
             protect=self.protect,
         )

@@ -17,7 +17,14 @@ RECEIVES_BEFORE_REDRIVE = 1000
 class DeadLetters(pulumi.ComponentResource):
     """An encrypted queue that keeps messages for 14 days, the longest that SQS offers."""
 
-    def __init__(self, *, naming: Naming, protect: bool, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        key_arn: str | None,
+        protect: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("story-tts:stack:DeadLetters", "dead-letters", None, opts)
         name = f"{naming.app}{SUFFIX}"
         self.queue = aws.sqs.Queue(
@@ -25,7 +32,8 @@ class DeadLetters(pulumi.ComponentResource):
             name=name,
             max_message_size=MAX_MESSAGE_BYTES,
             message_retention_seconds=RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=True if key_arn is None else None,
+            kms_master_key_id=key_arn,
             tags=naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )

@@ -18,6 +18,7 @@ from stack.permissions import (
     queue_policy,
     send_messages,
     topic_policy,
+    use_keys,
     write_logs,
     write_media,
     write_task_rows,
@@ -44,12 +45,14 @@ class Foundation(pulumi.ComponentResource):
         zones: list[str],
         nat: bool,
         endpoint_services: Sequence[str],
+        key_arn: str | None,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Foundation", "foundation", None, opts)
         self._naming = naming
         self._account = account
+        self._key_arn = key_arn
         self._protect = protect
         self.vpc = Vpc(
             naming=naming, cidr=vpc_cidr, zones=zones, nat=nat, opts=pulumi.ResourceOptions(parent=self)
@@ -65,6 +68,7 @@ class Foundation(pulumi.ComponentResource):
             "media",
             name=naming.media_bucket(account_id=account.account_id, region=account.region),
             tags=naming.tags(naming.prefixed("media")),
+            key_arn=key_arn,
             protect=protect,
             parent=self,
         )
@@ -123,6 +127,7 @@ class Foundation(pulumi.ComponentResource):
             "jobs",
             name=name,
             maximum_message_size=MAX_MESSAGE_BYTES,
+            kms_master_key_id=self._key_arn,
             tags=self._naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -143,7 +148,8 @@ class Foundation(pulumi.ComponentResource):
             visibility_timeout_seconds=QUEUE_VISIBILITY_SECONDS,
             message_retention_seconds=QUEUE_RETENTION_SECONDS,
             receive_wait_time_seconds=LONG_POLL_SECONDS,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=True if self._key_arn is None else None,
+            kms_master_key_id=self._key_arn,
             tags=self._naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self, protect=self._protect),
         )
@@ -186,6 +192,9 @@ class Foundation(pulumi.ComponentResource):
                 )
             ],
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
+            server_side_encryption=None
+            if self._key_arn is None
+            else aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key_arn),
             deletion_protection_enabled=self._protect,
             tags=self._naming.tags(name),
             opts=pulumi.ResourceOptions(parent=self, protect=self._protect),
@@ -223,6 +232,7 @@ class Foundation(pulumi.ComponentResource):
             *write_task_rows(self.table.arn),
             *write_media([self.media.bucket.arn]),
             *protect_tasks(self._account.tasks_arn(self.cluster.name)),
+            *use_keys([self._key_arn] if self._key_arn else [], region=self._account.region),
         ]
 
     @property

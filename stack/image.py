@@ -73,6 +73,7 @@ class Repository(pulumi.ComponentResource):
         name: str,
         own: bool,
         naming: Naming,
+        key_arn: str | None,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -80,14 +81,14 @@ class Repository(pulumi.ComponentResource):
         self._own = own
         self.name: pulumi.Output[str]
         if own:
-            repository = self._create(name, naming=naming, protect=protect)
+            repository = self._create(name, naming=naming, key_arn=key_arn, protect=protect)
             self.name, self.url, self.arn = repository.name, repository.repository_url, repository.arn
         else:
             found = aws.ecr.get_repository_output(name=name, opts=pulumi.InvokeOptions(parent=self))
             self.name, self.url, self.arn = found.name, found.repository_url, found.arn
         self.register_outputs({"url": self.url})
 
-    def _create(self, name: str, *, naming: Naming, protect: bool) -> aws.ecr.Repository:
+    def _create(self, name: str, *, naming: Naming, key_arn: str | None, protect: bool) -> aws.ecr.Repository:
         # Source tags are derived from the content, and building the same content again, as after a rollback,
         # must not fail. Tags that people choose are immutable; the service is deployed by digest in any case.
         moving = [f"{CACHE_TAG}*", f"{RUNNING_PREFIX}*", f"{SOURCE_PREFIX}*"]
@@ -101,7 +102,9 @@ class Repository(pulumi.ComponentResource):
             ],
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
             encryption_configurations=[
-                aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="AES256")
+                aws.ecr.RepositoryEncryptionConfigurationArgs(
+                    encryption_type="AES256" if key_arn is None else "KMS", kms_key=key_arn
+                )
             ],
             force_delete=not protect,
             tags=naming.tags(name),

@@ -38,13 +38,18 @@ class Topic(pulumi.ComponentResource):
         *,
         naming: Naming,
         account_id: str,
+        key_arn: str | None,
         emails: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Topic", "alarm-topic", None, opts)
         name = naming.prefixed("alarms")
         topic = aws.sns.Topic(
-            "alarm-topic", name=name, tags=naming.tags(name), opts=pulumi.ResourceOptions(parent=self)
+            "alarm-topic",
+            name=name,
+            kms_master_key_id=key_arn,
+            tags=naming.tags(name),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         aws.sns.TopicPolicy(
             "alarm-topic-policy",

@@ -18,7 +18,7 @@ WILDCARD_ACTIONS = {
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
-Condition = Mapping[str, Mapping[str, pulumi.Input[str]]]
+Condition = Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[str]]]
 Document = dict[str, object]
 
 
@@ -164,6 +164,46 @@ def replicate(*, source_arn: pulumi.Input[str], replica_arn: pulumi.Input[str]) 
             resources=[pulumi.Output.concat(replica_arn, "/*")],
         ),
     ]
+
+
+def use_keys(key_arns: Sequence[str], *, region: str) -> list[Statement]:
+    """Use KMS keys through the services that hold jobs, rows and media, and in no other way."""
+    if not key_arns:
+        return []
+    return [
+        Statement(
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=key_arns,
+            condition=_through(region, "dynamodb", "s3", "sqs"),
+        )
+    ]
+
+
+def reencrypt(
+    *, source_keys: Sequence[str], source_region: str, replica_key: str, replica_region: str
+) -> list[Statement]:
+    """Decrypt replicated objects in one region and encrypt them in another."""
+    return [
+        *(
+            [
+                Statement(
+                    actions=["kms:Decrypt"], resources=source_keys, condition=_through(source_region, "s3")
+                )
+            ]
+            if source_keys
+            else []
+        ),
+        Statement(
+            actions=["kms:Encrypt", "kms:GenerateDataKey"],
+            resources=[replica_key],
+            condition=_through(replica_region, "s3"),
+        ),
+    ]
+
+
+def _through(region: str, *services: str) -> Condition:
+    names = [f"{service}.{region}.amazonaws.com" for service in services]
+    return {"StringEquals": {"kms:ViaService": names}}
 
 
 def repository_policy(role_arn: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -33,6 +33,7 @@ class WorkerLogs(pulumi.ComponentResource):
         *,
         naming: Naming,
         retention_days: int,
+        key_arn: str | None,
         retain: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -41,6 +42,7 @@ class WorkerLogs(pulumi.ComponentResource):
             "logs",
             name=naming.log_group,
             retention_in_days=retention_days,
+            kms_key_id=key_arn,
             tags=naming.tags(naming.log_group),
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=retain),
         )
@@ -201,9 +203,15 @@ class WorkerService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(service.depends_on),
+                custom_timeouts=_timeouts(deployment.timeout_minutes),
                 ignore_changes=["desiredCount"] if service.count_changes else None,
             ),
         )
+
+
+def _timeouts(minutes: int) -> pulumi.CustomTimeouts:
+    # The provider waits for 20 minutes by default, and busy tasks finish their jobs first.
+    return pulumi.CustomTimeouts(create=f"{minutes}m", update=f"{minutes}m", delete=f"{minutes}m")
 
 
 def _capacity_providers(spot: SpotSettings) -> list[aws.ecs.ServiceCapacityProviderStrategyArgs] | None:

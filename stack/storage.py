@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from stack.config import StorageSettings
+from stack.config import EncryptionSettings, StorageSettings
 from stack.iam import Account, Role
 from stack.naming import Naming, replica_bucket
-from stack.permissions import bucket_policy, replicate
+from stack.permissions import bucket_policy, reencrypt, replicate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class BucketOptions(pulumi.ComponentResource):
         settings: StorageSettings,
         bucket_name: pulumi.Input[str],
         versioning: aws.s3.BucketVersioning | None,
+        encryption: EncryptionSettings,
         account: Account,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
@@ -41,6 +42,7 @@ class BucketOptions(pulumi.ComponentResource):
         self._naming = naming
         self._bucket_name = bucket_name
         self._account = account
+        self._encryption = encryption
         if settings.versioning and versioning is None:
             versioning = self._versioning()
         if settings.lifecycle:
@@ -90,6 +92,7 @@ class BucketOptions(pulumi.ComponentResource):
             naming=self._naming,
             name=settings.replica_bucket or replica_name(self._bucket_name, region=region),
             region=region,
+            key_arn=self._encryption.replica_key_arn,
             protect=protect,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -105,27 +108,52 @@ class BucketOptions(pulumi.ComponentResource):
             "copy-media",
             replicate(source_arn=self._account.bucket_arn(self._bucket_name), replica_arn=replica.arn),
         )
-        rules = aws.s3
+        if self._encryption.replica_key_arn:
+            role.attach_policy(
+                "use-keys",
+                reencrypt(
+                    source_keys=self._encryption.media_keys,
+                    source_region=self._account.region,
+                    replica_key=self._encryption.replica_key_arn,
+                    replica_region=region,
+                ),
+            )
         aws.s3.BucketReplicationConfig(
             "bucket-replication",
             bucket=self._bucket_name,
             role=role.arn,
-            rules=[
-                rules.BucketReplicationConfigRuleArgs(
-                    id="all-media",
-                    status="Enabled",
-                    filter=rules.BucketReplicationConfigRuleFilterArgs(prefix=""),
-                    # The copy is a backup: deletions are not replicated.
-                    delete_marker_replication=rules.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
-                        status="Disabled"
-                    ),
-                    destination=rules.BucketReplicationConfigRuleDestinationArgs(
-                        bucket=replica.arn, storage_class="STANDARD_IA"
-                    ),
-                )
-            ],
+            rules=[_replication_rule(replica.arn, key_arn=self._encryption.replica_key_arn)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.policies]),
         )
+
+
+def _replication_rule(
+    replica_arn: pulumi.Input[str], *, key_arn: str | None
+) -> aws.s3.BucketReplicationConfigRuleArgs:
+    rules = aws.s3
+    encrypted, encryption = None, None
+    if key_arn is not None:
+        encrypted = rules.BucketReplicationConfigRuleSourceSelectionCriteriaArgs(
+            sse_kms_encrypted_objects=rules.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs(
+                status="Enabled"
+            )
+        )
+        encryption = rules.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
+            replica_kms_key_id=key_arn
+        )
+    return rules.BucketReplicationConfigRuleArgs(
+        id="all-media",
+        status="Enabled",
+        filter=rules.BucketReplicationConfigRuleFilterArgs(prefix=""),
+        # The copy is a backup: deletions are not replicated.
+        delete_marker_replication=rules.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
+            status="Disabled"
+        ),
+        source_selection_criteria=encrypted,
+        destination=rules.BucketReplicationConfigRuleDestinationArgs(
+            bucket=replica_arn, storage_class="STANDARD_IA", encryption_configuration=encryption
+        ),
+    )
 
 
 class Replica(pulumi.ComponentResource):
@@ -137,6 +165,7 @@ class Replica(pulumi.ComponentResource):
         naming: Naming,
         name: pulumi.Input[str],
         region: str,
+        key_arn: str | None,
         protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -145,6 +174,7 @@ class Replica(pulumi.ComponentResource):
             "replica",
             name=name,
             tags=naming.tags(naming.prefixed("replica")),
+            key_arn=key_arn,
             protect=protect,
             region=region,
             parent=self,
@@ -165,6 +195,7 @@ def private_bucket(
     *,
     name: pulumi.Input[str],
     tags: dict[str, str],
+    key_arn: str | None,
     protect: bool,
     parent: pulumi.Resource,
     region: str | None = None,
@@ -196,8 +227,10 @@ def private_bucket(
         rules=[
             aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                 apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                    sse_algorithm="AES256"
-                )
+                    sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
+                ),
+                # One data key per bucket instead of one per object: fewer calls of KMS.
+                bucket_key_enabled=None if key_arn is None else True,
             )
         ],
         opts=opts,

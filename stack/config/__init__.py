@@ -2,6 +2,7 @@
 
 from stack.config.groups import (
     DeploymentSettings,
+    EncryptionSettings,
     Group,
     ImageSettings,
     MonitoringSettings,
@@ -17,6 +18,7 @@ from stack.config.settings import FARGATE_SIZES, Settings
 __all__ = [
     "FARGATE_SIZES",
     "DeploymentSettings",
+    "EncryptionSettings",
     "Group",
     "ImageSettings",
     "MonitoringSettings",

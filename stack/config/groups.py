@@ -18,6 +18,8 @@ StackAddress = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+/[\w.-
 TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 RouteTableId = Annotated[str, StringConstraints(pattern=r"^rtb-[0-9a-f]+$")]
+KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+$")]
+EXAMPLE_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 EndpointService = Literal["ecr.api", "ecr.dkr", "logs", "sqs", "ssmmessages", "s3", "dynamodb"]
 VpcCidr = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}0/16$")]
 
@@ -143,6 +145,8 @@ bake_minutes, without service discovery, which ECS does not support with it"""
     """`pulumi up` waits until the deployment has completed, and fails if it does not"""
     roll_back_on_alarms: bool = True
     """roll a deployment back when the alarm for failed jobs or for memory fires"""
+    timeout_minutes: int = Field(default=120, ge=10, le=2880)
+    """how long `pulumi up` waits for a deployment; longer than a job, as busy tasks finish theirs first"""
     start_period_seconds: int = Field(default=120, ge=0, le=300)
     """grace period of the container's health check, for loading models"""
 
@@ -217,6 +221,23 @@ class StorageSettings(Group):
             message = "replication requires versioning; set versioning as well"
             raise PydanticCustomError("unversioned", message, {"key": "versioning", "example": True})
         return self
+
+
+class EncryptionSettings(Group):
+    """Customer managed KMS keys; without them AWS encrypts with keys of its own."""
+
+    key_arn: KmsKeyArn | None = Field(default=None, examples=[EXAMPLE_KEY])
+    """key of the queues, topics, table, bucket, repository and logs that this stack creates; for the \
+repository at its creation only"""
+    platform_key_arns: list[KmsKeyArn] = Field(default_factory=list, examples=[[EXAMPLE_KEY]])
+    """keys of an existing platform's queue, table and buckets; the task role may use them"""
+    replica_key_arn: KmsKeyArn | None = Field(default=None, examples=[EXAMPLE_KEY])
+    """key of the replica, in its region; required to replicate a bucket that is encrypted with a key"""
+
+    @property
+    def media_keys(self) -> list[str]:
+        """The keys that may encrypt what the worker reads and writes."""
+        return list(dict.fromkeys([*filter(None, [self.key_arn]), *self.platform_key_arns]))
 
 
 class WorkerSettings(Group):

@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from stack.config.groups import (
+    EXAMPLE_KEY,
     DeploymentSettings,
+    EncryptionSettings,
     Features,
     Group,
     ImageSettings,
@@ -65,6 +67,7 @@ class Settings(Group):
     network: NetworkSettings = NetworkSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     storage: StorageSettings = StorageSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     worker: WorkerSettings = WorkerSettings()
     features: Features = Features()
 
@@ -125,6 +128,15 @@ class Settings(Group):
                 " check the rules that it has, then allow it"
             )
             raise _fault("storage.replace_existing", text, True)
+        return self
+
+    @model_validator(mode="after")
+    def _replica_key(self) -> Self:
+        encrypted = self.encryption.key_arn if self.story_infra.source == "own" else None
+        if self.storage.replica_region and encrypted and not self.encryption.replica_key_arn:
+            text = "S3 replicates objects that a key encrypts only to a key of the other region"
+            key = EXAMPLE_KEY.replace("us-east-1", self.storage.replica_region)
+            raise _fault("encryption.replica_key_arn", text, key)
         return self
 
     @property

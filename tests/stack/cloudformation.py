@@ -40,10 +40,13 @@ class Translation:
     adjust: Callable[[Inputs], Inputs] = lambda inputs: inputs
 
 
-def _key_schema(inputs: Inputs) -> Inputs:
+def _table(inputs: Inputs) -> Inputs:
     keys = [{"attributeName": inputs.pop("hashKey"), "keyType": "HASH"}]
     if "rangeKey" in inputs:
         keys.append({"attributeName": inputs.pop("rangeKey"), "keyType": "RANGE"})
+    if "serverSideEncryption" in inputs:
+        # The only type that there is, which the provider sends and CloudFormation wants named.
+        inputs["serverSideEncryption"]["SSEType"] = "KMS"
     return {**inputs, "keySchema": keys}
 
 
@@ -94,7 +97,7 @@ TRANSLATIONS: Mapping[str, Translation] = {
     ),
     "aws:dynamodb/table:Table": Translation(
         type="AWS::DynamoDB::Table",
-        adjust=_key_schema,
+        adjust=_table,
         names={
             "name": "TableName",
             "attributes": "AttributeDefinitions",
@@ -105,6 +108,9 @@ TRANSLATIONS: Mapping[str, Translation] = {
             "globalSecondaryIndexes.projectionType": "Projection.ProjectionType",
             "pointInTimeRecovery": "PointInTimeRecoverySpecification",
             "pointInTimeRecovery.enabled": "PointInTimeRecoveryEnabled",
+            "serverSideEncryption": "SSESpecification",
+            "serverSideEncryption.enabled": "SSEEnabled",
+            "serverSideEncryption.kmsKeyArn": "KMSMasterKeyId",
         },
     ),
     "aws:ec2/eip:Eip": Translation(type="AWS::EC2::EIP"),
@@ -203,6 +209,7 @@ TRANSLATIONS: Mapping[str, Translation] = {
             "bucket": "BucketName",
             "role": "ReplicationConfiguration.Role",
             "rules": "ReplicationConfiguration.Rules",
+            "rules.destination.encryptionConfiguration.replicaKmsKeyId": "ReplicaKmsKeyID",
         },
     ),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Translation(
@@ -212,6 +219,7 @@ TRANSLATIONS: Mapping[str, Translation] = {
             "rules": "BucketEncryption.ServerSideEncryptionConfiguration",
             "rules.applyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault",
             "rules.applyServerSideEncryptionByDefault.sseAlgorithm": "SSEAlgorithm",
+            "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId": "KMSMasterKeyID",
         },
     ),
     "aws:s3/bucketVersioning:BucketVersioning": Translation(

@@ -102,6 +102,9 @@ LOOK: Mapping[str, tuple[str, ...]] = {
     "docker-build:index:Index": ("ecr:BatchGetImage", "ecr:GetAuthorizationToken"),
 }
 
+# For a customer managed key; on the key they need the service, or the state's bucket, as their way.
+USE_KEY = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")
+
 MAKE: Mapping[str, tuple[str, ...]] = {
     "aws:appautoscaling/policy:Policy": (
         "application-autoscaling:DeleteScalingPolicy",
@@ -119,8 +122,10 @@ MAKE: Mapping[str, tuple[str, ...]] = {
     ),
     "aws:cloudwatch/dashboard:Dashboard": ("cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"),
     "aws:cloudwatch/logGroup:LogGroup": (
+        "logs:AssociateKmsKey",
         "logs:CreateLogGroup",
         "logs:DeleteLogGroup",
+        "logs:DisassociateKmsKey",
         "logs:PutRetentionPolicy",
         "logs:TagResource",
         "logs:UntagResource",
@@ -138,6 +143,7 @@ MAKE: Mapping[str, tuple[str, ...]] = {
         "dynamodb:UntagResource",
         "dynamodb:UpdateContinuousBackups",
         "dynamodb:UpdateTable",
+        *USE_KEY,
     ),
     "aws:ec2/eip:Eip": ("ec2:AllocateAddress", "ec2:CreateTags", "ec2:DeleteTags", "ec2:ReleaseAddress"),
     "aws:ec2/internetGateway:InternetGateway": (
@@ -179,6 +185,7 @@ MAKE: Mapping[str, tuple[str, ...]] = {
         "ecr:PutImageTagMutability",
         "ecr:TagResource",
         "ecr:UntagResource",
+        *USE_KEY,
     ),
     "aws:ecr/repositoryPolicy:RepositoryPolicy": ("ecr:DeleteRepositoryPolicy", "ecr:SetRepositoryPolicy"),
     "aws:ecs/cluster:Cluster": (
@@ -321,6 +328,8 @@ ASK = (
 
 # What a smoke test of a deployed service does, as a producer and reader of its media.
 SMOKE = (
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
@@ -334,5 +343,5 @@ SMOKE = (
 SCAN = ("ecr:StartImageScan",)
 
 # Terraform's state, and Pulumi's own where it lies in S3.
-READ_STATE = ("s3:GetObject", "s3:ListBucket")
-KEEP_STATE = (*READ_STATE, "s3:DeleteObject", "s3:PutObject")
+READ_STATE = ("kms:Decrypt", "kms:DescribeKey", "s3:GetObject", "s3:ListBucket")
+KEEP_STATE = (*READ_STATE, "kms:GenerateDataKey", "s3:DeleteObject", "s3:PutObject")

@@ -8,6 +8,8 @@ import yaml
 
 from stack.config import FARGATE_SIZES, Settings, SettingsError, read_settings
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 
 def read(**settings: Any) -> Settings:
     """Settings from values as Pulumi passes them: strings, with groups as JSON."""
@@ -124,6 +126,16 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "story-tts:storage.replace_existing",
         "all such rules",
     ),
+    (
+        {
+            "story_infra": {"source": "own"},
+            "storage": {"versioning": True, "replica_region": "eu-west-1"},
+            "encryption": {"key_arn": KEY},
+        },
+        "story-tts:encryption.replica_key_arn",
+        "of the other region",
+    ),
+    ({"encryption": {"key_arn": "alias/media"}}, "story-tts:encryption.key_arn", "'alias/media'"),
     ({"worker": {"speech_engine": "festival"}}, "story-tts:worker.speech_engine", "'festival'"),
     ({"worker": {"allowed_output_buckets": ["A"]}}, "story-tts:worker.allowed_output_buckets", "'A'"),
 ]

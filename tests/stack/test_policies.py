@@ -13,7 +13,7 @@ from tests.stack.test_program import VARIANTS
 
 # IAM takes at most this many characters of inline policies a role, white space aside.
 INLINE_LIMIT = 10_240
-READING = ("Describe", "Get", "List", "Filter", "BatchGet", "BatchCheck")
+READING = ("Describe", "Get", "List", "Filter", "BatchGet", "BatchCheck", "Decrypt")
 
 
 @pytest.fixture(scope="session")

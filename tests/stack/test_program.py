@@ -1,7 +1,6 @@
 """The program as a whole: previews, inventory, names, tags, protection and outputs."""
 
 import sys
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,8 @@ from stack.config import StoryInfraSettings
 from tests.stack.recording import Recording, record
 from tests.tree import ROOT
 from tools.stack_settings import leaves
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 # Each setting away from its default, so that no branch of the program goes without a run.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -36,6 +37,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "existing-repository": {"image": {"repository": "existing"}},
     "no-cache": {"image": {"cache": False}},
     "topic": {"monitoring": {"create_topic": True, "emails": ["a@example.com"]}},
+    "encrypted": {
+        "story_infra": {"source": "own"},
+        "monitoring": {"create_topic": True},
+        "storage": {"versioning": True, "replica_region": "eu-west-1"},
+        "encryption": {"key_arn": KEY, "replica_key_arn": KEY},
+    },
     "own-storage": {
         "story_infra": {"source": "own"},
         "storage": {
@@ -300,6 +307,13 @@ OTHERS: dict[str, dict[str, Any]] = {
     "storage.replica_region": {
         "storage": {"versioning": True, "replica_region": "eu-west-1", "replace_existing": True}
     },
+    "encryption.key_arn": {"encryption": {"key_arn": KEY}},
+    "encryption.platform_key_arns": {"encryption": {"platform_key_arns": [KEY]}},
+    "encryption.replica_key_arn": {
+        "storage": {"versioning": True, "replica_region": "eu-west-1", "replace_existing": True},
+        "encryption": {"replica_key_arn": KEY},
+    },
+    "deployment.timeout_minutes": {"deployment": {"timeout_minutes": 60}},
     "worker.speech_engine": {"worker": {"speech_engine": "espeak"}},
     "worker.voice": {"worker": {"voice": "bf_emma"}},
     "worker.log_level": {"worker": {"log_level": "DEBUG"}},
@@ -321,6 +335,7 @@ BESIDE: dict[str, str] = {
     "storage.incomplete_upload_days": "storage.lifecycle",
     "storage.replica_region": "storage.versioning",
     "storage.replica_bucket": "storage.replica_region",
+    "encryption.replica_key_arn": "storage.replica_region",
     "features.service": "story_infra.source",
 }
 # These say where the foundation is: test_platform_outputs.py and test_foundation.py try them.
@@ -330,12 +345,17 @@ WHERE = {f"story_infra.{name}" for name in StoryInfraSettings.model_fields if na
 
 
 @cache
-def declared(setting: str | None) -> dict[str, tuple[Mapping[str, Any], bool | None, bool | None]]:
+def declared(setting: str | None) -> dict[str, tuple[Any, ...]]:
     """Resource -> inputs and protection."""
     run = record(OTHERS[setting] if setting else {})
     options = {f"{item.type} {item.name}": item for item in run.resources}
     return {
-        name: (item.inputs, run.options[name].protect, run.options[name].retain_on_delete)
+        name: (
+            item.inputs,
+            run.options[name].protect,
+            run.options[name].retain_on_delete,
+            vars(run.options[name].custom_timeouts or pulumi.CustomTimeouts()),
+        )
         for name, item in options.items()
         if item.custom
     }

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
 from tests.stack.recording import ACCOUNT, DIGEST, REGION, STORY_INFRA, Recording, record
@@ -257,6 +258,18 @@ def test_the_service_waits_for_the_clusters_capacity_providers() -> None:
     after = run.options[f"{SERVICE} service"].depends_on
     assert isinstance(after, list)
     assert "cluster-capacity" in {resource._name for resource in after}
+
+
+def test_a_deployment_may_take_longer_than_a_job() -> None:
+    """The provider waits for busy tasks, which finish their jobs, instead of 20 minutes."""
+
+    def timeouts(run: Recording) -> set[str | None]:
+        timeouts = run.options[f"{SERVICE} service"].custom_timeouts
+        assert isinstance(timeouts, pulumi.CustomTimeouts)
+        return {timeouts.create, timeouts.update, timeouts.delete}
+
+    assert timeouts(record()) == {"120m"}
+    assert timeouts(record({"deployment": {"timeout_minutes": 300}})) == {"300m"}
 
 
 @pytest.mark.parametrize("strategy", ["rolling", "blue_green"])
