@@ -183,14 +183,14 @@ def test_no_login_is_in_the_state_in_the_clear(stack: StackUnderTest) -> None:
 
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "one output missing": ({"vpc_id": MISSING}, "vpc_id: missing in {place}; it should be a string"),
+    "one output missing": ({"vpc_id": MISSING}, "vpc_id: missing in {place}; it must be a non-empty string"),
     "a wrong type": (
         {"task_queue_urls": "https://queue"},
-        "task_queue_urls: in {place} it is 'https://queue', and should be a map",
+        "task_queue_urls: in {place} it is 'https://queue'; it must be a map",
     ),
     "no subnets": (
         {"private_subnet_ids": []},
-        "private_subnet_ids: in {place} it is [], and should be a list",
+        "private_subnet_ids: in {place} it is []; it must be a non-empty list",
     ),
     "one zone": ({"zones": "aa"}, "private_subnet_ids: in {place} all of"),
 }
@@ -224,7 +224,7 @@ def test_bad_settings_are_an_error_without_a_trace(engine: Engine, story_infra: 
     with pytest.raises(automation.CommandError) as refused:
         broken.preview()
     said = str(refused.value)
-    assert ("story-tts:scaling.max_taks: no such setting" in said, "story-tts:cpu: Input" in said) == (
+    assert ("story-tts:scaling.max_taks: unknown setting" in said, "story-tts:cpu: Input" in said) == (
         True,
         True,
     )
@@ -303,7 +303,12 @@ EVERYTHING: dict[str, Any] = {
     "deployment": {"strategy": "blue_green"},
     "scaling": {"to_zero": True},
     "monitoring": {"create_topic": True, "emails": ["on-call@example.com"]},
-    "storage": {"versioning": True, "lifecycle": True, "replica_region": "eu-central-1"},
+    "storage": {
+        "versioning": True,
+        "lifecycle": True,
+        "replica_region": "eu-central-1",
+        "replace_existing": True,
+    },
     "features": {"exec": True, "protect": False},
 }
 

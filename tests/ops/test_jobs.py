@@ -62,7 +62,7 @@ def test_a_broken_policy_and_a_broken_program_fail_the_check(account: Account, g
     (written,) = github.comments
     assert (preview.succeeded, comment.succeeded) == (False, True)
     assert "### `staging`: the preview failed" in written["body"]
-    assert "story-tts:memroy: no such setting" in written["body"]
+    assert "story-tts:memroy: unknown setting" in written["body"]
     assert "❌ **data is kept**: `aws:ecr/repository:Repository repository`" in written["body"]
     assert "::error::the preview of staging failed" in preview.log
     assert "::error::data is kept: aws:ecr/repository:Repository repository" in preview.log
