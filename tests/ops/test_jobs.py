@@ -148,7 +148,7 @@ def test_every_step_succeeds(
     with serve_json(lambda _: (200, {})) as address:
         account.runner.environment |= github.environment() | {
             "AUDIT_FLAGS": f"--vulnerability-service osv --osv-url {address}",
-            "PYTEST_FLAGS": "-q tests/test_threat_model.py",
+            "PYTEST_FLAGS": "-q tests/ops/test_changes.py",
             "GUARDS": "If-Match",
             "JOBS": "3",
             "BODIES": "100",
