@@ -9,13 +9,11 @@ import pytest
 
 from tests.ops.conftest import Account
 from tests.ops.servers import BOT, PERSON, GitHubServer, serve_json
-from tests.ops.workflows import Run, run_steps
+from tests.ops.workflows import CI, Run, run_steps
 from tests.tree import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# .ci/run runs these commands itself.
-CI = set(re.findall(r"^(make .+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
 JOBS = sorted({(file, job) for file, job, script in run_steps() if script not in CI})
 WORKERS = {"smoke": "story-tts-staging-service", "production": "story-tts-service"}
 
@@ -148,7 +146,7 @@ def test_every_step_succeeds(
     with serve_json(lambda _: (200, {})) as address:
         account.runner.environment |= github.environment() | {
             "AUDIT_FLAGS": f"--vulnerability-service osv --osv-url {address}",
-            "PYTEST_FLAGS": "-q tests/test_threat_model.py",
+            "PYTEST_FLAGS": "-q tests/ops/test_changes.py",
             "GUARDS": "If-Match",
             "JOBS": "3",
             "BODIES": "100",
