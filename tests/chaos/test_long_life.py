@@ -8,7 +8,7 @@ from benchmarks.throughput import MOST_GROWTH, live
 
 @pytest.mark.slow
 def test_many_jobs_leave_nothing_behind(platform: Platform) -> None:
-    """No job lost or done twice; no memory, process, thread, descriptor or file more than after the first."""
+    """No job is lost or done twice, and no memory, process, thread, descriptor or file leaks."""
     life = live(platform, jobs=150, first=50)
 
     assert (life.lost, life.doubled, life.exit_code) == (0, 0, 0)

@@ -29,7 +29,7 @@ def planned(seed: int) -> list[str]:
 
 
 def test_a_seed_is_a_schedule() -> None:
-    """The same seed plans the same faults for the same jobs, another seed others, and each has an end."""
+    """A seed always plans the same faults for the same jobs, and no faults after a few deliveries."""
     assert planned(1) == planned(1)
     assert planned(1) != planned(2)
     assert [story_of(3, number) for number in range(50)] == [story_of(3, number) for number in range(50)]
@@ -44,7 +44,7 @@ def test_every_kind_of_fault_is_planned(kind: Kind) -> None:
 
 @pytest.mark.slow
 def test_a_soak_ends_without_a_violation(platform: Platform) -> None:
-    """Jobs, kills, pauses and duplicates, as `make chaos` runs them by the thousand."""
+    """Kills, pauses and duplicates violate no invariant; `make chaos` runs them by the thousand."""
     figures = soak(platform.endpoint_url, jobs=30, seed=7)
     assert figures.violations == []
     assert figures.faults[Kind.KILL] > 0
@@ -53,7 +53,7 @@ def test_a_soak_ends_without_a_violation(platform: Platform) -> None:
 
 
 class Ended:
-    """A job that one worker has completed, and what is left of it to spoil."""
+    """A completed job, to be damaged."""
 
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform
@@ -75,7 +75,7 @@ class Ended:
 
 @pytest.mark.slow
 def test_the_checker_sees_what_is_broken(platform: Platform, tmp_path: Path) -> None:
-    """A completed job breaks nothing; spoiled in each way, it breaks the invariant that stands for it."""
+    """A completed job violates nothing; each damage violates the invariant that it belongs to."""
     ended = Ended(platform, tmp_path)
     assert ended.broken() == set()
 
@@ -94,7 +94,7 @@ def test_the_checker_sees_what_is_broken(platform: Platform, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_the_checker_sees_a_lost_job(platform: Platform) -> None:
-    """A message that is on no queue any more while its rows wait is a lost job."""
+    """A message that is gone while its rows are PENDING is a lost job."""
     jobs, journal = Jobs(platform), Journal()
     jobs.tasks.create(STORY, RowKey(STORY.id, "srt"), source_prompt="test")
     lost = Sent(STORY.id, "{}", End.COMPLETED, ("a message",))

@@ -42,7 +42,7 @@ def source(request: pytest.FixtureRequest, engine: Engine, story_infra: Platform
 
 
 def submit(cloud: str, outputs: dict[str, Any], topic: str, folder: Path) -> dict[str, Any]:
-    """Send the story as a producer would, wait for its media, and return how it stands."""
+    """Send the story as a producer would, wait for its media, and return the job's status."""
     story = folder / "story.txt"
     story.write_text(STORY)
     logs.remember(json.dumps({"text": STORY}))

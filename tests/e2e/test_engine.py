@@ -23,7 +23,7 @@ SERVICE = {"cluster": "story-tts-cluster", "services": ["story-tts-service"]}
 
 @pytest.fixture(scope="module")
 def settings(story_infra: PlatformInAws) -> dict[str, Any]:
-    """The settings of the stack whose life these tests follow."""
+    """The settings of the stack that these tests bring up, change and destroy."""
     return {**SETTINGS, "story_infra": story_infra.settings}
 
 
@@ -68,7 +68,7 @@ def test_the_account_holds_what_was_asked_for(story_infra: PlatformInAws, up: Su
 
 
 def test_outputs_are_those_of_the_account(story_infra: PlatformInAws, up: Summary) -> None:
-    """Computed outputs are AWS's answers: the letters' address is a queue that takes one."""
+    """Computed outputs are AWS's answers: the dead-letter queue exists at its URL."""
     sqs = story_infra.client("sqs")
     attributes = sqs.get_queue_attributes(
         QueueUrl=up.outputs["dead_letter_queue_url"], AttributeNames=["All"]
@@ -79,7 +79,7 @@ def test_outputs_are_those_of_the_account(story_infra: PlatformInAws, up: Summar
 
 
 def test_groups_hold_their_rules_and_no_others(story_infra: PlatformInAws, up: Summary) -> None:
-    """AWS opens a new group to everywhere; what is left is what the program names."""
+    """AWS opens a new group to everywhere; only the rules of the program are left."""
     assert up.changes
     ec2 = story_infra.client("ec2")
     (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["story-tts-app"]}])[
@@ -121,7 +121,7 @@ def test_info_answers_an_operator(
 
 
 def test_a_second_up_changes_nothing(stack: StackUnderTest, up: Summary) -> None:
-    """The program is stable: the same settings over the same account are no change."""
+    """The same settings over the same account change nothing."""
     again = stack.up()
     assert (again.changed, again.outputs) == ({}, up.outputs)
 
@@ -129,7 +129,7 @@ def test_a_second_up_changes_nothing(stack: StackUnderTest, up: Summary) -> None
 def test_a_new_tag_moves_the_image_the_task_and_the_service_only(
     stack: StackUnderTest, settings: dict[str, Any], up: Summary
 ) -> None:
-    """A deployment registers a task definition, updates the service, moves the running tag; that is all."""
+    """A deployment registers a task definition, updates the service and moves the running tag, no more."""
     stack.set({**settings, "app_image_tag": "v2"})
     done = stack.up()
     # The image and its running tag and the service in place; the task definition by a new revision.
@@ -150,7 +150,7 @@ def test_a_rollback_builds_nothing(stack: StackUnderTest, settings: dict[str, An
 
 @pytest.mark.usefixtures("stack")
 def test_the_running_tag_follows(story_infra: PlatformInAws, up: Summary) -> None:
-    """The tag that shields an image from the clean-up is on the image that runs."""
+    """The tag that protects an image from the lifecycle policy is on the image that runs."""
     found = story_infra.client("ecr").describe_images(
         repositoryName="story-tts", imageIds=[{"imageTag": "running-story-tts"}]
     )
@@ -198,7 +198,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_foundation_touches_nothing(engine: Engine, story_infra: PlatformInAws, fault: str) -> None:
-    """A state with a fault ends in one clear error with its remedy, and the account is as it was."""
+    """A broken state ends in one clear error with its remedy, and the account is unchanged."""
     changes, expected = BROKEN[fault]
     name = "broken-" + fault.replace(" ", "-")
     settings = story_infra.beside(name, **changes)
@@ -233,7 +233,7 @@ def test_bad_settings_are_an_error_without_a_trace(engine: Engine, story_infra: 
 
 
 def test_the_stand_in_is_strict(engine: Engine) -> None:
-    """A property that the provider does not have, or misses, is refused: the double hides no mistake."""
+    """The stand-in refuses a property that the provider does not have, and a missing required one."""
 
     def misspelt() -> None:
         pulumi.CustomResource("aws:sqs/queue:Queue", "queue", {"name": "q", "visibilityTimeout": 5})
@@ -256,7 +256,7 @@ def test_the_stand_in_is_strict(engine: Engine) -> None:
 def test_destroy_leaves_what_story_infra_owns(
     story_infra: PlatformInAws, stack: StackUnderTest, settings: dict[str, Any]
 ) -> None:
-    """Everything of the stack goes; cluster, queue, bucket, table and subnets stay."""
+    """The stack's resources are deleted; cluster, queue, bucket, table and subnets stay."""
     stack.set(settings)
     stack.up()
     stack.destroy()
@@ -287,7 +287,7 @@ def protected(engine: Engine, story_infra: PlatformInAws) -> StackUnderTest:
 
 
 def test_a_protected_stack_refuses_to_go(protected: StackUnderTest) -> None:
-    """The preview that a destroy begins with stops at what holds data, and names it; nothing is gone."""
+    """The preview of a destroy stops at protected resources and names them; nothing is deleted."""
     before = len(protected.state()["resources"])
     with pytest.raises(automation.CommandError, match="protected") as refused:
         protected.preview_destroy()
@@ -314,7 +314,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_every_option_goes_up_and_down(engine: Engine, story_infra: PlatformInAws) -> None:
-    """All options at once are taken by AWS's interfaces, are stable, and leave nothing behind."""
+    """With all options the stack is stable, leaves nothing behind, and needs the deploying role only."""
     before = len(engine.called)
     stack = engine.stack("everything", {**EVERYTHING, "story_infra": story_infra.beside("everything")})
     stack.up()

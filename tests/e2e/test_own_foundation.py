@@ -41,7 +41,7 @@ def up(service: StackUnderTest) -> Summary:
 
 
 def test_the_service_stands_on_the_other_stacks_resources(cloud: str, up: Summary) -> None:
-    """Cluster, queue, bucket and table are the foundation's, by its outputs alone."""
+    """Cluster, queue, bucket and table are found by the outputs of the foundation's stack."""
     assert up.outputs["cluster_name"] == "ground-cluster"
     assert up.outputs["queue_url"].endswith("/ground-jobs")
     (found,) = client(cloud, "ecs").describe_services(
@@ -57,7 +57,7 @@ def test_both_are_stable(foundation: StackUnderTest, service: StackUnderTest, up
 
 
 def test_a_missing_foundation_is_named(engine: Engine) -> None:
-    """A reference to a stack that is not there says which."""
+    """A reference to a missing stack is an error that names it."""
     lost = engine.stack(
         "lost", {"story_infra": {"source": "stack", "stack": "organization/story-tts/nowhere"}}
     )
@@ -66,7 +66,7 @@ def test_a_missing_foundation_is_named(engine: Engine) -> None:
 
 
 def test_one_stack_with_everything_in_it(engine: Engine, cloud: str) -> None:
-    """An account without story-infra needs one stack: foundation and service come and go together."""
+    """One stack can hold foundation and service, which come and go together."""
     alone = engine.stack(
         "alone",
         {

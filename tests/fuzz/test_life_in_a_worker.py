@@ -52,7 +52,7 @@ Step = tuple[Boundary, Callable[[], None]]
 
 
 class Refusal(Plan):
-    """From one place on AWS refuses the worker: once, or for good, which is to others as if it had died."""
+    """AWS refuses the worker at one place: once, or from there on, as if the worker had died."""
 
     def __init__(self, place: Place, *, for_good: bool) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Refusal(Plan):
 
 
 class Bench:
-    """One worker in this process, behind a gate, that makes an attempt when it is told to."""
+    """One worker in this process, behind a gate, that makes one attempt per call."""
 
     def __init__(self, platform: Platform, monkeypatch: pytest.MonkeyPatch, ending: ExitStack) -> None:
         self.jobs = Jobs(platform)
@@ -110,7 +110,7 @@ class Bench:
 
 
 class LifeInAWorker(RuleBasedStateMachine):
-    """One job, of which copies come, and a worker that may be refused at any of its calls."""
+    """One job, whose message may come several times, and a worker that may be refused at any of its calls."""
 
     bench: Bench
 
@@ -291,12 +291,12 @@ class LifeInAWorker(RuleBasedStateMachine):
 
 
 def _nothing() -> None:
-    """What a call does that changes nothing the model knows of."""
+    """The effect of a call that the model does not know."""
 
 
 @pytest.fixture
 def machine(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[LifeInAWorker]]:
-    """The model, with a worker to be held against."""
+    """The model, with a worker to compare with."""
     with ExitStack() as ending:
         LifeInAWorker.bench = Bench(platform, monkeypatch, ending)
         yield LifeInAWorker
@@ -305,7 +305,7 @@ def machine(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[typ
 
 @pytest.mark.slow
 def test_the_worker_does_as_the_model_says(machine: type[LifeInAWorker]) -> None:
-    """Whatever order of steps hypothesis finds, a worker leaves rows, queue and dead letters as foreseen."""
+    """In any order of steps, a worker leaves rows, queue and dead letters as the model predicts."""
     run_state_machine_as_test(
         machine,
         settings=settings(

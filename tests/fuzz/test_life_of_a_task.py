@@ -173,7 +173,7 @@ class LifeOfATask(RuleBasedStateMachine):
 
 @pytest.fixture
 def machine(platform: Platform) -> Iterator[type[LifeOfATask]]:
-    """The model, with a table to be held against."""
+    """The model, with a table to compare with."""
     LifeOfATask.platform = platform
     yield LifeOfATask
     del LifeOfATask.platform
@@ -181,7 +181,7 @@ def machine(platform: Platform) -> Iterator[type[LifeOfATask]]:
 
 @pytest.mark.slow
 def test_the_table_lives_as_the_model_says(machine: type[LifeOfATask]) -> None:
-    """Whatever order of steps hypothesis finds, the rows keep the invariants."""
+    """In any order of steps, the rows keep the invariants."""
     run_state_machine_as_test(
         machine,
         settings=settings(

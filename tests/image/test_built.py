@@ -66,7 +66,7 @@ def image(buildah: Buildah) -> str:
 
 @pytest.fixture(scope="session")
 def configuration(buildah: Buildah, image: str) -> dict[str, Any]:
-    """How the image says that it is run."""
+    """The image's configuration."""
     return buildah.configuration(image)
 
 
@@ -78,7 +78,7 @@ def room(buildah: Buildah, image: str, configuration: dict[str, Any]) -> Iterato
 
 
 def test_it_runs_as_the_task_definition_says(configuration: dict[str, Any]) -> None:
-    """Started without the stack, the image does the same: program, user, health check, folder to write in."""
+    """The image's program, user, health check and volume are those of the task definition."""
     assert {
         "Entrypoint": list(contract.ENTRY_POINT),
         "Cmd": list(contract.COMMAND),
@@ -91,7 +91,7 @@ def test_it_runs_as_the_task_definition_says(configuration: dict[str, Any]) -> N
 
 
 def test_its_size(buildah: Buildah, image: str, room: Room) -> None:
-    """Unpacked, all layers together are 2.5 GB at most; what torch brings for GPUs alone comes on top."""
+    """All layers unpacked are 2.5 GB at most, not counting what torch has for GPUs alone."""
     layers = buildah.layers(image)
     for step, size in layers:
         print(f"\n{size / 1e6:9.1f} MB  {step[:90] or 'the base'}", end="")
@@ -110,7 +110,7 @@ def _for_gpus(torch: Path) -> Iterator[Path]:
 
 
 def test_it_holds_the_worker_and_what_that_needs(room: Room) -> None:
-    """No tests, no stack, no installer; no other engine's packages; of the sources what the tag covers."""
+    """The image has no tests, no stack, no installer and no other engine's packages."""
     opt = room.root / "opt"
     assert {"app", "bin", "story_tts-0.1.0.dist-info"} == {path.name for path in (opt / "app").iterdir()}
     (site,) = opt.glob("story-tts/lib/python3*/site-packages")
@@ -121,13 +121,13 @@ def test_it_holds_the_worker_and_what_that_needs(room: Room) -> None:
 
 
 def test_its_sources_are_those_that_its_tag_covers() -> None:
-    """What .dockerignore lets through is what stack/image.py makes the tag of."""
+    """The build context of .dockerignore is the sources of which stack/image.py computes the tag."""
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert sorted(SOURCES) == sorted(line[1:] for line in lines if line.startswith("!"))
 
 
 def test_its_root_is_read_only_and_its_user_nobody(room: Room) -> None:
-    """The room that the worker is tried in is the one that the stack describes."""
+    """The root is read-only, /tmp is writable, and the user is the task definition's."""
     code, said = room.run("sh", "-c", "id -u; touch /opt/app/x /var/x; touch /tmp/x && echo in /tmp")
     assert code == 0
     assert said.splitlines()[0] == contract.USER.partition(":")[0]
@@ -137,14 +137,14 @@ def test_its_root_is_read_only_and_its_user_nobody(room: Room) -> None:
 
 @pytest.fixture
 def environment(platform: Platform) -> Iterator[dict[str, str]]:
-    """What the task definition and ECS tell the worker, and a port of this test's own."""
+    """The environment of the task definition, and a port of this test's own."""
     with reserved_port() as reserved:
         port = reserved.getsockname()[1]
         yield platform.environment() | {"PORT": str(port), "RECEIVE_WAIT_SECS": "1"}
 
 
 def test_a_story(room: Room, platform: Platform, environment: dict[str, str], tmp_path: Path) -> None:
-    """The worker gets healthy, narrates a story, leaves nothing behind, and ends by SIGTERM with 0."""
+    """The worker becomes healthy, narrates a story, leaves no files, and exits with 0 after SIGTERM."""
     jobs = Jobs(platform)
     log_path = tmp_path / "worker.log"
     began = time.monotonic()
@@ -188,7 +188,7 @@ def _owner(pid: int) -> str:
 
 
 def _files(pid: int) -> list[str]:
-    """Return the files in the /tmp that only this process sees, but for its living child's own."""
+    """Return the files in the process's /tmp, except those of its living child."""
     folder = Path(f"/proc/{pid}/root/tmp")
     return [
         str(path)

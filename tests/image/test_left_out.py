@@ -75,7 +75,7 @@ def _ran(program: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_story_needs_nothing_that_the_image_leaves_out(tmp_path: Path) -> None:
-    """All ways to phonemes, Kokoro and WhisperX, with requirements/image-kokoro.txt and torch alone."""
+    """Every way to phonemes, Kokoro and WhisperX work with requirements/image-kokoro.txt and torch alone."""
     ran = _ran(_NARRATE, tmp_path)
     # espeak-ng pronounces the third, and the models hold no aligner for its language
     assert (ran.returncode, ran.stdout.split()) == (0, ["whisperx", "whisperx", "engine"]), ran.stderr
@@ -83,6 +83,6 @@ def test_a_story_needs_nothing_that_the_image_leaves_out(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("package", ["pyannote.audio", "scipy", "moto", "torchaudio.lib.libtorchaudio"])
 def test_what_is_left_out_is_refused(package: str, tmp_path: Path) -> None:
-    """The test above could fail: a package that the image lacks cannot be imported there."""
+    """A package that the image lacks cannot be imported, so the test above can fail."""
     ran = _ran(f"import {package}", tmp_path)
     assert f"No module named '{package.partition('.')[0]}" in ran.stderr

@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d+)-")
 
 @dataclass(slots=True)
 class Hub:
-    """What the server serves, how it misbehaves, and what it was asked."""
+    """What the server serves, how it fails, and which requests it got."""
 
     folder: Path
     url: str = ""

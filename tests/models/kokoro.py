@@ -106,7 +106,7 @@ def write_voice(path: Path, *, seed: int) -> None:
 
 
 def _speak_like_speech(model: torch.nn.Module) -> None:
-    """Set what random weights would leave absurd: the pace, the pitch and the level."""
+    """Set pace, pitch and level, which random weights would leave absurd."""
     with torch.no_grad():
         _set_pace(model)
         pitch = model.get_submodule("predictor.F0_proj")
@@ -116,7 +116,7 @@ def _speak_like_speech(model: torch.nn.Module) -> None:
 
 
 class _HeardError(Exception):
-    """Ends a pass through the network where what it was for is known."""
+    """Ends a pass through the network once its purpose is reached."""
 
 
 def _set_pace(model: Any) -> None:

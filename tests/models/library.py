@@ -25,7 +25,7 @@ Scale = Literal["small", "full"]
 
 
 def models_folder(scale: Scale) -> Path:
-    """Return a models folder of the given scale, made where this machine has none of these builders."""
+    """Return a models folder of the given scale; build it unless this machine has it."""
     root = Path(
         os.environ.get("STORY_TTS_TEST_MODELS") or Path(gettempdir()) / f"story-tts-test-models-{os.getuid()}"
     )
@@ -100,7 +100,7 @@ def _write(entry: dict[str, Any], path: Path, scratch: Path) -> None:
 
 
 def _small_aligner(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """A small network cannot have the form of torchaudio's bundle, but that of a model repository."""
+    """Write the small aligner as a model repository: torchaudio's bundle has a fixed size."""
     base = "https://huggingface.co/story-tts/wav2vec2-small/resolve/main"
     wav2vec2.write_folder(place(folder, base))
     return [
@@ -110,6 +110,6 @@ def _small_aligner(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _version() -> str:
-    """What the builders are, in short: a change of theirs makes new models."""
+    """Return a digest of the builders: a change of theirs makes new models."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

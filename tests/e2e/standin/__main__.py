@@ -56,10 +56,6 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=f"{version(f'pulumi-{package}')}+standin")
 
     @override
-    def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
-        return provider_pb2.CheckResponse(inputs=request.news)
-
-    @override
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         return provider_pb2.DiffResponse()
 
@@ -84,13 +80,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     @override
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         old, new = _plain(request.old_inputs), _plain(request.news)
-        changed = sorted(
-            key
-            for key in old.keys() | new.keys()
-            if old.get(key) != new.get(key)
-            and key not in request.ignoreChanges
-            and not _is_login(key, old, new)
-        )
+        # The login to the registry is a new one at each run.
+        ignored = {*request.ignoreChanges, "registries", "registry"}
+        changed = sorted({key for key in old | new if old.get(key) != new.get(key)} - ignored)
         resource = _resource(request.urn)
         replaced = [key for key in changed if key in resource.replaced_by.split()]
         return provider_pb2.DiffResponse(
@@ -129,15 +121,6 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:
         found = look_up(self._aws, request.tok, _plain(request.args))
         return provider_pb2.InvokeResponse(**{"return": _struct(found)})
-
-    @override
-    def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
-        return empty_pb2.Empty()
-
-
-def _is_login(key: str, old: Properties, new: Properties) -> bool:
-    """Return whether a change is the registry's login alone, which is new at each run."""
-    return key in {"registries", "registry"} and key in old and key in new
 
 
 if __name__ == "__main__":

@@ -29,17 +29,15 @@ class Aws:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a client for one service; refuse a service that has no local endpoint."""
-        endpoint = self._endpoints.get(service.replace("-", ""))
-        if endpoint is None:
-            message = f"aws:endpoints has no {service.replace('-', '')}: the call would leave this machine"
-            raise LookupError(message)
+        name = service.replace("-", "")
+        assert name in self._endpoints, f"aws:endpoints has no {name}: the call would leave this machine"
         key = (service, region or self.region)
         with self._lock:
             if key not in self._clients:
                 client = boto3.client(  # type: ignore[call-overload]  # the service is known at run time only
                     service,
                     region_name=key[1],
-                    endpoint_url=endpoint,
+                    endpoint_url=self._endpoints[name],
                     aws_access_key_id="local",
                     aws_secret_access_key="local",
                 )
