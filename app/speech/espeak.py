@@ -30,6 +30,7 @@ _INITIALIZE_PHONEME_EVENTS = 0x0001
 _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
 _PHONEMES = 0x0100
+_IPA = 0x02
 _POS_CHARACTER = 1
 _RATE = 1
 _EVENT_LIST_END = 0
@@ -129,6 +130,7 @@ class EspeakEngine:
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
         self._set: tuple[str, int] = ("", 0)
+        self._voice = ""
 
     def close(self) -> None:
         """Unload the library and its state."""
@@ -138,7 +140,7 @@ class EspeakEngine:
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the characters of the spoken form; those of dense scripts and digits count several times."""
-        return weight(self._spoken(text, voice, lexicon).text)
+        return weight(self.spoken(text, voice=voice, lexicon=lexicon).text)
 
     def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """
@@ -148,25 +150,27 @@ class EspeakEngine:
         EngineDiedError if words still lack, RefusedTextError for half of a surrogate pair.
         """
         self._prepare(voice, speed)
-        spoken = self._spoken(text, voice, lexicon)
-        rendered = self._rendered(spoken, voice)
+        rendered = self.rendered(text, voice=voice, lexicon=lexicon)
         audio, words = bytearray(), list[_WordEvent]()
         for piece in pieces(rendered.text, self.max_chunk):
             self._speak_piece(rendered.text, piece, audio, words)
         samples = np.frombuffer(audio, dtype=np.int16).astype(np.float32)
         samples /= 32768
         marks = self._marks(rendered, words, len(samples))
+        spoken = self.spoken(text, voice=voice, lexicon=lexicon)
         return Utterance(samples=samples, marks=tuple(marks), spoken=spoken)
 
     @staticmethod
-    def _spoken(text: str, voice: str, lexicon: Lexicon) -> SpokenText:
+    def spoken(text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> SpokenText:
+        """Return what is said for `text`."""
         return spoken_form(text, language=language_tag(find_voice("espeak", voice)), lexicon=lexicon)
 
-    @staticmethod
-    def _rendered(spoken: SpokenText, voice: str) -> SpokenText:
-        """Return the text with given phonemes in espeak's notation, which it reads in English voices."""
+    @classmethod
+    def rendered(cls, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> SpokenText:
+        """Return what espeak is given for `text`: in English voices phonemes are in its own notation."""
+        spoken = cls.spoken(text, voice=voice, lexicon=lexicon)
         repaired = spoken.repaired.translate(_CONTROL_TO_SPACE).replace("[[", "[(")
-        is_english = language_tag(find_voice("espeak", voice)).partition("-")[0] == "en"
+        is_english = cls.takes_phonemes(voice)
         return SpokenText(
             repaired,
             (
@@ -174,6 +178,11 @@ class EspeakEngine:
                 for each in spoken.replacements
             ),
         )
+
+    @staticmethod
+    def takes_phonemes(voice: str) -> bool:
+        """Whether `voice` speaks given phonemes: those of English voices."""
+        return language_tag(find_voice("espeak", voice)).partition("-")[0] == "en"
 
     def _speak_piece(self, text: str, piece: Span, audio: bytearray, words: list[_WordEvent]) -> None:
         """Append the audio and the words of a piece; in halves where espeak lost some of them."""
@@ -185,7 +194,7 @@ class EspeakEngine:
                 for half in both:
                     self._speak_piece(text, half, audio, words)
                 return
-            if not self._audio and self._has_phonemes(part):
+            if not self._audio and self.phonemes(part, voice=self._voice):
                 raise EngineDiedError("espeak-ng lost a word of a chunk")
         first = len(audio) // 2
         words += (
@@ -210,18 +219,21 @@ class EspeakEngine:
             raise EngineDiedError(f"espeak-ng failed to synthesize (code {status})")
         _close(self._words, len(self._audio) // 2)
 
-    def _has_phonemes(self, text: str) -> bool:
-        """Whether espeak has any phoneme for `text` in the current voice."""
-        buffer = ctypes.create_string_buffer(self._encoded(text))
-        pointer = ctypes.c_void_p(ctypes.addressof(buffer))
-        while pointer.value:
-            found = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, 0)
-            if found and found.strip(b" _:'|"):
-                return True
-        return False
+    def phonemes(self, text: str, *, voice: str) -> str:
+        """Return the IPA of `text`, as `voice` speaks it."""
+        self._prepare(voice, 1.0)
+        found = []
+        for piece in pieces(text, self.max_chunk):
+            buffer = ctypes.create_string_buffer(self._encoded(text[piece.start : piece.end]))
+            pointer = ctypes.c_void_p(ctypes.addressof(buffer))
+            while pointer.value:
+                clause = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
+                found.append((clause or b"").decode("utf-8", "replace").strip())
+        return " ".join(clause for clause in found if clause)
 
     def _prepare(self, voice: str, speed: float) -> None:
         native = find_voice(self.name, voice).native
+        self._voice = voice
         rate = min(max(round(_WORDS_A_MINUTE * speed), _SLOWEST), _FASTEST)
         if (native, rate) == self._set:
             return

@@ -146,7 +146,7 @@ class KokoroEngine:
 
     def _pronouncer(self, language: str) -> Pronouncer:
         if language in {"a", "b"}:
-            _install_english(self._models)
+            install_english(self._models)
         try:
             with loading.gc_disabled():
                 return pronouncer(language, vocabulary=self._model.vocab)
@@ -209,13 +209,18 @@ class _Verified:
         return self._models.file(self._name)
 
 
-def _install_english(models: ModelStore) -> None:
+def install_english(models: ModelStore) -> None:
     """Let spaCy find the English pipeline in the models folder; otherwise misaki tries to download it."""
     import sys
 
     folder = str(models.below("packages"))
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def check_installed() -> None:
+    """Raise MissingExtraError if the packages of the speech extra are not installed."""
+    _imported_torch()
 
 
 def _imported_torch() -> Any:
