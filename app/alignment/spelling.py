@@ -2,8 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+
+from app.text.spans import Span
+from app.text.spoken.base import SpokenText
 
 WILDCARD = "*"
 """Stands for a spoken character that the network has no letter for; matches any sound."""
@@ -13,6 +17,7 @@ _PARTS = re.compile(
     re.IGNORECASE,
 )
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4", "'"))
+_RUN = re.compile(r"\S+")
 _LONGEST_NUMBER = 15
 _YEARS = range(1100, 2100)
 _YEAR_DIGITS = 4
@@ -52,6 +57,42 @@ def spelled(word: str, *, language: str, letters: Collection[str]) -> list[str]:
             said += _SIGNS.get(language, {}).get(part["sign"], "").split()
     folded = (_folded(spoken, letters) for spoken in said)
     return [spoken for spoken in folded if spoken.strip("'")]
+
+
+@dataclass(frozen=True, slots=True)
+class SpelledGroup:
+    """Neighbouring words of the source that are said as one, such as "2 1/2", and their spelling."""
+
+    first: int
+    """Index of the first word."""
+    last: int
+    """Index of the last word."""
+    parts: tuple[str, ...]
+    """Spoken words, in the letters of the network; at least one."""
+
+
+def spelled_groups(
+    spoken: SpokenText, words: Sequence[Span], *, language: str, letters: Collection[str]
+) -> list[SpelledGroup]:
+    """Return the spelling of `words`, spans of the source, in order; silent words are in no group."""
+    groups: list[SpelledGroup] = []
+    index = 0
+    for run in _RUN.finditer(spoken.text):
+        parts = spelled(run.group(), language=language, letters=letters)
+        source = spoken.source_span(*run.span())
+        while index < len(words) and words[index].end <= source.start:
+            index += 1
+        last = index
+        while last + 1 < len(words) and words[last + 1].start < source.end:
+            last += 1
+        if not parts or index == len(words):
+            continue
+        if groups and index <= groups[-1].last:
+            joined = groups.pop()
+            groups.append(SpelledGroup(joined.first, max(last, joined.last), (*joined.parts, *parts)))
+        else:
+            groups.append(SpelledGroup(index, last, tuple(parts)))
+    return groups
 
 
 def _joined(said: list[str], letters: str, word: str, start: int) -> list[str]:

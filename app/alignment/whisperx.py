@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.alignment.spelling import WILDCARD, spelled
+from app.alignment.spelling import WILDCARD, spelled_groups
 from app.errors import ConfigurationError, EngineDiedError, MissingExtraError
 from app.models.store import ModelStore
 from app.speech import loading, native
 from app.speech.base import Mark, Utterance
 from app.text.spans import Span
+from app.text.spoken.form import spoken_form
 
 _MODEL_RATE = 16_000
 """Hertz; the input of every wav2vec2 (whisperx.audio.SAMPLE_RATE)."""
@@ -37,6 +38,7 @@ _LANGUAGES = {
     "p": "pt",
     "z": "zh",
 }
+_TAGS = {"en": "en-us"}
 _SPACED = "en"
 """The language passed to WhisperX: one with spaces, because all transcripts here have them."""
 
@@ -99,19 +101,20 @@ class WhisperXAligner:
 
         Raises EngineDiedError if WhisperX returns other words than it was given.
         """
-        spoken = [
-            spelled(text[word.start : word.end], language=self._language, letters=self._letters)
-            for word in words
-        ]
-        transcript = " ".join(part for parts in spoken for part in parts)
+        spoken = utterance.spoken or spoken_form(text, language=_TAGS.get(self._language, self._language))
+        groups = spelled_groups(spoken, words, language=self._language, letters=self._letters)
+        transcript = " ".join(part for group in groups for part in group.parts)
+        marks: list[Mark | None] = [None] * len(words)
         if not transcript or not len(utterance.samples):
-            return [None] * len(words)
+            return marks
         duration_secs = len(utterance.samples) / sample_rate
         times = iter(self._word_times(utterance, transcript, duration_secs, sample_rate))
-        marks = []
-        for word, parts in zip(words, spoken, strict=True):
-            found = [next(times) for _ in parts]
-            marks.append(_mark(word, [time for time in found if time], duration_secs))
+        for group in groups:
+            found = [next(times) for _ in group.parts]
+            members = words[group.first : group.last + 1]
+            marks[group.first : group.last + 1] = _marks(
+                members, [time for time in found if time], duration_secs
+            )
         return marks
 
     def _word_times(
@@ -173,12 +176,22 @@ class _WildcardModel:
         return torch.cat([logits[..., : self._width], wildcard], dim=-1), None
 
 
-def _mark(word: Span, times: list[tuple[float, float]], duration_secs: float) -> Mark | None:
+def _marks(
+    words: Sequence[Span], times: list[tuple[float, float]], duration_secs: float
+) -> Sequence[Mark | None]:
+    """Divide the time of words that are said as one among them, by their length."""
     if not times:
-        return None
+        return [None] * len(words)
     start = min(max(times[0][0], 0.0), duration_secs)
     end = min(max(times[-1][1], start), duration_secs)
-    return Mark(start=word.start, end=word.end, start_secs=start, end_secs=end)
+    total = sum(word.end - word.start for word in words)
+    marks, passed = [], 0
+    for word in words:
+        begin = start + (end - start) * passed / total
+        passed += word.end - word.start
+        until = end if word is words[-1] else start + (end - start) * passed / total
+        marks.append(Mark(start=word.start, end=word.end, start_secs=begin, end_secs=until))
+    return marks
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from app.cli import (
     health,
     local,
     models,
+    pronounce,
     smoke,
     speak,
     status,
@@ -66,6 +67,7 @@ def story_tts(
 for command in (
     speak.speak,
     voices.voices,
+    pronounce.pronounce,
     submit.submit,
     status.status,
     demo.demo,

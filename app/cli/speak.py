@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.pronounce import LexiconOption
 from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     children: Annotated[
         bool, typer.Option("--children", help="Subtitles for children: at most 17 characters per second.")
     ] = False,
+    lexicon: LexiconOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
@@ -48,6 +50,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     from app.client.file_narrator import FileNarrator
     from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
+    from app.text.lexicon import NO_LEXICON, Lexicon
     from app.text.readers import story_files
 
     options = NarrationOptions.from_settings(
@@ -57,6 +60,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         speed=speed,
         use_alignment=not no_alignment,
         reading_speed=CHILDRENS_READING_SPEED if children else None,
+        lexicon=Lexicon.read(lexicon) if lexicon else NO_LEXICON,
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []

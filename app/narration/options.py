@@ -9,6 +9,7 @@ from app.errors import ConfigurationError
 from app.job import Job
 from app.settings import SpeechSettings
 from app.speech.registry import Precision, voice_parts
+from app.text.lexicon import NO_LEXICON, Lexicon
 
 DEFAULT_READING_SPEED = 20.0
 """Characters per second. Source: Netflix, English Timed Text Style Guide, adult programmes."""
@@ -46,6 +47,8 @@ class NarrationOptions:
     reading_speed: float = DEFAULT_READING_SPEED
     """Highest reading speed of a cue, in characters per second."""
     pauses: Pauses = field(default_factory=Pauses)
+    lexicon: Lexicon = NO_LEXICON
+    """Pronunciations of words."""
     models_dir: Path = Path()
     """The folder filled by `story-tts models fetch`. Engines without models ignore it."""
     threads: int = 0
@@ -63,6 +66,7 @@ class NarrationOptions:
         speed: float = 1.0,
         use_alignment: bool = True,
         reading_speed: float | None = None,
+        lexicon: Lexicon = NO_LEXICON,
     ) -> Self:
         """
         Combine the settings with a command's options; None means the value from the settings.
@@ -80,6 +84,7 @@ class NarrationOptions:
             pauses=Pauses(
                 sentence_secs=settings.sentence_pause_secs, paragraph_secs=settings.paragraph_pause_secs
             ),
+            lexicon=lexicon,
             models_dir=settings.models_dir,
             threads=settings.speech_threads,
             precision=settings.speech_precision,

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -133,7 +134,7 @@ class _NarrationRun:
     def words(self) -> Iterator[Word]:
         """Narrate the story chunk by chunk, and yield the words of each chunk once its audio is written."""
         text, options = self._request.text, self._request.options
-        measure = partial(self._engine.measure, voice=options.voice)
+        measure = partial(self._engine.measure, voice=options.voice, lexicon=options.lexicon)
         # Memory use follows the length of a chunk's audio, which grows as speech gets slower.
         scale = min(options.speed, 1.0)
         story_chunks = chunks(
@@ -159,7 +160,7 @@ class _NarrationRun:
         start_secs = self._wav.seconds
         marks = tuple(_shift_marks(utterance.marks, -speech.cut_secs))
         self._wav.write(fade_ends(limit_peaks(speech.samples, rate), rate))
-        word_times = self._time_words(chunk, Utterance(samples=speech.samples, marks=marks))
+        word_times = self._time_words(chunk, replace(utterance, samples=speech.samples, marks=marks))
         self._pause_secs = self._pause_after(chunk) / self._options.speed - speech.tail_secs
         self.interpolated += word_times.interpolated
         return self._to_words(chunk, word_times, start_secs)
@@ -170,7 +171,12 @@ class _NarrationRun:
             return _EMPTY
         began = time.perf_counter()
         try:
-            return self._engine.speak(chunk.text, voice=self._options.voice, speed=self._options.speed)
+            return self._engine.speak(
+                chunk.text,
+                voice=self._options.voice,
+                speed=self._options.speed,
+                lexicon=self._options.lexicon,
+            )
         except RefusedTextError:
             # Symbols or a foreign script inside a story: the rest of the story is still narrated.
             return _EMPTY

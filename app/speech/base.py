@@ -7,6 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.text.lexicon import NO_LEXICON, Lexicon
+from app.text.spoken.base import SpokenText
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -31,7 +34,9 @@ class Utterance:
     samples: NDArray[np.float32]
     """Mono, shape (n,), full scale at 1.0, at the engine's sample rate."""
     marks: tuple[Mark, ...]
-    """The engine's own word times, in order; empty if it has none."""
+    """The engine's own word times, in order, in positions of the source; empty if it has none."""
+    spoken: SpokenText | None = None
+    """What was said for the chunk's text, which an aligner spells; None if it was said as written."""
 
 
 class SpeechEngine(Protocol):
@@ -58,12 +63,14 @@ class SpeechEngine(Protocol):
     def close(self) -> None:
         """Release native state. The engine must not be used afterwards."""
 
-    def measure(self, text: str, *, voice: str) -> int:
+    def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the size of `text` for `voice` in the engine's units, such as phonemes."""
 
-    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """
         Synthesize one chunk of at most `max_chunk` units; `speed` is a factor from 0.5 to 2.0.
+
+        The engine says the spoken form of `text` (app/text/spoken/), with the pronunciations of `lexicon`.
 
         Raises UnknownVoiceError for a voice outside the set, RefusedTextError for text that it cannot speak.
         """

@@ -6,21 +6,31 @@ interface is speak_lib.h of version 1.52: https://github.com/espeak-ng/espeak-ng
 """
 
 import ctypes
+import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
 from app.errors import EngineDiedError, RefusedTextError
 from app.speech.base import Mark, Utterance
+from app.speech.espeak_text import halves, mnemonics, pieces, weight
 from app.speech.registry import find_voice
-from app.speech.voices import ESPEAK_VOICES
+from app.speech.voices import ESPEAK_VOICES, language_tag
+from app.text.characters import joins
+from app.text.lexicon import NO_LEXICON, Lexicon
+from app.text.spans import Span
+from app.text.spoken.base import SpokenText
+from app.text.spoken.form import spoken_form
 
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_PHONEME_EVENTS = 0x0001
 _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
+_PHONEMES = 0x0100
+_IPA = 0x02
 _POS_CHARACTER = 1
 _RATE = 1
 _EVENT_LIST_END = 0
@@ -33,6 +43,8 @@ _WORDS_A_MINUTE = 155
 """At speed 1. Audiobooks have 150 to 160 words a minute; espeak's default of 175 is too fast for readers."""
 _SLOWEST, _FASTEST = 80, 450
 """Limits of espeak's rate; factors of 0.5 to 2.0 lie within, but for one word a minute."""
+_MIN_SECS = 0.015
+"""Seconds of speech per unit of `weight` below which words were lost; usual is 0.05 to 0.08."""
 _SEED = 1
 _PAUSE = b"_"
 """Names of phonemes that are silence begin with this."""
@@ -40,6 +52,8 @@ _PAUSE = b"_"
 # espeak reads control characters in the text as commands (0x01 changes the voice) or as its end (0x00).
 # A space in place of each keeps all positions.
 _CONTROL_TO_SPACE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
+_WORD = re.compile(r"\S*[^\W_]\S*")
+_SPOKEN = re.compile(r"[^\W_]+")
 _INSIDE_WORDS = frozenset("'\N{RIGHT SINGLE QUOTATION MARK}.,:-")
 
 
@@ -83,7 +97,7 @@ class EspeakEngine:
 
     name = "espeak"
     max_chunk = 300
-    """Characters."""
+    """Characters, as `measure` counts them."""
     max_first_chunk = 0
     voices: Collection[str] = ESPEAK_VOICES.keys()
     _is_open: ClassVar[bool] = False
@@ -98,6 +112,7 @@ class EspeakEngine:
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
             *(ctypes.c_void_p, ctypes.c_void_p),
         )
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._library.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
         self.sample_rate: int = self._library.espeak_Initialize(
             _AUDIO_OUTPUT_SYNCHRONOUS,
@@ -115,6 +130,7 @@ class EspeakEngine:
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
         self._set: tuple[str, int] = ("", 0)
+        self._voice = ""
 
     def close(self) -> None:
         """Unload the library and its state."""
@@ -122,27 +138,102 @@ class EspeakEngine:
         _unload(self._library)
         EspeakEngine._is_open = False
 
-    def measure(self, text: str, *, voice: str) -> int:  # noqa: ARG002 - the same for all voices
-        """Return the number of characters."""
-        return len(text)
+    def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
+        """Return the characters of the spoken form; those of dense scripts and digits count several times."""
+        return weight(self.spoken(text, voice=voice, lexicon=lexicon).text)
 
-    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-        """Synthesize one chunk, with a mark for each word as espeak divides the text, pauses excluded."""
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
+        """
+        Synthesize one chunk, with a mark for each word as espeak divides the text, pauses excluded.
+
+        If the marks of a piece of the text stop short of its end, it is spoken again in halves. Raises
+        EngineDiedError if words still lack, RefusedTextError for half of a surrogate pair.
+        """
         self._prepare(voice, speed)
+        rendered = self.rendered(text, voice=voice, lexicon=lexicon)
+        audio, words = bytearray(), list[_WordEvent]()
+        for piece in pieces(rendered.text, self.max_chunk):
+            self._speak_piece(rendered.text, piece, audio, words)
+        samples = np.frombuffer(audio, dtype=np.int16).astype(np.float32)
+        samples /= 32768
+        marks = self._marks(rendered, words, len(samples))
+        spoken = self.spoken(text, voice=voice, lexicon=lexicon)
+        return Utterance(samples=samples, marks=tuple(marks), spoken=spoken)
+
+    @staticmethod
+    def spoken(text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> SpokenText:
+        """Return what is said for `text`."""
+        return spoken_form(text, language=language_tag(find_voice("espeak", voice)), lexicon=lexicon)
+
+    @classmethod
+    def rendered(cls, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> SpokenText:
+        """Return what espeak is given for `text`: in English voices phonemes are in its own notation."""
+        spoken = cls.spoken(text, voice=voice, lexicon=lexicon)
+        repaired = spoken.repaired.translate(_CONTROL_TO_SPACE).replace("[[", "[(")
+        is_english = cls.takes_phonemes(voice)
+        return SpokenText(
+            repaired,
+            (
+                replace(each, text=mnemonics(each.phonemes)) if each.phonemes and is_english else each
+                for each in spoken.replacements
+            ),
+        )
+
+    @staticmethod
+    def takes_phonemes(voice: str) -> bool:
+        """Whether `voice` speaks given phonemes: those of English voices."""
+        return language_tag(find_voice("espeak", voice)).partition("-")[0] == "en"
+
+    def _speak_piece(self, text: str, piece: Span, audio: bytearray, words: list[_WordEvent]) -> None:
+        """Append the audio and the words of a piece; in halves where espeak lost some of them."""
+        part = text[piece.start : piece.end]
+        self._synthesize(part)
+        if _has_lost(part, self._words, len(self._audio) // 2, self._min_samples()):
+            both = halves(text, piece)
+            if both:
+                for half in both:
+                    self._speak_piece(text, half, audio, words)
+                return
+            if not self._audio and self.phonemes(part, voice=self._voice):
+                raise EngineDiedError("espeak-ng lost a word of a chunk")
+        first = len(audio) // 2
+        words += (
+            _WordEvent(position=piece.start + word.position, start=first + word.start, end=first + word.end)
+            for word in self._words
+            if 0 <= word.position < len(part)
+        )
+        audio += self._audio
+
+    def _min_samples(self) -> float:
+        """Return the least that a unit of `weight` takes at the current rate."""
+        return _MIN_SECS * self.sample_rate * _WORDS_A_MINUTE / self._set[1]
+
+    def _synthesize(self, text: str) -> None:
+        """Speak `text` into `_audio` and `_words`, which begin empty."""
         self._audio.clear()
         self._words.clear()
         data = self._encoded(text)
-        status = self._library.espeak_Synth(
-            data, len(data) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None
-        )
+        flags = _CHARS_UTF8 | (_PHONEMES if "[[" in text else 0)
+        status = self._library.espeak_Synth(data, len(data) + 1, 0, _POS_CHARACTER, 0, flags, None, None)
         if status != 0:
             raise EngineDiedError(f"espeak-ng failed to synthesize (code {status})")
-        samples = np.frombuffer(self._audio, dtype=np.int16).astype(np.float32)
-        samples /= 32768
-        return Utterance(samples=samples, marks=tuple(self._marks(text, len(samples))))
+        _close(self._words, len(self._audio) // 2)
+
+    def phonemes(self, text: str, *, voice: str) -> str:
+        """Return the IPA of `text`, as `voice` speaks it."""
+        self._prepare(voice, 1.0)
+        found = []
+        for piece in pieces(text, self.max_chunk):
+            buffer = ctypes.create_string_buffer(self._encoded(text[piece.start : piece.end]))
+            pointer = ctypes.c_void_p(ctypes.addressof(buffer))
+            while pointer.value:
+                clause = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
+                found.append((clause or b"").decode("utf-8", "replace").strip())
+        return " ".join(clause for clause in found if clause)
 
     def _prepare(self, voice: str, speed: float) -> None:
         native = find_voice(self.name, voice).native
+        self._voice = voice
         rate = min(max(round(_WORDS_A_MINUTE * speed), _SLOWEST), _FASTEST)
         if (native, rate) == self._set:
             return
@@ -154,7 +245,7 @@ class EspeakEngine:
     @staticmethod
     def _encoded(text: str) -> bytes:
         try:
-            return text.translate(_CONTROL_TO_SPACE).encode()
+            return text.encode()
         except UnicodeEncodeError:
             raise RefusedTextError(
                 "the text holds half of a surrogate pair, which is not a character"
@@ -179,18 +270,41 @@ class EspeakEngine:
                     words[-1].end = -1
         return 0
 
-    def _marks(self, text: str, total: int) -> Iterator[Mark]:
-        _close(self._words, total)
-        starts = [word for word in self._words if 0 <= word.position < len(text)]
-        merged = list(_merged(text, starts))
+    def _marks(self, rendered: SpokenText, words: Sequence[_WordEvent], total: int) -> Iterator[Mark]:
+        """Yield marks in positions of the source; words that speak one replacement share a mark."""
+        text, last = rendered.text, None
+        merged = list(_merged(text, words))
         for index, word in enumerate(merged):
             following = merged[index + 1].position if index + 1 < len(merged) else len(text)
-            yield Mark(
-                start=word.position,
-                end=_end_of_word(text, word.position, following),
-                start_secs=min(word.start, total) / self.sample_rate,
-                end_secs=min(max(word.start, word.end), total) / self.sample_rate,
-            )
+            source = rendered.source_span(word.position, _end_of_word(text, word.position, following))
+            start = source.start
+            start_secs = min(word.start, total) / self.sample_rate
+            end_secs = min(max(word.start, word.end), total) / self.sample_rate
+            if last is not None and source.start < last.end:
+                start, start_secs = last.start, last.start_secs
+                source = Span(start, max(source.end, last.end))
+                end_secs = max(end_secs, last.end_secs)
+            elif last is not None:
+                yield last
+            last = Mark(start=start, end=source.end, start_secs=start_secs, end_secs=end_secs)
+        if last is not None:
+            yield last
+
+
+def _has_lost(text: str, words: Sequence[_WordEvent], total: int, min_samples: float) -> bool:
+    """
+    Whether espeak dropped words: there is text without events, and no time for it either.
+
+    Some words have no event though they are spoken, in Korean those that begin with a nasal.
+    """
+    events = [(word.position, word.start) for word in sorted(words, key=lambda word: word.position)]
+    events = [(0, 0), *(event for event in events if 0 <= event[0] < len(text)), (len(text), total)]
+    for (position, start), (following, end) in pairwise(events):
+        spoken = "".join(_SPOKEN.findall(text, position, following))
+        has_others = len(_WORD.findall(text, position, following)) > 1 or position == 0
+        if has_others and end - start < min_samples * weight(spoken):
+            return True
+    return False
 
 
 def _close(words: list[_WordEvent], sample: int) -> None:
@@ -216,15 +330,23 @@ def _merged(text: str, words: Sequence[_WordEvent]) -> Iterator[_WordEvent]:
 def _same_word(text: str, last: _WordEvent, word: _WordEvent) -> bool:
     if word.position <= last.position or text[word.position].isspace():
         return True
+    if joins(text[word.position - 1], text[word.position]):
+        return True
     between = text[last.position : word.position]
     return all(character.isalnum() or character in _INSIDE_WORDS for character in between)
 
 
 def _end_of_word(text: str, start: int, limit: int) -> int:
-    """Return the end of the word that starts at `start`: the next white space, or `limit`."""
+    """
+    Return the end of the word that starts at `start`: the next white space, or `limit`.
+
+    Words up to `limit` that espeak spoke without an event of their own, such as "the" of "in the", share it.
+    """
     end = start
     while end < limit and not text[end].isspace():
         end += 1
+    for word in _WORD.finditer(text, end, limit):
+        end = word.end()
     return max(end, start + 1)
 
 

@@ -15,6 +15,7 @@ from app.speech.base import Mark, Utterance
 from app.speech.pronunciation import Pronouncer, Pronunciation, pronouncer
 from app.speech.registry import Precision, voice_parts
 from app.speech.voices import KOKORO_VOICES
+from app.text.lexicon import NO_LEXICON, Lexicon
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,28 +74,28 @@ class KokoroEngine:
         self._models = models
         self._model = self._loaded(weights, precision)
         self._pronouncers: dict[str, Pronouncer] = {}
-        self._cache: OrderedDict[tuple[str, str], Pronunciation] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, Lexicon], Pronunciation] = OrderedDict()
         self._styles: dict[str, Tensor] = {}
         native.return_memory()
 
     def close(self) -> None:
         """Do nothing: the engine has no state outside this object."""
 
-    def measure(self, text: str, *, voice: str) -> int:
+    def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the number of phonemes, including pauses and stress marks."""
-        return len(self._pronounce(text, voice).phonemes)
+        return len(self._pronounce(text, voice, lexicon).phonemes)
 
-    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """
         Synthesize one chunk, with a mark for each word that has phonemes, as misaki divides the text.
 
         Raises RefusedTextError for more than 510 phonemes, UnknownVoiceError for a voice outside the set.
         """
         style = self._style(voice)
-        pronunciation = self._pronounce(text, voice)
+        pronunciation = self._pronounce(text, voice, lexicon)
         if not pronunciation.phonemes:
             silence = np.zeros(int(_SILENCE_SECS * self.sample_rate), dtype=np.float32)
-            return Utterance(samples=silence, marks=())
+            return Utterance(samples=silence, marks=(), spoken=pronunciation.spoken)
         if len(pronunciation.phonemes) > _MODEL_LIMIT:
             raise RefusedTextError(
                 f"the chunk has {len(pronunciation.phonemes)} phonemes; Kokoro accepts at most {_MODEL_LIMIT}"
@@ -106,7 +107,7 @@ class KokoroEngine:
         samples = np.ascontiguousarray(output.audio.float().numpy())
         marks = tuple(_marks(pronunciation, output.pred_dur.tolist(), len(samples) / self.sample_rate))
         native.return_memory()  # before the aligner or the next chunk allocates as much again
-        return Utterance(samples=samples, marks=marks)
+        return Utterance(samples=samples, marks=marks, spoken=pronunciation.spoken)
 
     def _loaded(self, weights: "_Verified", precision: Precision) -> Any:
         from kokoro import KModel  # takes seconds to import
@@ -126,10 +127,10 @@ class KokoroEngine:
         native.unload(native.mappings(path.parent))  # the folded weights are not read again
         return model.requires_grad_(requires_grad=False).to(self._device)
 
-    def _pronounce(self, text: str, voice: str) -> Pronunciation:
+    def _pronounce(self, text: str, voice: str, lexicon: Lexicon = NO_LEXICON) -> Pronunciation:
         """Return the pronunciation; cached, because each chunk is measured before it is spoken."""
         language = voice_parts(self.name, voice)[0][0][0]
-        key = (language, text)
+        key = (language, text, lexicon)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
@@ -137,7 +138,7 @@ class KokoroEngine:
             raise RefusedTextError("the text holds half of a surrogate pair, which is not a character")
         if language not in self._pronouncers:
             self._pronouncers[language] = self._pronouncer(language)
-        pronunciation = self._pronouncers[language](text)
+        pronunciation = self._pronouncers[language](text, lexicon=lexicon)
         self._cache[key] = pronunciation
         if len(self._cache) > _CACHE_SIZE:
             self._cache.popitem(last=False)
@@ -145,7 +146,7 @@ class KokoroEngine:
 
     def _pronouncer(self, language: str) -> Pronouncer:
         if language in {"a", "b"}:
-            _install_english(self._models)
+            install_english(self._models)
         try:
             with loading.gc_disabled():
                 return pronouncer(language, vocabulary=self._model.vocab)
@@ -208,13 +209,18 @@ class _Verified:
         return self._models.file(self._name)
 
 
-def _install_english(models: ModelStore) -> None:
+def install_english(models: ModelStore) -> None:
     """Let spaCy find the English pipeline in the models folder; otherwise misaki tries to download it."""
     import sys
 
     folder = str(models.below("packages"))
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def check_installed() -> None:
+    """Raise MissingExtraError if the packages of the speech extra are not installed."""
+    _imported_torch()
 
 
 def _imported_torch() -> Any:

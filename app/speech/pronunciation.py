@@ -37,6 +37,18 @@ _ESPEAK_LANGUAGES = {"e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"
 _EXTRAS = {"j": ("Japanese", "ja"), "z": ("Mandarin", "zh")}
 
 
+_VOCABULARY = (
+    ';:,.!?\u2014\u2026"()\u201c\u201d \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβ'
+    "ɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴøɸθœɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ"
+)
+"""The phonemes of Kokoro-82M version 1.0 (`vocab` of its config.json)."""
+
+
+def known_phonemes() -> frozenset[str]:
+    """Return the phonemes that Kokoro's published network knows."""
+    return frozenset(_VOCABULARY)
+
+
 @dataclass(frozen=True, slots=True)
 class PhonemeSpan:
     """Maps characters to phonemes: `text[start:end]` is spoken as `phonemes[first_phoneme:end_phoneme]`."""

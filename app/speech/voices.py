@@ -22,6 +22,14 @@ class Voice:
     """The name in the engine's own interface."""
 
 
+def language_tag(voice: Voice) -> str:
+    """Return the language of a voice as a tag: "en-us", "en-gb", "fr-fr", "pt-br"."""
+    name = voice.native.partition("+")[0]
+    if "_" in name:  # Kokoro's own name begins with the letter of its language
+        name = _ESPEAK_LANGUAGES[name[0]]
+    return "en-gb" if name == "en" else name
+
+
 # Kokoro's published set, version 1.0: https://huggingface.co/hexgrad/Kokoro-82M/blob/main/VOICES.md
 # The first letter of a name is the pipeline's language code, the second the sex.
 KOKORO_LANGUAGES: Mapping[str, str] = MappingProxyType(

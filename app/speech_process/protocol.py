@@ -10,6 +10,7 @@ from app.errors import EngineDiedError, StoryTtsError
 from app.media import media_kind
 from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions, Pauses
+from app.text.lexicon import Lexicon
 
 SOURCE_NAME = "source.txt"
 """File in the request's folder that carries the text: writing it to a pipe could block if the child hangs."""
@@ -27,7 +28,12 @@ def parse_options(text: str) -> NarrationOptions:
     """Return the options that `options_text` wrote."""
     fields: dict[str, Any] = json.loads(text)
     return NarrationOptions(
-        **fields | {"models_dir": Path(fields["models_dir"]), "pauses": Pauses(**fields["pauses"])}
+        **fields
+        | {
+            "models_dir": Path(fields["models_dir"]),
+            "pauses": Pauses(**fields["pauses"]),
+            "lexicon": Lexicon(tuple((word, said) for word, said in fields["lexicon"]["entries"])),
+        }
     )
 
 

@@ -1,9 +1,10 @@
 """
 Pronunciations that a job, a voice or a user gives for words: a lexicon, validated and bounded.
 
-A pronunciation is IPA between slashes (`/ˈtoʊlkiːn/`), Kokoro's phonemes (`tˈOlkin`), or a respelling in plain
-letters (`shi-vawn`). Files are JSON objects (word: pronunciation) or W3C Pronunciation Lexicon Specification
-documents (https://www.w3.org/TR/pronunciation-lexicon/).
+A pronunciation is IPA between slashes, Kokoro's phonemes, or a respelling in plain letters (`shi-vawn`).
+Files are JSON objects (word: pronunciation) or documents of the W3C Pronunciation Lexicon Specification
+(https://www.w3.org/TR/pronunciation-lexicon/). espeak-ng takes phonemes in English voices
+only; in others it reads the word as it is written.
 """
 
 import json
@@ -31,8 +32,9 @@ PHONEMES = frozenset("AIOQTWYabdefhijklmnoprstuvwxzæçðøŋœɐɑɒɔəɚɛɜ�
 _IPA_SIGNS = re.compile("[æçðøŋœɐɑɒɔəɚɛɜɝɟɡɣɪɬɹɾʁʂʃʊʋʌʒʔʤʧˈˌːᵊᵻθ]")
 # Kokoro's English phonemes (misaki, EN_PHONES.md) for common IPA, longest first
 _FROM_IPA = (
-    ("t͡ʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("oʊ", "O"), ("əʊ", "Q"), ("eɪ", "A"), ("aɪ", "I"),
-    ("aʊ", "W"), ("ɔɪ", "Y"), ("ɝ", "ɜɹ"), ("ɚ", "əɹ"), ("r", "ɹ"), ("g", "ɡ"), (".", ""), ("'", "ˈ"), ("ʼ", "ˈ"),
+    ("t͡ʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("oʊ", "O"), ("əʊ", "Q"),
+    ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"), ("ɝ", "ɜɹ"), ("ɚ", "əɹ"),
+    ("r", "ɹ"), ("g", "ɡ"), (".", ""), ("'", "ˈ"), ("ʼ", "ˈ"),
 )  # fmt: skip
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _WORD = re.compile(r"[^\x00-\x1f\x7f<>\[\]{}]*[^\W_][^\x00-\x1f\x7f<>\[\]{}]*")

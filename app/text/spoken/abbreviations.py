@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 from app.text.spoken.times import keeps_stop
 
 _TITLES = {
@@ -48,7 +48,7 @@ _TITLES = {
     "Pte": "Private",
     "Esq": "Esquire",
 }
-_ALWAYS_DOTTED = frozenset("Fr Gen Hon Rep Sen Pres Gov Det Ft Bro Col Maj Adm Rev Esq".split())
+_ALWAYS_DOTTED = listed("Fr Gen Hon Rep Sen Pres Gov Det Ft Bro Col Maj Adm Rev Esq")
 _WORDS = {
     "etc": "et cetera",
     "vs": "versus",
@@ -76,7 +76,7 @@ _WORDS = {
     "tel": "telephone",
     "est": "established",
 }
-_BEFORE_NUMBER = frozenset("vol vols ch chap fig figs pp p par apt est ed".split())
+_BEFORE_NUMBER = listed("vol vols ch chap fig figs pp p par apt est ed")
 _ANY_CASE = "|".join(sorted(_WORDS, key=len, reverse=True))
 _COMPANIES = {
     "Co": "Company",
@@ -137,9 +137,10 @@ def _saint_or_street(match: re.Match[str], _variant: Variant) -> str:
     return f"Street{_stop(match)}" if is_street else f"Saint{_stop(match)}"
 
 
-_STARTERS = frozenset(
-    "The A An He She It They We You I This That These Those There Then But And So Yet If When While After Before As "
-    "In On At For From With What Who Why How Where His Her Its Their Our My Your No Not One".split()
+_STARTERS = listed(
+    "The A An He She It They We You I This That These Those There Then But And So Yet If When While "
+    "After Before As In On At For From With What Who Why How Where His Her Its Their Our My Your No "
+    "Not One"
 )
 
 
@@ -219,7 +220,7 @@ RULES = (
     Rule(_table(_STREETS), _street),
     Rule(_table(_DAYS), _day),
     Rule(re.compile(r"\bw/o\b|\bw/(?=\w)|\bw/\s", re.IGNORECASE), _with),
-    Rule(re.compile(r"(?<=\w)\s?&\s?(?=\w)|(?<=\s)&(?=\s)"), lambda _m, _v: " and "),
+    Rule(re.compile(r"(?<=\w)\s?&\s?(?=\w)"), lambda m, _v: re.sub(r"\s?&\s?", " and ", m.group())),
     Rule(re.compile(r"(?<=\w)/(?=\w)"), _slash),
     Rule(
         re.compile(r"(?<![\w.&'])(?P<letter>[B-HJ-Z])(?P<dot>\.)(?=\s(?P<next>[A-Z][\w']*))"), _initial, "dot"

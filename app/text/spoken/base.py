@@ -1,4 +1,4 @@
-"""The data of the spoken form: replacements of source spans, and the mapping from spoken text back to the source."""
+"""The data of the spoken form: replacements of source spans, and the way from spoken text to the source."""
 
 import re
 from bisect import bisect_right
@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.text.spans import Span
+
+
+def listed(words: str) -> frozenset[str]:
+    """Return the words of a table that is written as text."""
+    return frozenset(words.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,13 @@ class SpokenText:
     length such as a straight apostrophe for a curly one.
     """
 
-    __slots__ = ("_spoken_starts", "replacements", "source_length", "spans", "text")
+    __slots__ = ("_spoken_starts", "repaired", "replacements", "spans", "text")
 
     def __init__(self, repaired: str, replacements: Iterable[Replacement] = ()) -> None:
         """`repaired` has the length of the source; `replacements` are sorted and do not overlap."""
         self.replacements = tuple(replacements)
-        self.source_length = len(repaired)
+        self.repaired = repaired
+        """The source with repairs of equal length."""
         parts: list[str] = []
         spans: list[Span] = []
         position = length = 0
@@ -123,6 +129,10 @@ class Editor:
     def replace(self, start: int, end: int, spoken: str | Spoken) -> None:
         """Replace a span that is free."""
         text, phonemes = (spoken, "") if isinstance(spoken, str) else spoken
+        while start < end and text[:1] == " " and self.text[start] == " ":
+            start, text = start + 1, text[1:]
+        while start < end and text[-1:] == " " and self.text[end - 1] == " ":
+            end, text = end - 1, text[:-1]
         self._taken[start:end] = b"\1" * (end - start)
         self._replacements.append(Replacement(start, end, text, phonemes))
 

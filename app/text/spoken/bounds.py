@@ -1,7 +1,7 @@
 """
 Bounds for runs without white space, which G2P cannot take at any length.
 
-misaki's time is cubic in the parts of a run, and espeak-ng writes past its buffers: both get short words only.
+misaki's time is cubic in the parts of a run, and espeak-ng overruns its buffers: both get short words only.
 """
 
 import re

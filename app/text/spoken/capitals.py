@@ -1,24 +1,24 @@
-"""Words in capitals: read as words where they are shouted or head a chapter, as letters where they abbreviate."""
+"""Words in capitals: words where they are shouted or head a chapter, else for the engine to decide."""
 
 import re
 
-from app.text.spoken.base import Editor, Variant
+from app.text.spoken.base import Editor, Variant, listed
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_FUNCTION_WORDS = frozenset(
-    "THE A AN AND OR BUT NOT NO YES OF TO IN ON AT BY FOR FROM WITH UP DOWN OUT OFF OVER IT HE SHE WE YOU THEY ME HIM "
-    "HER US THEM MY YOUR HIS ITS OUR THEIR I IS ARE WAS WERE BE AM DO DID DOES GO COME GET LET IF AS SO THIS THAT "
-    "WHAT WHO WHY HOW WHEN WHERE ALL NOW THEN HERE THERE WILL CAN HAS HAD HAVE ONE TWO TEN SIX MAN MEN OLD NEW END "
-    "DAY WAY ANY".split()
+_FUNCTION_WORDS = listed(
+    "THE A AN AND OR BUT NOT NO YES OF TO IN ON AT BY FOR FROM WITH UP DOWN OUT OFF OVER IT HE SHE WE "
+    "YOU THEY ME HIM HER US THEM MY YOUR HIS ITS OUR THEIR I IS ARE WAS WERE BE AM DO DID DOES GO "
+    "COME GET LET IF AS SO THIS THAT WHAT WHO WHY HOW WHEN WHERE ALL NOW THEN HERE THERE WILL CAN HAS "
+    "HAD HAVE ONE TWO TEN SIX MAN MEN OLD NEW END DAY WAY ANY"
 )
-_ALONE = frozenset(
-    "GO NO SO WE HE ME MY BY DO UP ON OF TO AT AS IF OR AN BE IS THE AND BUT NOT YES YOU SHE HER HIM ALL".split()
+_ALONE = listed(
+    "GO NO SO WE HE ME MY BY DO UP ON OF TO AT AS IF OR AN BE IS THE AND BUT NOT YES YOU SHE HER HIM ALL"
 )
-_ACRONYMS = frozenset(
-    "NASA NATO UNESCO UNICEF FBI CIA BBC CNN USA UK UN EU USSR TV DVD CD PC IBM ATM DNA RNA GPS NBA NFL NHL MIT UCLA "
-    "MBA PHD CEO CFO CTO FAQ HIV AIDS IRS KGB SS RAF RN HMS USS UFO VIP AKA ASAP RSVP DIY OK LA DC AD BC PM SOS IOU "
-    "IQ ID AI IT's NYPD LAPD MI5 MI6 WWI WWII BMW GMT EST PST UTC YMCA NAACP AWOL POW MP PS JFK FDR LGBT HTTP HTTPS WWW "
-    "HTML NVIDIA CUDA DGX SSN".split()
+_ACRONYMS = listed(
+    "NASA NATO UNESCO UNICEF FBI CIA BBC CNN USA UK UN EU USSR TV DVD CD PC IBM ATM DNA RNA GPS NBA "
+    "NFL NHL MIT UCLA MBA PHD CEO CFO CTO FAQ HIV AIDS IRS KGB SS RAF RN HMS USS UFO VIP AKA ASAP "
+    "RSVP DIY OK LA DC AD BC PM SOS IOU IQ ID AI NYPD LAPD MI5 MI6 WWI WWII BMW GMT EST PST UTC "
+    "YMCA NAACP AWOL POW MP PS JFK FDR LGBT HTTP HTTPS WWW HTML NVIDIA CUDA DGX SSN"
 )
 _VOWEL = re.compile("[AEIOUY]")
 
@@ -54,7 +54,7 @@ def _is_word(word: str) -> bool:
     """Whether a word in capitals is certainly no abbreviation."""
     if word in _ACRONYMS:
         return False
-    return word in _FUNCTION_WORDS - {"US", "IT", "I", "A"} or (len(word) > 3 and bool(_VOWEL.search(word)))  # noqa: PLR2004
+    return word in _FUNCTION_WORDS - {"US", "IT", "I", "A"} or (len(word) > 3 and bool(_VOWEL.search(word)))
 
 
 def _reads_as_word(word: str, index: int, words: list[str]) -> bool:

@@ -15,7 +15,7 @@ from app.text.spoken.numbers import (
     year,
 )
 
-_VULGAR = "\u00bd\u2153\u2154\u00bc\u00be\u2155\u2156\u2157\u2158\u2159\u215a\u215b\u215c\u215d\u215e\u2150\u2151\u2152"
+_VULGAR = "\u00bc-\u00be\u2150-\u215e"
 _SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 _YEARS = range(1100, 2100)
 _YEAR_CONTEXT = re.compile(
@@ -43,7 +43,7 @@ def _is_year(match: re.Match[str], number: int) -> bool:
         return False
     if number in _YEARS and number % 1000:
         return True
-    return 1000 < number < 1100 and bool(_YEAR_CONTEXT.search(match.string[: match.start()][-12:]))  # noqa: PLR2004
+    return 1000 < number < 1100 and bool(_YEAR_CONTEXT.search(match.string[: match.start()][-12:]))
 
 
 def _plain(match: re.Match[str], variant: Variant) -> str:
@@ -55,10 +55,10 @@ def _plain(match: re.Match[str], variant: Variant) -> str:
         if (
             len(text) in (3, 4)
             and number % 100
-            and (_ROOM.search(before) or (len(text) == 4 and _STREET.match(rest)))
-        ):  # noqa: PLR2004
+            and (_ROOM.search(before) or (number > 999 and _STREET.match(rest)))
+        ):
             return pairs(number)
-        if len(text) == 4 and _is_year(match, number):  # noqa: PLR2004
+        if len(text) == 4 and _is_year(match, number):
             return year(number, british=variant.british)
     return number_words(text, british=variant.british)
 
@@ -67,7 +67,7 @@ def _ordinal(match: re.Match[str], variant: Variant) -> str:
     number = int(match["number"].replace(",", ""))
     suffix = match["suffix"].lower()
     tens = number % 100
-    expected = "th" if 11 <= tens <= 13 else _SUFFIXES.get(number % 10, "th")  # noqa: PLR2004
+    expected = "th" if 11 <= tens <= 13 else _SUFFIXES.get(number % 10, "th")
     if suffix != expected:
         return f"{digits(match['number'])} {suffix}"
     return ordinal(number, british=variant.british)
@@ -94,7 +94,7 @@ def _year_range(match: re.Match[str], variant: Variant) -> str | None:
     first, second = int(match["first"]), int(match["second"])
     if first not in _YEARS:
         return None
-    if len(match["second"]) == 2:  # noqa: PLR2004
+    if len(match["second"]) == 2:
         if second <= first % 100:
             return None
         last = cardinal(second)

@@ -5,7 +5,10 @@ import re
 from app.text.spoken.base import Rule, Variant
 from app.text.spoken.numbers import cardinal, digits, ordinal, plural, two_digits, year
 
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december"
+)  # fmt: skip
 _SHORT = {month[:3]: index for index, month in enumerate(_MONTHS, start=1)} | {"sept": 9}
 _MONTH = (
     r"(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
@@ -78,19 +81,19 @@ def _stop(match: re.Match[str]) -> str:
 
 def _numeric(match: re.Match[str], variant: Variant) -> str | None:
     first, second, third = match["first"], match["second"], match["third"]
-    if len(first) == 4:  # noqa: PLR2004
+    if len(first) == 4:
         full_year, month, day = first, int(second), int(third)
         day_first = False
     elif len(third) in (2, 4):
         full_year, month, day = third, int(first), int(second)
-        day_first = (variant.british and day <= 12) or month > 12  # noqa: PLR2004
+        day_first = (variant.british and day <= 12) or month > 12
         if day_first:
             month, day = day, month
     else:
         return None
-    if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
+    if not (1 <= month <= 12 and 1 <= day <= 31):
         return None
-    said = digits(full_year) if len(full_year) == 2 else year(int(full_year), british=variant.british)  # noqa: PLR2004
+    said = digits(full_year) if len(full_year) == 2 else year(int(full_year), british=variant.british)
     name = _MONTHS[month - 1].capitalize()
     if day_first:
         return f"the {ordinal(day)} of {name} {said}"
@@ -123,7 +126,7 @@ def _era_first(match: re.Match[str], variant: Variant) -> str:
 
 def _quarter(match: re.Match[str], variant: Variant) -> str:
     number = match["number"]
-    said = cardinal(int(number)) if len(number) == 2 else year(int(number), british=variant.british)  # noqa: PLR2004
+    said = cardinal(int(number)) if len(number) == 2 else year(int(number), british=variant.british)
     return f"the {ordinal(int(match['quarter']))} quarter of {said}"
 
 
@@ -141,7 +144,10 @@ def _month_range(match: re.Match[str], variant: Variant) -> str:
 
 
 _I = re.IGNORECASE
-_DAYS = r"(?P<low>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\s?[-\u2013]\s?(?P<high>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+_DAYS = (
+    r"(?P<low>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\s?[-\u2013]\s?"
+    r"(?P<high>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+)
 RULES = (
     Rule(re.compile(rf"(?<![\w.,/$-]){_DAYS}\s{_MONTH}\b(?:,?\s{_YEAR}(?!\d|,\d))?", _I), _day_range),
     Rule(re.compile(rf"\b{_MONTH}\s{_DAYS}(?![\d%-]|[.:]\d)(?:,\s{_YEAR}(?!\d|,\d))?", _I), _month_range),

@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 from app.text.spoken.numbers import digits
 
 _SIGNS = {
@@ -45,10 +45,10 @@ _TOP_LEVEL = (
     "jp|cn|in|br|ru|pl|se|no|dk|fi|pt|gr|sm|cz|hu|za|mx|abc"
 )
 _SUFFIXES = "html?|txt|pdf|jpe?g|png|gif|mp3|mp4|wav|docx?|xlsx?|zip|exe|py|csv|epub|abc"
-_SPELLED_TOP_LEVEL = frozenset("abc io ai tv".split())
+_SPELLED_TOP_LEVEL = listed("abc io ai tv")
 _PART = re.compile(r"[A-Za-z]+|\d+|[^\w\s]|_")
-_COMMON = frozenset(
-    "the and but she he it you they we when then that this his her not for so at in me co us no to".split()
+_COMMON = listed(
+    "the and but she he it you they we when then that this his her not for so at in me co us no to"
 )
 _PATH = r"(?:[/:?#][\w./:?#=&~%+@-]*[\w/])?"
 
@@ -76,7 +76,7 @@ def _word(token: str, *, is_top_level: bool) -> str:
     lower = token.lower()
     if lower in _NAMES:
         return _NAMES[lower]
-    if is_top_level and (len(token) == 2 or lower in _SPELLED_TOP_LEVEL):  # noqa: PLR2004
+    if is_top_level and (len(token) == 2 or lower in _SPELLED_TOP_LEVEL):
         return token.upper()
     return token
 

@@ -1,4 +1,4 @@
-"""Words that are spelled alike and read in two ways, where the sentence tells which: "read" of today and yesterday."""
+"""Words that are spelled alike and pronounced in two ways, where the sentence tells which: "read"."""
 
 import re
 

@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 
 _SOUNDS = {
     "hm": "hmm",
@@ -25,8 +25,8 @@ _SOUNDS = {
     "grr": "gurr",
     "grrr": "gurr",
 }
-_ONE_LETTER = frozenset(
-    "no so oh yes hello hey stop help what why please now wait go hi bye ah aw uh mom dad run well right god".split()
+_ONE_LETTER = listed(
+    "no so oh yes hello hey stop help what why please now wait go hi bye ah aw uh mom dad run well right god"
 )
 _SOUND = "|".join(sorted(_SOUNDS, key=len, reverse=True))
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
@@ -42,7 +42,7 @@ def _stutter(match: re.Match[str], _variant: Variant) -> str | None:
 
 def _drawn_out(match: re.Match[str], _variant: Variant) -> str | None:
     word = match.group()
-    if word.isupper() and len(word) < 5:  # noqa: PLR2004
+    if word.isupper() and len(word) < 5:
         return None  # an abbreviation: WWW, AAA
     once = _REPEATED.sub(r"\1", word)
     if once.lower() in _ONE_LETTER:

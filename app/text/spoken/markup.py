@@ -1,23 +1,24 @@
-"""Marks that are seen and not said, in any language: emphasis, headings, footnotes, emoji, line-end hyphens."""
+"""Marks that are not spoken, in any language: emphasis, headings, footnotes, emoji, line-end hyphens."""
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 
 _SUPERSCRIPTS = "\u00b9\u00b2\u00b3\u2070\u2074-\u2079"
 _EMOJI = (
     "\u200d\u20e3\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\ufe0f"
     "\U0001f000-\U0001faff"
 )
-_COMPOUND_FIRSTS = frozenset(
-    "well self half non ex co anti mid two three four five six seven eight nine ten one old new high low long "
-    "short good ill all cross half great grand great- twenty thirty forty fifty sixty seventy eighty ninety "
-    "dark light blue red green white black grey gray full first second third left right hard soft deep "
-    "mother father sister brother son daughter by to good-for merry so-called ever never over-the would".split()
+_COMPOUND_FIRSTS = listed(
+    "well self half non ex co anti mid two three four five six seven eight nine ten one old new high "
+    "low long short good ill all cross half great grand great- twenty thirty forty fifty sixty "
+    "seventy eighty ninety dark light blue red green white black grey gray full first second third "
+    "left right hard soft deep mother father sister brother son daughter by to good-for merry so- "
+    "called ever never over-the would"
 )
-_COMPOUND_SECONDS = frozenset(
-    "known like in-law law called haired eyed handed hearted minded made looking time year old room door by "
-    "up down in out off on of the and a be".split()
+_COMPOUND_SECONDS = listed(
+    "known like in-law law called haired eyed handed hearted minded made looking time year old room "
+    "door by up down in out off on of the and a be"
 )
 
 

@@ -40,7 +40,10 @@ _CURRENCIES = {
     "gbp": _Currency("pound", "pounds", "penny", "pence"),
     "eur": _Currency("euro", "euros", "cent", "cents"),
 }
-_SYMBOL = r"(?P<currency>(?:US|AU?|CA?|NZ|HK|R)?\$|[\u00a3\u20ac\u00a5\u20a9\u20b9\u20bd\u20ba\u20aa\u20b1\u0e3f\u20ab])"
+_SYMBOL = (
+    r"(?P<currency>(?:US|AU?|CA?|NZ|HK|R)?\$|"
+    r"[\u00a3\u20ac\u00a5\u20a9\u20b9\u20bd\u20ba\u20aa\u20b1\u0e3f\u20ab])"
+)
 _SCALES = {
     "k": "thousand",
     "m": "million",
@@ -55,7 +58,10 @@ _SCALES = {
 }
 _SCALE = r"(?P<scale>\s?(?:hundred|thousand|million|billion|trillion|mn|mm|mil|bn|trn|tn|[kmbt])(?![\w]))?"
 _AMOUNT = rf"(?P<amount>{NUMBER}|\.\d+)"
-_PER = r"(?P<per>/\s?(?:hr|hour|h|wk|week|day|d|mo|month|yr|year|y|min|lb|kg|oz|gal|ea|head|person|unit|mile|km|night)\b)?"
+_PER = (
+    r"(?P<per>/\s?(?:hr|hour|h|wk|week|day|d|mo|month|yr|year|y|min|lb|kg|oz|gal|ea|head|person|unit|mile|km|"
+    r"night)\b)?"
+)
 _PER_NAMES = {
     "hr": "hour",
     "h": "hour",
@@ -122,7 +128,8 @@ _DETERMINER = re.compile(
     r"\b(?:an?|the|this|that|his|her|my|your|their|our|each|every|another|one)\s$", re.IGNORECASE
 )
 _NOUN = re.compile(
-    r"[- ](?:bill|note|coin|bet|fine|fee|ticket|prize|loan|deal|reward|check|cheque|gift|tip|debt|job|house|car|watch|suit|dress|book|question|deposit|ransom|piece|bonus|raise)\b"
+    r"[- ](?:bill|note|coin|bet|fine|fee|ticket|prize|loan|deal|reward|check|cheque|gift|tip|debt|job|"
+    r"house|car|watch|suit|dress|book|question|deposit|ransom|piece|bonus|raise)\b"
 )
 
 
@@ -183,5 +190,5 @@ RULES = (
     Rule(re.compile(rf"(?<![\w.,])(?P<amount>{NUMBER})\s?\u00a2"), _cents),
     Rule(re.compile(rf"\b(?P<currency>USD|GBP|EUR)\s?{_AMOUNT}{_SCALE}"), _code),
     Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{_SCALE}\s?(?P<currency>USD|GBP|EUR|\u20ac|\u00a3)(?!\w)"), _code),
-    Rule(re.compile(rf"(?<=\d)(?P<scale>bn|mn|tn)\b"), lambda m, _v: f" {_scale_name(m['scale'])}"),
+    Rule(re.compile(r"(?<=\d)(?P<scale>bn|mn|tn)\b"), lambda m, _v: f" {_scale_name(m['scale'])}"),
 )

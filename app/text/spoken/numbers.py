@@ -3,14 +3,16 @@
 import re
 
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"
+)  # fmt: skip
+_TENS = (
+    "_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"
+)  # fmt: skip
 _SCALES = (
-    "_ thousand million billion trillion quadrillion quintillion sextillion septillion octillion nonillion "
-    "decillion undecillion duodecillion tredecillion"
-).split()
+    "_", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
+    "septillion", "octillion", "nonillion", "decillion", "undecillion", "duodecillion", "tredecillion"
+)  # fmt: skip
 _IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",
@@ -37,7 +39,7 @@ def cardinal(number: int, *, british: bool = False) -> str:
         return f"minus {cardinal(-number, british=british)}"
     if len(str(number)) > _MAX_DIGITS:
         return digits(str(number))
-    if number < 1000:  # noqa: PLR2004
+    if number < 1000:
         return _below_thousand(number, british=british)
     parts = []
     for power in range(len(_SCALES) - 1, 0, -1):
@@ -46,7 +48,7 @@ def cardinal(number: int, *, british: bool = False) -> str:
             parts.append(f"{_below_thousand(group, british=british)} {_SCALES[power]}")
     rest = number % 1000
     if rest:
-        joint = "and " if british and rest < 100 else ""  # noqa: PLR2004
+        joint = "and " if british and rest < 100 else ""
         parts.append(joint + _below_thousand(rest, british=british))
     return " ".join(parts)
 
@@ -93,8 +95,8 @@ def digits(text: str) -> str:
 def year(number: int, *, british: bool = False) -> str:
     """Return a year as it is read: "nineteen oh five", "two thousand six", "twenty twelve"."""
     century, rest = divmod(number, 100)
-    if not 10 <= century <= 99 or (century % 10 == 0 and rest < 10):  # noqa: PLR2004
-        if 100 <= number < 1000 and rest >= 10:  # noqa: PLR2004
+    if not 10 <= century <= 99 or (century % 10 == 0 and rest < 10):
+        if 100 <= number < 1000 and rest >= 10:
             return f"{_ONES[century]} {_below_hundred(rest)}"
         return cardinal(number, british=british)
     return pairs(number)
@@ -110,7 +112,7 @@ def pairs(number: int) -> str:
 
 def two_digits(number: int) -> str:
     """Return the last two digits of a year or the minutes of a clock: "oh five", "fifteen"."""
-    return f"oh {_ONES[number]}" if number < 10 else _below_hundred(number)  # noqa: PLR2004
+    return f"oh {_ONES[number]}" if number < 10 else _below_hundred(number)
 
 
 def number_words(text: str, *, british: bool = False) -> str:
@@ -133,9 +135,9 @@ def fraction(numerator: int, denominator: int, *, british: bool = False) -> str:
     top = cardinal(numerator, british=british)
     if denominator in (0, 1):
         return f"{top} over {_ONES[denominator]}"
-    if denominator == 2:  # noqa: PLR2004
+    if denominator == 2:
         name = "half" if numerator == 1 else "halves"
-    elif denominator == 4:  # noqa: PLR2004
+    elif denominator == 4:
         name = "quarter" if numerator == 1 else "quarters"
     else:
         name = ordinal(denominator, british=british)

@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 from app.text.spoken.numbers import cardinal, ordinal, roman_value
 
 _COUNTED = (
@@ -22,7 +22,7 @@ _AFTER_FIRST = (
     r"(?=\s*(?:$|[,;:.!?)'\u2019]|of\b|was\b|and\b|died\b|reigned\b|ruled\b|is\b|became\b|gave\b|who\b|in\b|at\b|to\b|"
     r"built\b|made\b|fled\b|ordered\b))"
 )
-_NOT_NUMERALS = frozenset("I MIX DIM MID MI DI LI CIVIC VIVID MILD CD DC MD CC DVD MC MM CV ID".split())
+_NOT_NUMERALS = listed("I MIX DIM MID MI DI LI CIVIC VIVID MILD CD DC MD CC DVD MC MM CV ID")
 
 
 def _count(match: re.Match[str], variant: Variant) -> str | None:
@@ -39,7 +39,7 @@ def _name(match: re.Match[str], variant: Variant) -> str | None:
     """A numeral of two letters or more behind a capitalized word: "Rocky II"."""
     numeral = match["numeral"]
     value = roman_value(numeral)
-    if value is None or numeral in _NOT_NUMERALS or value > 50:  # noqa: PLR2004
+    if value is None or numeral in _NOT_NUMERALS or value > 50:
         return None
     return cardinal(value, british=variant.british)
 

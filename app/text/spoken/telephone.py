@@ -2,10 +2,10 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant
+from app.text.spoken.base import Rule, Variant, listed
 from app.text.spoken.numbers import cardinal, digits
 
-_TOLL_FREE = frozenset("800 888 877 866 855 844 833".split())
+_TOLL_FREE = listed("800 888 877 866 855 844 833")
 _BEFORE = (
     r"(?:call|dial|phone|telephone|tel\.?|fax|ring|text|mobile|cell|hotline|extension|ext\.?|pin|code|"
     r"ending in|ends in|ending with|ssn is|isbn|serial number|account number|card number)"
@@ -16,7 +16,7 @@ def _telephone(match: re.Match[str], _variant: Variant) -> str:
     groups = re.findall(r"\d+", match.group())
     spoken = [
         cardinal(int(group)) if group in _TOLL_FREE and len(groups) > 2 else digits(group) for group in groups
-    ]  # noqa: PLR2004
+    ]
     sign = "plus " if match.group().startswith("+") else ""
     return sign + ", ".join(spoken)
 
@@ -38,13 +38,15 @@ RULES = (
     Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]\d|\d)"), _dotted),
     Rule(
         re.compile(
-            r"(?<![\w-])(?P<prefix>1)[- ](?P<code>8\d\d)[- ](?P<letters>[A-Z0-9]*[A-Z][A-Z0-9]*(?:-[A-Z0-9]+){0,4})\b"
+            r"(?<![\w-])(?P<prefix>1)[- ](?P<code>8\d\d)[- ]"
+            r"(?P<letters>[A-Z0-9]*[A-Z][A-Z0-9]*(?:-[A-Z0-9]+){0,4})\b"
         ),
         _vanity,
     ),
     Rule(
         re.compile(
-            r"(?<![\w.])(?:\+?\d{1,3}[-. ]?)?(?:\(\d{3}\)[- ]?|\d{3}[-. ])\d{3}[-. ]\d{4}(?:-\d{1,4})?(?![\w-])"
+            r"(?<![\w.])(?:\+?\d{1,3}[-. ]?)?"
+            r"(?:\(\d{3}\)[- ]?|\d{3}[-. ])\d{3}[-. ]\d{4}(?:-\d{1,4})?(?![\w-])"
         ),
         _telephone,
     ),
@@ -53,7 +55,8 @@ RULES = (
     Rule(re.compile(r"(?<![\w.-])555-\d{4}(?![\w-])"), _telephone),
     Rule(
         re.compile(
-            rf"\b{_BEFORE}\s*(?:is|at|number|no\.?|:|#)?\s*(?P<number>\d{{3,4}}(?:[- ]\d{{3,4}}){{0,4}}(?![\d,.]*\d))",
+            rf"\b{_BEFORE}\s*(?:is|at|number|no\.?|:|#)?\s*"
+            rf"(?P<number>\d{{3,4}}(?:[- ]\d{{3,4}}){{0,4}}(?![\d,.]*\d))",
             re.IGNORECASE,
         ),
         _digits,

@@ -51,7 +51,7 @@ def _time(match: re.Match[str], _variant: Variant) -> str | None:
         words = f"{cardinal(hour)} {two_digits(minute)}"
     elif match["meridiem"]:
         words = cardinal(hour)
-    elif 1 <= hour <= 12:  # noqa: PLR2004
+    elif 1 <= hour <= 12:
         words = f"{cardinal(hour)} o'clock"
     elif hour in (0, 24):
         words = "midnight"
@@ -85,7 +85,8 @@ RULES = (
     Rule(_HOUR, _hour),
     Rule(
         re.compile(
-            rf"\b(?:{_NUMBER_WORDS}) (?P<said>(?P<meridiem>[AP]M|[ap]\.m\.)(?P<zone> (?:[ECMP][SD]?T|GMT|UTC))?\b)"
+            rf"\b(?:{_NUMBER_WORDS}) "
+            rf"(?P<said>(?P<meridiem>[AP]M|[ap]\.m\.)(?P<zone> (?:[ECMP][SD]?T|GMT|UTC))?\b)"
         ),
         _meridiem,
         "said",

@@ -7,7 +7,7 @@ _APOSTROPHE = re.compile(rf"(?<=\w)[{_APOSTROPHES}](?=\w)")
 _LEADING = re.compile(
     rf"(?<!\w)[{_APOSTROPHES}](?=(?:[Tt]is|[Tt]was|[Cc]ause|[Ee]m|[Tt]il|[Rr]ound|\d\ds?)\b)"
 )
-_TRAILING = re.compile(rf"(?<=[sn])[\u2019\u02bc\u2032](?=\s)")
+_TRAILING = re.compile(r"(?<=[sn])[\u2019\u02bc\u2032](?=\s)")
 _SPACE_LIKE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\uffff"

@@ -19,6 +19,7 @@ from app.narration.options import NarrationOptions, Pauses
 from app.narration.pipeline import Narrator
 from app.speech.base import Mark, SpeechEngine, Utterance
 from app.speech.espeak import EspeakEngine
+from app.text.lexicon import NO_LEXICON, Lexicon
 from app.text.spans import Span
 
 PASSAGES = sorted((Path(__file__).parents[2] / "data" / "passages").glob("*.txt"))
@@ -172,10 +173,10 @@ def test_text_that_the_engine_refuses_becomes_a_pause(narrate: Narrate) -> None:
     """A chunk that the engine cannot say becomes a pause, and the rest is narrated."""
 
     class Refusing(HummingEngine):
-        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+        def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
             if "unsayable" in text:
                 raise RefusedTextError("no")
-            return super().speak(text, voice=voice, speed=speed)
+            return super().speak(text, voice=voice, speed=speed, lexicon=lexicon)
 
     text = "This can be said.\n\nunsayable\n\nThis too."
     narration = narrate(text, by=Refusing())
@@ -197,14 +198,16 @@ class HummingEngine:
     def close(self) -> None:
         """Do nothing."""
 
-    def measure(self, text: str, *, voice: str) -> int:
+    def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Count characters."""
         assert voice
+        assert lexicon == NO_LEXICON
         return len(text)
 
-    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """Hum."""
         assert voice
+        assert lexicon == NO_LEXICON
         count = round(len(text) * 800 / speed)
         samples = (0.5 * np.sin(np.arange(count) / 5)).astype(np.float32)
         marks = (Mark(0, len(text), 0.0, count / 8000),) if self.has_marks else ()
@@ -218,10 +221,10 @@ class RecordingEngine(HummingEngine):
         self.max_first_chunk = max_first_chunk
         self.spoken: list[str] = []
 
-    def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """Record the text and hum."""
         self.spoken.append(text)
-        return super().speak(text, voice=voice, speed=speed)
+        return super().speak(text, voice=voice, speed=speed, lexicon=lexicon)
 
 
 def test_slow_speech_has_shorter_chunks(narrate: Narrate) -> None:
@@ -365,8 +368,8 @@ def test_samples_that_are_not_finite_fail_the_attempt(narrate: Narrate) -> None:
     """The error is retryable: a new engine may work."""
 
     class Broken(HummingEngine):
-        def speak(self, text: str, *, voice: str, speed: float) -> Utterance:
-            utterance = super().speak(text, voice=voice, speed=speed)
+        def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
+            utterance = super().speak(text, voice=voice, speed=speed, lexicon=lexicon)
             utterance.samples[10] = np.nan
             return utterance
 

@@ -41,7 +41,7 @@ def test_words_are_found_in_multibyte_text(engine: EspeakEngine) -> None:
         ("salt & pepper", ["salt", "&", "pepper"]),
         ("in 1234 words", ["in", "1234", "words"]),
         ("a well-known don't", ["a", "well-known", "don't"]),
-        ("one\x01 20s two\x00 three", ["one\x01", "20s", "two\x00", "three"]),
+        ("one\x01 20s two\x00 three", ["one", "20s", "two", "three"]),
     ],
 )
 def test_markup_and_commands_are_text(engine: EspeakEngine, text: str, words: list[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import MissingExtraError, UnknownVoiceError
 from app.models.store import ModelStore
-from app.speech.kokoro import _install_english
+from app.speech.kokoro import install_english
 from app.speech.pronunciation import Pronunciation, pronouncer
 from tests.models.kokoro import VOCABULARY
 
@@ -20,7 +20,7 @@ Say = Callable[[str], Pronunciation]
 @pytest.fixture(scope="module")
 def say(models: ModelStore) -> Say:
     """American English."""
-    _install_english(models)
+    install_english(models)
     return pronouncer("a", vocabulary=VOCABULARY)
 
 
@@ -103,7 +103,7 @@ def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[s
 
 def test_british_english_differs(models: ModelStore) -> None:
     """Language b has its own dictionary."""
-    _install_english(models)
+    install_english(models)
     american, british = (pronouncer(code, vocabulary=VOCABULARY) for code in "ab")
     assert american("lot, bath").phonemes != british("lot, bath").phonemes
 
@@ -137,5 +137,5 @@ def test_the_english_pipeline_comes_from_the_models(models: ModelStore) -> None:
     """What misaki loads is the folder's, so it never downloads one."""
     import en_core_web_sm  # found only once installed
 
-    _install_english(models)
+    install_english(models)
     assert Path(en_core_web_sm.__file__).is_relative_to(models.folder)
