@@ -41,7 +41,7 @@ def main() -> None:
     models_secs = result.synthesis_secs + result.alignment_secs
     print(
         f"{result.duration_secs:.0f} s of audio: {result.synthesis_secs:.2f} s of synthesis,",
-        f"{result.alignment_secs:.2f} s of alignment, {result.elapsed_secs - models_secs:.2f} s of other work",
+        f"{result.alignment_secs:.2f} s of alignment, {result.elapsed_secs - models_secs:.2f} s of the rest",
     )
     print(f"overhead {result.elapsed_secs / models_secs - 1:.1%} of the models' time")
 
