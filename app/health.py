@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from app.settings import HEALTH_PATH
+from app.healthcheck import HEALTH_PATH
 
 STALE_SECS = 90.0
 """So long the poll loop may go without a turn: a long poll and its retries fit in."""

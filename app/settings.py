@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from app.errors import ConfigurationError
+from app.healthcheck import DEFAULT_PORT, PORT_VARIABLE
 from app.speech.registry import ENGINES, Precision
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-HEALTH_PATH = "/healthz"
 _HINT = (
     "`story-tts local` runs the whole service on this machine and prints the variables to export;"
     ' for a deployed service, run `eval "$(make environment)"`'
@@ -119,7 +119,7 @@ class SpeechSettings(BaseModel):
 class HealthSettings(SpeechSettings):
     """Settings of the health endpoint, read by the worker and by `story-tts health`."""
 
-    port: int = _variable("PORT", "port of the health endpoint, 1 to 65535", 8000)
+    port: int = _variable(PORT_VARIABLE, "port of the health endpoint, 1 to 65535", DEFAULT_PORT)
 
     @field_validator("port")
     @classmethod
@@ -235,11 +235,6 @@ class Settings(HealthSettings):
     @classmethod
     def _stop(cls, value: float) -> float:
         return _within(value, 10.0, 120.0)
-
-
-def read_port() -> int:
-    """Return the port of the health endpoint. Raises ConfigurationError."""
-    return HealthSettings.read().port
 
 
 def variables(settings: type[SpeechSettings] = Settings) -> dict[str, tuple[str, str]]:

@@ -1,16 +1,15 @@
 """
-Error of word onsets: the whole path with WhisperX against espeak-ng, which knows when each word begins.
+Measures the error of word onsets: narration with WhisperX against espeak-ng's own, exact word times.
 
     python -m benchmarks.alignment [--minutes 60]
 
-One story, narrated twice by espeak-ng: once with its own word times, which are exact, and once through the
-real whisperx.align, with all that lies around it: chunks and their windows, silence trimmed, pauses put in,
-another sample rate, numbers spelled out and mapped back, words without a time placed between others.
+espeak-ng narrates a story twice: once with its own word times, which are exact, and once with the real
+whisperx.align and everything around it: chunks, trimmed silence, pauses, resampling, numbers spelled out and
+mapped back, and interpolated words.
 
-In place of wav2vec2 stands an oracle: it emits, every 20 ms as wav2vec2 does, the letter that is said by
-espeak-ng's account, and is unsure by as much as noise makes it. The published network cannot be had wherever
-this runs, and one trained within a benchmark would for the most part show its own error. What is measured is
-what this project adds to the network's error, and whether that grows over an hour.
+An oracle replaces the wav2vec2 network. Every 20 ms, as wav2vec2 does, it emits the letter that espeak-ng is
+speaking, with added noise. The benchmark therefore measures the error that this project adds to the
+network's own, and whether it grows over an hour. The published network may not be available where this runs.
 """
 
 import argparse
@@ -41,26 +40,26 @@ from tests.models.wav2vec2 import LABELS
 _VOICE = "en-us"
 _NUMBERS = "\n\nOn 12 May 1987 she paid $3.50, 10% of it for 1,000 stamps; the 22nd was at 5:30.\n\n"
 _HOP, _WINDOW = 320, 400
-"""Samples at 16 kHz between two frames of wav2vec2, and that one of them hears."""
+"""Step and length of wav2vec2's frames, in samples at 16 kHz."""
 _SURE = 6.0
-"""Logit of the letter that is heard; the others have noise of deviation 1 around 0."""
+"""Logit of the spoken letter. All logits have noise of standard deviation 1."""
 _LETTERS = {label.lower(): code for code, label in enumerate(LABELS)}
 _BLANK = LABELS.index("-")
 
 
 class Oracle:
-    """In place of the network: hears what espeak-ng says it said."""
+    """Replaces the network: emits the letters that espeak-ng has spoken."""
 
     def __init__(self) -> None:
         self._noise = np.random.default_rng(1)
         self._letters: list[tuple[float, int]] = []
 
     def eval(self) -> "Oracle":
-        """Networks have this."""
+        """Do nothing; networks have this method."""
         return self
 
-    def listen(self, text: str, marks: Sequence[Mark]) -> None:
-        """Note when each letter of the next audio begins: those of a mark share its time evenly."""
+    def set_speech(self, text: str, marks: Sequence[Mark]) -> None:
+        """Set the letters of the next audio. The letters of a mark share its time evenly."""
         self._letters = []
         for mark in marks:
             parts = spelled(text[mark.start : mark.end], language="en", letters=_LETTERS)
@@ -87,7 +86,7 @@ class Oracle:
 
 
 class OracleAligner(WhisperXAligner):
-    """The aligner, with the oracle in its network's place."""
+    """The aligner with the oracle as its network."""
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002
         self._oracle = Oracle()
@@ -96,8 +95,8 @@ class OracleAligner(WhisperXAligner):
     def align(
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
     ) -> Sequence[Mark | None]:
-        """As ever, once the oracle knows what it will hear."""
-        self._oracle.listen(text, utterance.marks)
+        """Align as usual, after telling the oracle what was spoken."""
+        self._oracle.set_speech(text, utterance.marks)
         return super().align(utterance, text=text, words=words, sample_rate=sample_rate)
 
 
@@ -109,14 +108,14 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
             request = Request(
                 text=text, folder=Path(folder), options=NarrationOptions(engine="kokoro", voice=_VOICE)
             )
-            told = Narrator(engine=engine, aligner=lambda: aligner).narrate(
+            narration = Narrator(engine=engine, aligner=lambda: aligner).narrate(
                 request, on_progress=lambda _: None
             )
-            document = json.loads(told.media[WORDS].read_text("utf-8"))
+            document = json.loads(narration.media[WORDS].read_text("utf-8"))
             print(
-                f"{told.alignment}: {told.words} words in {told.duration_secs / 60:.1f} min,",
-                f"{told.words_interpolated} interpolated, chunks by method {dict(told.alignment_chunks)},",
-                f"{told.alignment_secs:.0f} s of alignment",
+                f"{narration.alignment}: {narration.words} words in {narration.duration_secs / 60:.1f} min,",
+                f"{narration.words_interpolated} interpolated, chunks by method {dict(narration.alignment_chunks)},",
+                f"{narration.alignment_secs:.0f} s of alignment",
                 flush=True,
             )
     finally:
@@ -126,7 +125,7 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
 
 
 def main() -> None:
-    """Print the error's median and 95th percentile, and how it drifts."""
+    """Print the median, 95th percentile and drift of the error."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

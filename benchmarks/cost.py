@@ -1,11 +1,11 @@
 """
-What an hour of audio costs on Fargate, from the real-time factor measured here.
+Estimates the cost of an hour of audio on Fargate from the real-time factor of this machine.
 
     python -m benchmarks.cost [--threads 1]
 
-The factor is that of synthesis and alignment together, in processor time, on one processor; a task of 1 vCPU
-has as much. A Fargate vCPU is half a core of a kind that differs from task to task, so a factor of two either
-way is to be expected; measure in the region that counts with `make bench-cost` in a task.
+The factor is the CPU time of synthesis and alignment on one processor, which is what a task of 1 vCPU has.
+A Fargate vCPU is half a core, and the kind of core differs between tasks, so expect a deviation of up to a
+factor of two. For exact numbers run `make bench-cost` in a task in your region.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from tests.models.library import models_folder
 _VCPU_DOLLARS, _GIB_DOLLARS = 0.04048, 0.004445
 _VCPUS, _GIB = 1.0, 2.0
 _SPOT = 0.3
-"""Of the price: AWS names discounts of up to 70%."""
+"""Share of the price on Spot: AWS states discounts of up to 70%."""
 _VOICE = "af_heart"
 
 
 def factor(*, threads: int, characters: int) -> float:
-    """Return processor seconds a second of audio, of synthesis and alignment."""
+    """Return the CPU seconds of synthesis and alignment per second of audio."""
     models = ModelStore(models_folder("full"))
     engine = KokoroEngine(models=models, threads=threads, precision="auto")
     aligner = WhisperXAligner(models=models, language="en", threads=threads)
@@ -47,7 +47,7 @@ def factor(*, threads: int, characters: int) -> float:
 
 
 def main() -> None:
-    """Print the factor, and the price of an hour of audio."""
+    """Print the factor and the price of an hour of audio."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,7 +59,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     measured = factor(threads=arguments.threads, characters=arguments.characters)
     hour = _VCPUS * arguments.vcpu_price + _GIB * arguments.gib_price
-    print(f"processor seconds a second of audio: {measured:.3f}; a task-hour: ${hour:.4f}")
+    print(f"CPU seconds per second of audio: {measured:.3f}; a task-hour: ${hour:.4f}")
     print(f"on Spot, at {_SPOT:.0%} of the price: ${measured * hour * _SPOT:.4f}")
     print(f"an hour of audio ${measured * hour:.4f}")
 

@@ -1,10 +1,10 @@
 """
-Do subtitles keep the reading rules? The corpus as espeak-ng speaks it, cue by cue, at several speeds.
+Checks the reading rules of subtitles on the corpus, narrated by espeak-ng at several speeds.
 
     python -m benchmarks.cues [--speeds 0.5 1.0 2.0]
 
-Prints for each passage its cues, breaches of hard rules, and the share that keeps the reading speed; then
-how lines and cues end, and what cutting and laying out 1 MiB of prose costs without any speech.
+Prints the cues of each passage, broken hard rules and cues above the reading speed; then how cues end, and
+the CPU time of chunking and laying out 1 MiB of prose.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MIB = 1 << 20
 
 
 def main() -> None:
-    """Narrate, judge and print; exit code 1 where a hard rule fails, or at normal speed the reading speed."""
+    """Narrate, check and print. Exits with 1 if a hard rule is broken, or the reading speed up to speed 1."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,7 +51,7 @@ def _conforms(speed: float) -> bool:
     broken: Counter[str] = Counter()
     print(f"\nspeed {speed}\n{'passage':24} {'cues':>5} {'broken':>7} {'fast':>5} {'early':>6} {'late':>5}")
     for path in CORPUS:
-        told, cues = _narrated(path, speed)
+        narration, cues = _narrated(path, speed)
         source = path.read_text("utf-8")
         found = faults(cues, source, style)
         broken += found
@@ -59,8 +59,8 @@ def _conforms(speed: float) -> bool:
             cues=len(cues),
             broken=found.total(),
             fast=fast(cues, style),
-            early=told.relaxed_rules["early"],
-            late=told.relaxed_rules["late"],
+            early=narration.relaxed_rules["early"],
+            late=narration.relaxed_rules["late"],
         )
         total += row
         _print_row(path.stem, row)
@@ -85,9 +85,11 @@ def _narrated(path: Path, speed: float) -> tuple[Narration, list[Cue]]:
                 folder=Path(folder),
                 options=NarrationOptions(engine="espeak", voice=VOICE, speed=speed),
             )
-            told = Narrator(engine=engine, aligner=no_aligner).narrate(request, on_progress=lambda _: None)
-            events = pysubs2.load(str(told.media[SRT]))
-            return told, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
+            narration = Narrator(engine=engine, aligner=no_aligner).narrate(
+                request, on_progress=lambda _: None
+            )
+            events = pysubs2.load(str(narration.media[SRT]))
+            return narration, [Cue(tuple(e.text.split("\\N")), e.start / 1000, e.end / 1000) for e in events]
     finally:
         engine.close()
 

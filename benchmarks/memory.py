@@ -1,7 +1,7 @@
 """
-Peak memory of a task.
+Measures the peak memory of a task.
 
-A worker and its speech child narrate a story of an hour with Kokoro, aligned by WhisperX.
+A worker and its speech process narrate a story of an hour with Kokoro and WhisperX.
 
     python -m benchmarks.memory [--minutes 5 60] [--scale full]
 
@@ -35,7 +35,7 @@ _KIB = 1024
 
 @dataclass(slots=True)
 class Peak:
-    """The most that the processes took together, in bytes."""
+    """Peak memory of all processes together, in bytes."""
 
     rss: int = 0
     anonymous: int = 0
@@ -43,7 +43,7 @@ class Peak:
 
 
 class Sampler:
-    """Watches a process and all below it, in a thread, for the time of a block."""
+    """Samples the memory of a process and its descendants in a thread during a `with` block."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -82,7 +82,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """Return RSS and its anonymous share, in bytes; nothing of a process that has just ended."""
+    """Return RSS and anonymous memory in bytes; 0 for a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -104,7 +104,7 @@ def _name(pid: int) -> str:
 
 
 def measure(minutes: float, *, no_alignment: bool) -> Peak:
-    """Narrate `minutes` of prose in a new worker, and return the peak of its processes."""
+    """Narrate `minutes` of prose in a new worker and return its peak memory."""
     with (
         tempfile.TemporaryDirectory() as folder,
         local_service(engine="kokoro") as service,
@@ -135,7 +135,7 @@ def measure(minutes: float, *, no_alignment: bool) -> Peak:
 
 
 def _command(service: LocalService, *arguments: str) -> str:
-    """Run a command of story-tts as a client of the service, and return what it prints."""
+    """Run a story-tts command as a client of the service and return its output."""
     ran = subprocess.run(
         [sys.executable, "-m", "app", *arguments],
         env=os.environ | service.environment,
@@ -149,7 +149,7 @@ def _command(service: LocalService, *arguments: str) -> str:
 
 
 def main() -> None:
-    """Measure each length in a worker of its own."""
+    """Measure each length in a new worker."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -159,7 +159,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["MODELS_DIR"] = str(models_folder(arguments.scale))
     os.environ["SPEECH_THREADS"] = "1"  # as many as the task has processors
-    # on a busy machine neither a late renewal nor a line a chunk belongs into the measurement
+    # Late renewals on a busy machine and log lines per chunk must not affect the measurement.
     os.environ |= {"LEASE_SECS": "600", "LOG_LEVEL": "WARNING"}
     peaks = [measure(minutes, no_alignment=arguments.no_alignment) for minutes in arguments.minutes]
     if len(peaks) > 1:

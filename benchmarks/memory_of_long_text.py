@@ -1,10 +1,10 @@
 """
-Does memory grow with the story? A message's worth of prose (1 MiB) through the whole narration path.
+Checks that memory does not grow with a story: 1 MiB of prose, the largest message, is narrated.
 
     python benchmarks/memory_of_long_text.py [--engine espeak] [--characters 1048576]
 
-Prints the speech child's resident memory after the first minute of audio and at the end, and their ratio;
-and the share of the narration's time that went to anything but the engine and the aligner.
+Prints the speech process's resident memory after the first minute of audio and at the end, their ratio, and
+the share of time spent outside the engine and the aligner.
 """
 
 import argparse
@@ -23,14 +23,14 @@ MOST_GROWTH = 1.05
 
 
 class Memory:
-    """Watches the resident memory of a process as a narration reports its progress."""
+    """Records the resident memory of a speech process at each progress report."""
 
     def __init__(self, speech: SpeechProcess) -> None:
         self._speech = speech
         self.first_mib = self.last_mib = self.peak_mib = 0.0
 
     def watch(self, progress: Progress) -> None:
-        """Note the memory of now."""
+        """Record the current memory."""
         status = Path(f"/proc/{self._speech.pid}/status").read_text(encoding="ascii")
         fields = dict(line.split(":", maxsplit=1) for line in status.splitlines())
         self.last_mib = int(fields["VmRSS"].split()[0]) / 1024
@@ -41,7 +41,7 @@ class Memory:
 
 
 def main() -> None:
-    """Narrate, watch and print; exit code 1 where memory grew."""
+    """Narrate and print. Exits with 1 if memory grew."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", default="espeak")
     parser.add_argument("--characters", type=int, default=1 << 20)
@@ -56,15 +56,15 @@ def main() -> None:
         request = Request(
             text=text, folder=Path(folder), options=NarrationOptions(engine="espeak", voice="af_heart")
         )
-        told = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
+        result = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
     growth = memory.last_mib / memory.first_mib
-    outside = 1 - (told.synthesis_secs + told.alignment_secs) / told.elapsed_secs
-    print(f"\r{len(text):,} characters, {told.duration_secs / 3600:.1f} h of audio, {told.words:,} words")
+    outside = 1 - (result.synthesis_secs + result.alignment_secs) / result.elapsed_secs
+    print(f"\r{len(text):,} characters, {result.duration_secs / 3600:.1f} h of audio, {result.words:,} words")
     print(f"memory after the first minute: {memory.first_mib:7.1f} MiB")
     print(f"memory at the end:             {memory.last_mib:7.1f} MiB, {growth:.3f} of that")
     print(f"highest:                       {memory.peak_mib:7.1f} MiB")
-    print(f"time: {told.elapsed_secs:.1f} s, {outside:.1%} of it outside the engine and the aligner,")
-    print(f"      {outside * told.elapsed_secs / told.duration_secs * 1000:.2f} ms a second of audio")
+    print(f"time: {result.elapsed_secs:.1f} s, {outside:.1%} of it outside the engine and the aligner,")
+    print(f"      {outside * result.elapsed_secs / result.duration_secs * 1000:.2f} ms a second of audio")
     sys.exit(growth > MOST_GROWTH)
 
 

@@ -1,10 +1,10 @@
 """
-What narration takes beside its models: cutting, pronouncing, mastering, cues and files.
+Measures the time of narration outside its models: chunking, pronunciation, mastering, cues and files.
 
     python -m benchmarks.overhead [--characters 1500]
 
-A story by Kokoro and WhisperX at full size, with random weights, in this process; one before it loads what
-loads but once. What the models take is counted by the narration itself, as its rows tell it.
+Narrates a story with Kokoro and WhisperX at full size, with random weights, in this process, after a warm-up.
+The time of the models is the one reported by the narration itself.
 """
 
 import argparse
@@ -21,14 +21,14 @@ _VOICE = "af_heart"
 
 
 def narration(narrators: Narrators, options: NarrationOptions, text: str) -> Narration:
-    """Narrate `text`, and throw its media away."""
+    """Narrate `text` and discard its media."""
     with tempfile.TemporaryDirectory() as folder:
         request = Request(text=text, folder=Path(folder), options=options)
         return narrators.narrator(options.voice).narrate(request, on_progress=lambda _: None)
 
 
 def main() -> None:
-    """Print the seconds, and the share that is not the models'."""
+    """Print the times, and the overhead relative to the models."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,13 +37,13 @@ def main() -> None:
     options = NarrationOptions(engine="kokoro", voice=_VOICE, models_dir=models_folder("full"), threads=1)
     narrators = Narrators(options)
     narration(narrators, options, "One story before.")
-    told = narration(narrators, options, prose(arguments.characters))
-    models_secs = told.synthesis_secs + told.alignment_secs
+    result = narration(narrators, options, prose(arguments.characters))
+    models_secs = result.synthesis_secs + result.alignment_secs
     print(
-        f"{told.duration_secs:.0f} s of audio: {told.synthesis_secs:.2f} s of synthesis,",
-        f"{told.alignment_secs:.2f} s of alignment, {told.elapsed_secs - models_secs:.2f} s of all else",
+        f"{result.duration_secs:.0f} s of audio: {result.synthesis_secs:.2f} s of synthesis,",
+        f"{result.alignment_secs:.2f} s of alignment, {result.elapsed_secs - models_secs:.2f} s of the rest",
     )
-    print(f"overhead {told.elapsed_secs / models_secs - 1:.1%} of the models' time")
+    print(f"overhead {result.elapsed_secs / models_secs - 1:.1%} of the models' time")
 
 
 if __name__ == "__main__":

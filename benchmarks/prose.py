@@ -1,4 +1,4 @@
-"""Prose of any length, for measurements: sentences of the public domain in ever new order."""
+"""Prose of any length for measurements: shuffled sentences in the public domain."""
 
 import random
 import re
@@ -8,11 +8,11 @@ from tests.tree import ROOT
 _SOURCES = ("app/local/stories/*.txt", "tests/data/passages/*.txt")
 _SENTENCES_A_PARAGRAPH = 6
 CHARACTERS_A_MINUTE = 900
-"""Of Kokoro at normal speed: about 920 phonemes."""
+"""Kokoro at normal speed: about 920 phonemes."""
 
 
 def prose(characters: int, *, seed: int = 1) -> str:
-    """Return paragraphs of at least `characters` characters; the same ones for the same seed."""
+    """Return at least `characters` characters of paragraphs, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311  # order of sentences, no secret
     text = "\n\n".join(path.read_text("utf-8") for pattern in _SOURCES for path in sorted(ROOT.glob(pattern)))
     sentences = [" ".join(sentence.split()) for sentence in re.split(r"(?<=[.!?])\s+", text)]

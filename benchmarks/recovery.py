@@ -1,11 +1,10 @@
 """
-From the kill of a worker to the next claim of its job.
+Measures the time from the kill of a worker to the next claim of its job.
 
     python -m benchmarks.recovery [--kills 200]
 
-Every job's first worker is killed at a random call between its claim and its commit, some after renewals.
-Prints the median and the 99th percentile of the time from the kill to the next claim, and ends with 1 where
-the latter is more than the visibility (the lease) and 2 s.
+The first worker of each job is killed at a random call between claim and commit, some after renewals.
+Prints the median and the 99th percentile. Exits with 1 if the latter exceeds the lease by more than 2 s.
 """
 
 import argparse

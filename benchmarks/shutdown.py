@@ -1,11 +1,11 @@
 """
-From SIGTERM to the exit: idle, in a short job, in an endless one, and while it starts.
+Measures the time from SIGTERM to the exit of a worker that is idle, starting, or in a short or long job.
 
     python -m benchmarks.shutdown [--runs 100]
 
-Workers run with a stop timeout of 25 s. Prints the longest and the median time of each kind; ends with 1
-where one took 25 s or more, or ended otherwise than with 0. (Before its handlers stand, a process ends by the
-signal itself, as any does: it holds nothing then.)
+Workers run with a stop timeout of 25 s. Prints the median and the longest time by kind. Exits with 1 if a
+worker took 25 s or more, or had an exit code other than 0. A process that is stopped before it has installed
+its signal handlers ends by the signal itself, which is fine: it has no job then.
 """
 
 import argparse
@@ -30,7 +30,7 @@ KINDS = {"idle": "", "short job": SENTENCE * 400, "endless job": SENTENCE * 12_0
 
 
 def run(address: str, number: int) -> tuple[str, float, int]:
-    """Start a worker, bring it into the state that its number says, and stop it: (state, seconds, code)."""
+    """Start a worker, bring it into a state, stop it, and return (state, seconds, exit code)."""
     kind = list(KINDS)[number % len(KINDS)]
     dice = random.Random(number)  # noqa: S311  # reproducible by intent
     platform = create_platform(address, suffix=f"-{uuid4().hex[:12]}")

@@ -1,12 +1,11 @@
 """
-Synthesis time of this engine against Kokoro's own pipeline, on the same text, models, machine and threads.
+Compares synthesis time with Kokoro's own pipeline on the same text, models, machine and threads.
 
     python -m benchmarks.speed [--pairs 3] [--threads 1] [--precision float32]
 
-One pair after the other, the order within a pair alternating, so that what else the machine does falls on
-both; each is timed by the processor time of the process, per second of the audio that it made, because other
-work on the machine would count as ours by the clock. The models have random weights, of the true ones' shape
-and pace.
+Runs pairs in alternating order, so that other load affects both sides. Times are CPU seconds per second of
+audio, because wall time would include other work of the machine. The models have random weights of the real
+shapes, which take as long.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """
-How long a new task takes: from its start to healthy, and to the first audio of a job that waits for it.
+Measures how long a new task takes from its start to healthy, and to the first audio of a waiting job.
 
     python -m benchmarks.start [--runs 3] [--engine kokoro] [--threads 1]
 
-The models are on disk, of full size and with random weights. A job lies in the queue before the worker
-starts, and its audio counts from the first chunk that is written to the worker's folder.
+The models have full size and random weights. A job is in the queue before the worker starts. The first audio
+is the first chunk written to the worker's folder.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _CHARACTERS = 400
 
 
 def start(address: str, number: int, *, engine: str) -> tuple[float, float]:
-    """Start a worker with a job before it; return the seconds until it was healthy, and until it spoke."""
+    """Start a worker with a waiting job, and return the seconds to healthy and to the first audio."""
     platform = create_platform(address, suffix=f"-{number}")
     os.environ.update(platform.environment())
     Jobs(platform).story(prose(_CHARACTERS, seed=number))

@@ -1,11 +1,11 @@
 """
-A thousand jobs of a sentence each through one worker: how many a second, and what they leave behind.
+Measures the throughput of one worker with a thousand jobs of one sentence, and checks for leaks.
 
     python -m benchmarks.throughput [--jobs 1000]
 
-Prints jobs a second, the share of the time that went to anything but the engine, and how memory, descriptors,
-threads and processes of the worker and of its speech child changed after the first tenth of the jobs. Ends
-with 1 where a job was lost or done twice, where memory grew by 5% or more, or where anything leaked.
+Prints jobs per second, the share of time outside the engine, and the growth of memory, descriptors, threads
+and processes after the first tenth of the jobs. Exits with 1 if a job was lost or done twice, if memory grew
+by 5% or more, or if anything leaked.
 """
 
 import argparse

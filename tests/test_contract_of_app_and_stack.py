@@ -9,7 +9,8 @@ import typer.main
 from app import telemetry
 from app.aws.queue import MAX_MESSAGE_BYTES
 from app.cli.app import app
-from app.settings import HEALTH_PATH, HealthSettings, Settings, variables
+from app.healthcheck import HEALTH_PATH
+from app.settings import HealthSettings, Settings, variables
 from ops.environment import OPTIONAL_VARIABLES, VARIABLES
 from stack import worker_interface as contract
 from stack.config import Settings as StackSettings

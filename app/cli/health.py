@@ -1,12 +1,14 @@
-"""`story-tts health`: the container's health check. It runs every 30 seconds, so it imports very little."""
+"""`story-tts health`: the container's health check. Without options, app/__main__.py runs it directly."""
 
 from typing import Annotated
 
 import typer
 
+from app.healthcheck import DEFAULT_TIMEOUT_SECS, check
+
 
 def health(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 4.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = DEFAULT_TIMEOUT_SECS,
 ) -> None:
     """
     Query the health endpoint of the worker on this machine (`PORT`).
@@ -15,23 +17,6 @@ def health(
 
     Exit codes: 0 healthy; 1 unhealthy or no answer.
     """
-    import http.client
-    import json
-
-    from app.settings import HEALTH_PATH, read_port
-
-    connection = http.client.HTTPConnection("127.0.0.1", read_port(), timeout=timeout)
-    try:
-        connection.request("GET", HEALTH_PATH)
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        typer.echo(f"no answer on port {connection.port}: {error}", err=True)
-        raise typer.Exit(1) from None
-    finally:
-        connection.close()
-    healthy = answer.status == http.client.OK
-    typer.echo(
-        said["status"] if healthy else f"unhealthy: {said.get('reason', answer.status)}", err=not healthy
-    )
-    raise typer.Exit(0 if healthy else 1)
+    verdict = check(timeout)
+    typer.echo(verdict.message, err=not verdict.is_healthy)
+    raise typer.Exit(0 if verdict.is_healthy else 1)

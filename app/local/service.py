@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from app.errors import LocalServiceError
+from app.healthcheck import HEALTH_PATH
 from app.local.emulator import Emulator, stop, wait_until
 from app.local.parent_death import tied
 from app.local.platform import Platform, create_platform
-from app.settings import HEALTH_PATH
 
 START_SECS = 120.0
 STOP_TIMEOUT_SECS = 15

@@ -2,8 +2,16 @@
 
 import http.client
 import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
 
 from app.health import STALE_SECS, Health, health_server
+from app.healthcheck import Verdict, check
 
 
 class Clock:
@@ -49,3 +57,81 @@ def test_health_follows_the_poll_loop_the_child_and_its_faults() -> None:
         health.heartbeat()
         assert asked(port) == (200, {"status": "ok"})
         assert asked(port, "/docs")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(None, (0, "ok\n", "")), ("no credentials", (1, "", "unhealthy: no credentials\n"))],
+)
+def test_the_command_reports_the_health_of_the_worker(
+    reason: str | None, expected: tuple[int, str, str]
+) -> None:
+    """The container's health check exits with 0 or 1, and prints the reason."""
+    health = Health(speech_state=lambda: "ready")
+    if reason:
+        health.mark_unhealthy(reason)
+    with health_server(health, host="127.0.0.1", port=0) as port:
+        done = run_command("-m", "app", "health", PORT=str(port))
+        assert (done.returncode, done.stdout, done.stderr) == expected
+        assert check_of(port).is_healthy == (reason is None)
+
+
+@pytest.mark.parametrize("port", ["9", "65536", "no number"])
+def test_the_command_needs_an_answer(port: str) -> None:
+    """Without an answer the check fails with one line."""
+    done = run_command("-m", "app", "health", PORT=port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"no answer on port {port}: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense", b"SSH-2.0-x\r\n", b"HTTP/1.0 503 x\r\n\r\n[1]"])
+def test_other_servers_are_not_healthy(answer: bytes) -> None:
+    """An answer from something else than the worker is not healthy."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_once, args=(server, answer))
+        thread.start()
+        verdict = check_of(server.getsockname()[1])
+        thread.join()
+    assert not verdict.is_healthy
+
+
+def test_the_command_imports_the_standard_library_only() -> None:
+    """The check is quick on a starved CPU: it imports none of the application's dependencies."""
+    code = (
+        "import sys; sys.argv = ['story-tts', 'health']; before = set(sys.modules)\n"
+        "from app.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "loaded = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "slow = {'asyncio', 'email', 'http', 'ssl'}\n"
+        "print(sorted(loaded - sys.stdlib_module_names), sorted(loaded & slow))\n"
+    )
+    done = run_command("-c", code, PORT="9")
+    assert done.stdout == "['app'] []\n"
+
+
+def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def check_of(port: int) -> Verdict:
+    """Return the verdict on a port."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PORT", str(port))
+        return check(10.0)
+
+
+def answer_once(server: socket.socket, answer: bytes) -> None:
+    """Accept one connection, read the request and send `answer`."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(answer)

@@ -1,4 +1,4 @@
-"""Audio on its way to disk: trimmed without loss, below the ceiling, without clicks, exact to the sample."""
+"""Signal processing and WAV files: trimmed, limited, without clicks, and exact to the sample."""
 
 import struct
 import wave
@@ -25,12 +25,12 @@ def tone(secs: float, *, amplitude: float = 0.5, hertz: float = 220.0) -> Sample
 
 
 def silence(secs: float) -> Samples:
-    """Return nothing to hear."""
+    """Return silence."""
     return np.zeros(round(secs * RATE), dtype=np.float32)
 
 
 def test_silence_around_speech_is_cut_to_a_margin() -> None:
-    """Of a second of silence before and after, a few hundredths stay, and what was cut is told."""
+    """Of a second of silence before and after, a short margin is kept, and the cut is reported."""
     samples = np.concatenate((silence(1.0), tone(0.5), silence(1.0)))
     part = trim_silence(samples, RATE)
     assert 0.5 < len(part.samples) / RATE < 0.65
@@ -39,7 +39,7 @@ def test_silence_around_speech_is_cut_to_a_margin() -> None:
 
 
 def test_no_sound_is_cut() -> None:
-    """Speech that fades out slowly keeps its tail down to the threshold, some 54 dB below full scale."""
+    """Speech that fades out slowly keeps its tail down to the threshold, 54 dB below full scale."""
     tail = tone(0.6) * np.geomspace(1.0, 1e-4, round(0.6 * RATE)).astype(np.float32)
     samples = np.concatenate((tone(0.2), tail, silence(1.0)))
     part = trim_silence(samples, RATE)
@@ -48,14 +48,14 @@ def test_no_sound_is_cut() -> None:
 
 
 def test_samples_without_sound_become_none() -> None:
-    """An utterance of silence, or of nothing, is empty."""
+    """An utterance of silence becomes empty."""
     assert len(trim_silence(silence(2.0), RATE).samples) == 0
     assert len(trim_silence(silence(0.0), RATE).samples) == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(value: float) -> None:
-    """A model that went wrong is started anew; its noise reaches no listener."""
+def test_samples_that_are_not_finite_are_refused(value: float) -> None:
+    """NaN and infinity mean a broken model, which is restarted."""
     samples = tone(0.1)
     samples[100] = value
     with pytest.raises(EngineDiedError):
@@ -67,8 +67,8 @@ def test_samples_that_are_no_numbers_are_refused(value: float) -> None:
     hertz=st.floats(30.0, 8000.0),
     spikes=st.lists(st.tuples(st.integers(0, 4409), st.floats(-5.0, 5.0)), max_size=6),
 )
-def test_no_peak_passes_the_ceiling(amplitude: float, hertz: float, spikes: list[tuple[int, float]]) -> None:
-    """Whatever comes in, what goes out stays below -1 dBFS, as many samples of it."""
+def test_no_peak_exceeds_the_ceiling(amplitude: float, hertz: float, spikes: list[tuple[int, float]]) -> None:
+    """For any input, the output has as many samples, all below -1 dBFS."""
     samples = tone(0.2, amplitude=amplitude, hertz=hertz)
     for index, value in spikes:
         samples[index] = value
@@ -77,14 +77,14 @@ def test_no_peak_passes_the_ceiling(amplitude: float, hertz: float, spikes: list
     assert float(np.abs(result).max()) <= CEILING + 1e-6
 
 
-def test_what_is_below_the_ceiling_is_not_touched() -> None:
-    """The limiter is no volume control."""
+def test_samples_below_the_ceiling_are_unchanged() -> None:
+    """The limiter does not change audio without high peaks."""
     samples = tone(0.2, amplitude=0.89)
     assert np.array_equal(samples, limit_peaks(samples, RATE))
 
 
 def test_the_limiter_acts_around_a_peak_alone() -> None:
-    """A peak lowers the gain for a hundredth of a second to its sides, in steps too small to hear."""
+    """A peak lowers the gain for about 10 ms around it, in small steps."""
     samples = tone(1.0, amplitude=0.5)
     samples[RATE // 2] = 1.8
     result = limit_peaks(samples, RATE)
@@ -97,7 +97,7 @@ def test_the_limiter_acts_around_a_peak_alone() -> None:
 
 
 def test_joints_begin_and_end_at_zero() -> None:
-    """Speech cut at full swing starts and ends softly, and is untouched between."""
+    """Audio that is cut off abruptly fades in and out, and is unchanged in between."""
     samples = np.full(RATE, 0.5, dtype=np.float32)
     result = fade_ends(samples, RATE)
     assert abs(float(result[0])) < 1e-3
@@ -108,7 +108,7 @@ def test_joints_begin_and_end_at_zero() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_the_shortest_sounds_can_be_fade_ends(count: int) -> None:
-    """A handful of samples comes back as many."""
+    """Very short audio keeps its length."""
     assert len(fade_ends(np.ones(count, dtype=np.float32), RATE)) == count
 
 
@@ -116,7 +116,7 @@ def test_the_shortest_sounds_can_be_fade_ends(count: int) -> None:
 def test_positions_are_the_samples_in_the_file(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], pauses: list[float]
 ) -> None:
-    """Where the writer says it stands is where the file ends, after any mix of sound and silence."""
+    """The writer's position is the length of the file, after any mix of sound and silence."""
     path = tmp_path_factory.mktemp("wav") / "a.wav"
     with WavWriter(path, sample_rate=RATE) as wav:
         for length in lengths:
@@ -128,7 +128,7 @@ def test_positions_are_the_samples_in_the_file(
 
 
 def test_the_file_is_16_bit_mono_pcm(tmp_path: Path) -> None:
-    """Format and samples are what the contract says, read back by another library."""
+    """Another library reads the documented format and the same samples."""
     samples = tone(0.3)
     with WavWriter(tmp_path / "a.wav", sample_rate=RATE) as wav:
         wav.write(samples)
@@ -140,7 +140,7 @@ def test_the_file_is_16_bit_mono_pcm(tmp_path: Path) -> None:
 
 
 def test_more_than_the_format_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the 32-bit size in the header would overflow, the story is refused in words."""
+    """The story is refused before the 32-bit size in the header overflows."""
     header_limit = 2**32 - 1
     assert wav_module._MOST_SAMPLES * 2 + 36 <= header_limit < (wav_module._MOST_SAMPLES + 1) * 2 + 36
     monkeypatch.setattr(wav_module, "_MOST_SAMPLES", 1000)
@@ -152,12 +152,12 @@ def test_more_than_the_format_holds_is_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_largest_size_fits_the_header() -> None:
-    """The last sample that is let in is one that wave can still count."""
+    """The largest number of samples fits the 32-bit header."""
     struct.pack("<L", 36 + 2 * wav_module._MOST_SAMPLES)
 
 
 def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:
-    """The system's error is raised, at the latest when the file is closed, and the first one counts."""
+    """The system's first error is raised, at the latest when the file is closed."""
     (tmp_path / "a.wav").symlink_to("/dev/full")
     with (
         pytest.raises(OSError, match="No space left"),
@@ -167,7 +167,7 @@ def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_file_still_reads(tmp_path: Path) -> None:
-    """What ends a story early leaves its own error and a file with a proper header."""
+    """After an error the file has a valid header, and the error is raised."""
 
     def interrupted() -> None:
         with WavWriter(tmp_path / "a.wav", sample_rate=RATE) as wav:

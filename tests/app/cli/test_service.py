@@ -197,14 +197,6 @@ def test_the_doctor_names_every_missing_setting(platform: Platform) -> None:  # 
     assert done.stdout.count("✗") == 2
 
 
-def test_health_of_nobody_is_a_line_and_a_one() -> None:
-    """The container's health check fails clearly where no worker answers."""
-    done = story_tts("health", PORT="9")
-
-    assert done.returncode == 1
-    assert done.stderr.startswith("no answer on port 9: ")
-
-
 def test_health_of_a_worker_is_ok(platform: Platform) -> None:
     """The container's health check agrees with a healthy worker."""
     with worker(platform) as process:

@@ -1,4 +1,4 @@
-"""Files read back as what was written, whatever the text and however late the hour."""
+"""Subtitle files read back as they were written, for any text and any time."""
 
 import html
 import io
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.media import SRT, VTT, WORDS
 from app.subtitles.base import Cue
-from app.subtitles.formats import SubRipWriter, SubtitleFiles, WebVttWriter, WordsWriter
+from app.subtitles.formats import WRITERS, SubRipWriter, SubtitleFiles, WebVttWriter, WordsWriter
 from app.subtitles.layout import Layout
 from app.text.spans import Boundary, Span, Word
 from tests.reading_rules import CORPUS, spoken
@@ -63,96 +63,96 @@ cues = st.lists(
 
 
 def shown(cue: Cue) -> str:
-    """What a viewer sees of a cue: its lines without superfluous white space, none of them blank."""
+    """Return the text that a viewer sees: lines that are not blank, with single spaces."""
     kept = (" ".join(line.replace(JOINER, "").split()) for line in cue.lines)
     return "\n".join(line for line in kept if line)
 
 
-def srt(told: list[Cue]) -> str:
-    """The SubRip file of some cues."""
+def srt(cues: list[Cue]) -> str:
+    """Return the SubRip file of `cues`."""
     file = io.StringIO()
     writer = SubRipWriter(file)
-    for cue in told:
+    for cue in cues:
         writer.write_cue(cue)
     return file.getvalue()
 
 
-def vtt(told: list[Cue]) -> str:
-    """The WebVTT file of some cues."""
+def vtt(cues: list[Cue]) -> str:
+    """Return the WebVTT file of `cues`."""
     file = io.StringIO()
     writer = WebVttWriter(file)
-    for cue in told:
+    for cue in cues:
         writer.write_cue(cue)
     return file.getvalue()
 
 
 def read(text: str, kind: str) -> list[tuple[int, int, str]]:
-    """Start, end (milliseconds) and text of each cue, as pysubs2 reads a file with its own defaults."""
+    """Return start, end (milliseconds) and text of each cue as pysubs2 reads them by default."""
     events = pysubs2.SSAFile.from_string(text, format_=kind)
     return [(event.start, event.end, event.text.replace(JOINER, "")) for event in events]
 
 
-def expected(told: list[Cue]) -> list[tuple[int, int, str]]:
-    """What a reader should find; pysubs2 keeps a line break as a backslash and an N."""
+def expected(cues: list[Cue]) -> list[tuple[int, int, str]]:
+    """Return what pysubs2 should read; it keeps a line break as a backslash and an N."""
     return [
         (round(cue.start_secs * 1000), round(cue.end_secs * 1000), shown(cue).replace("\n", "\\N"))
-        for cue in told
+        for cue in cues
     ]
 
 
 @given(cues)
-def test_subrip_reads_back(told: list[Cue]) -> None:
-    """pysubs2 finds each cue of a SubRip file with its times and its text, syntax-like text included."""
-    told = [cue for cue in told if shown(cue)]
-    assert read(srt(told), "srt") == expected(told)
+def test_subrip_reads_back(written: list[Cue]) -> None:
+    """pysubs2 reads the times and text of each cue, including text that looks like syntax."""
+    written = [cue for cue in written if shown(cue)]
+    assert read(srt(written), "srt") == expected(written)
 
 
 @given(cues)
-def test_webvtt_reads_back(told: list[Cue]) -> None:
-    """pysubs2 finds each cue of a WebVTT file; its character references stand for the text."""
-    told = [cue for cue in told if shown(cue)]
-    found = [(start, end, html.unescape(text)) for start, end, text in read(vtt(told), "vtt")]
+def test_webvtt_reads_back(written: list[Cue]) -> None:
+    """pysubs2 reads the times and text of each cue, with character references."""
+    written = [cue for cue in written if shown(cue)]
+    found = [(start, end, html.unescape(text)) for start, end, text in read(vtt(written), "vtt")]
     references = [
-        (start, end, html.unescape(html.escape(text, quote=False))) for start, end, text in expected(told)
+        (start, end, html.unescape(html.escape(text, quote=False))) for start, end, text in expected(written)
     ]
     assert found == references
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_like_syntax_has_no_effect(text: str) -> None:
-    """Tags, overrides, arrows, numbers and times in a story are shown and not obeyed, wherever they stand."""
-    told = [Cue((text,), 0, 1), Cue(("first", text), 2, 3), Cue((text, text), 4, 5)]
-    assert read(srt(told), "srt") == expected(told)
-    assert [(s, e, html.unescape(t)) for s, e, t in read(vtt(told), "vtt")] == expected(told)
-    assert [event.is_comment for event in pysubs2.SSAFile.from_string(srt(told), format_="srt")] == [
+    """Tags, overrides, arrows, numbers and times in a story are shown as text."""
+    written = [Cue((text,), 0, 1), Cue(("first", text), 2, 3), Cue((text, text), 4, 5)]
+    assert read(srt(written), "srt") == expected(written)
+    assert [(s, e, html.unescape(t)) for s, e, t in read(vtt(written), "vtt")] == expected(written)
+    assert [event.is_comment for event in pysubs2.SSAFile.from_string(srt(written), format_="srt")] == [
         False
     ] * 3
 
 
 def test_plain_text_is_written_as_it_is() -> None:
-    """Prose carries no joiner and no reference: the file is what an editor expects."""
-    told = [Cue(("She wept at once,", "with sudden abandonment."), 61.5, 3_723.004)]
-    assert srt(told) == "1\n00:01:01,500 --> 01:02:03,004\nShe wept at once,\nwith sudden abandonment.\n\n"
-    assert vtt(told) == (
+    """Plain prose needs no joiner and no character reference."""
+    written = [Cue(("She wept at once,", "with sudden abandonment."), 61.5, 3_723.004)]
+    assert srt(written) == "1\n00:01:01,500 --> 01:02:03,004\nShe wept at once,\nwith sudden abandonment.\n\n"
+    assert vtt(written) == (
         "WEBVTT\n\n1\n00:01:01.500 --> 01:02:03.004\nShe wept at once,\nwith sudden abandonment.\n\n"
     )
 
 
 @pytest.mark.parametrize("hours", [0, 9, 10, 99, 100, 1_234])
 def test_hours_have_as_many_digits_as_they_need(hours: int) -> None:
-    """Two digits at least, more beyond 99 hours, in both formats."""
-    told = [Cue(("late",), hours * 3600 + 59.999, hours * 3600 + 61.0)]
+    """Hours have at least two digits, and more beyond 99 hours."""
+    written = [Cue(("late",), hours * 3600 + 59.999, hours * 3600 + 61.0)]
     stamp = re.compile(r"^(\d{2,}):(\d\d):(\d\d)[,.](\d{3}) --> ", re.MULTILINE)
-    for text in (srt(told), vtt(told)):
+    for text in (srt(written), vtt(written)):
         found = stamp.search(text)
         assert found
         assert tuple(map(int, found.groups())) == (hours, 0, 59, 999)
 
 
 def test_a_blank_line_never_ends_a_cue() -> None:
-    """Line breaks and blanks inside a line become one space, and empty lines are left out."""
-    told = [Cue(("one\n\ntwo\r\n", "  ", "three\u2028four"), 0, 1)]
-    assert srt(told) == "1\n00:00:00,000 --> 00:00:01,000\none two\nthree four\n\n"
+    """White space inside a line becomes one space, and empty lines are left out."""
+    written = [Cue(("one\n\ntwo\r\n", "  ", "three\u2028four"), 0, 1)]
+    assert srt(written) == "1\n00:00:00,000 --> 00:00:01,000\none two\nthree four\n\n"
 
 
 words = st.lists(
@@ -167,11 +167,11 @@ words = st.lists(
 
 
 @given(words)
-def test_words_read_back(told: list[Word]) -> None:
-    """words.json is valid JSON with each word's text, times to the millisecond and span."""
+def test_words_read_back(written: list[Word]) -> None:
+    """words.json has each word's text, span and times in milliseconds."""
     file = io.StringIO()
     writer = WordsWriter(file)
-    for word in told:
+    for word in written:
         writer.write_word(word)
     writer.close()
     document = json.loads(file.getvalue())
@@ -183,26 +183,22 @@ def test_words_read_back(told: list[Word]) -> None:
             "end": round(word.end_secs, 3),
             "span": [word.span.start, word.span.end],
         }
-        for word in told
+        for word in written
     ]
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_a_story_becomes_three_files(path: Path, tmp_path: Path) -> None:
-    """All three files of a story hold its text: no carriage return, cues numbered from 1, spans that fit."""
+def test_all_files_hold_the_whole_story(path: Path, tmp_path: Path) -> None:
+    """Each file holds the full text. Cues are numbered from 1, and spans match the source."""
     source = path.read_text("utf-8")
     layout = Layout()
     with SubtitleFiles(tmp_path) as files:
-        told = [*spoken(source)]
-        for word in told:
+        written = [*spoken(source)]
+        for word in written:
             files.write_word(word)
-        for cue in layout.cues(told):
+        for cue in layout.cues(written):
             files.write_cue(cue)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "subtitles.srt",
-        "subtitles.vtt",
-        "subtitles.words.json",
-    ]
+    assert {path.name for path in tmp_path.iterdir()} == {kind.file_name for kind in WRITERS}
     for file in (files.paths[SRT], files.paths[VTT]):
         assert b"\r" not in file.read_bytes()
         text = "".join(event.plaintext for event in pysubs2.load(str(file)))
@@ -218,7 +214,7 @@ def test_a_story_becomes_three_files(path: Path, tmp_path: Path) -> None:
 
 
 def test_files_grow_as_they_are_written(tmp_path: Path) -> None:
-    """Nothing waits for the end of the story: what is written leaves memory for the disk."""
+    """Cues and words are written to disk before the end of the story."""
     with SubtitleFiles(tmp_path) as files:
         for number in range(2_000):
             files.write_cue(Cue(("A line of some length.",), number, number + 0.9))
@@ -226,8 +222,8 @@ def test_files_grow_as_they_are_written(tmp_path: Path) -> None:
         assert min(path.stat().st_size for path in files.paths.values()) > 50_000
 
 
-def test_a_story_that_failed_leaves_no_valid_words(tmp_path: Path) -> None:
-    """An error inside the block closes the files and passes on; words.json is not made to look complete."""
+def test_a_failed_story_leaves_incomplete_words(tmp_path: Path) -> None:
+    """After an error the files are closed, but words.json is not completed."""
     files = SubtitleFiles(tmp_path)
     with pytest.raises(RuntimeError, match="engine"), files:  # noqa: PT012 - the block is what fails
         files.write_word(Word("word", 0, 1, Span(0, 4)))
@@ -237,12 +233,12 @@ def test_a_story_that_failed_leaves_no_valid_words(tmp_path: Path) -> None:
 
 
 def test_words_are_written_inside_the_block(tmp_path: Path) -> None:
-    """Before the files are open there is nothing to write to, and the error says so."""
-    with pytest.raises(RuntimeError, match="inside"):
+    """Writing before the files are open is an error."""
+    with pytest.raises(RuntimeError, match="inside their"):
         SubtitleFiles(tmp_path).write_word(Word("word", 0, 1, Span(0, 4)))
 
 
-def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
-    """A path that cannot be opened raises at once, with no file left open."""
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    """A path that cannot be opened raises at once."""
     with pytest.raises(FileNotFoundError), SubtitleFiles(tmp_path / "none"):
         pass

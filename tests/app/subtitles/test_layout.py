@@ -1,4 +1,4 @@
-"""Cues keep the reading rules on prose, and their invariants on anything."""
+"""Cues follow the reading rules for prose, and the invariants for any text."""
 
 from collections.abc import Iterator
 from itertools import chain, pairwise, repeat
@@ -26,21 +26,21 @@ texts = st.text(
     max_size=400,
 )
 UNLESS_TOO_FAST = {"shortest", "unclosed"}
-"""What may give when words come faster than cues can follow, or stay longer than a cue may."""
+"""Rules that may be relaxed for words that are spoken too fast or too slowly."""
 
 
 def lay(source: str, style: Style | None = None, **pace: float) -> list[Cue]:
-    """The cues of a text spoken at a steady pace."""
+    """Return the cues of a text spoken at a steady pace."""
     return [*Layout(style).cues(spoken(source, **pace))]
 
 
 def lines(source: str) -> list[tuple[str, ...]]:
-    """The lines of each cue."""
+    """Return the lines of each cue."""
     return [cue.lines for cue in lay(source)]
 
 
 def timed(source: str, times: list[tuple[float, float]]) -> Iterator[Word]:
-    """The words of a text with a pause and a duration each, as given; a tenth of a second where none is."""
+    """Yield the words of a text with the given (pause, duration) each, by default (0, 0.1) seconds."""
     now = 0.0
     paces = chain(times, repeat((0.0, 0.1)))
     for chunk in chunks(source, measure=len, limit=80):
@@ -54,7 +54,7 @@ def timed(source: str, times: list[tuple[float, float]]) -> Iterator[Word]:
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("columns_a_second", [12.0, 15.0, 17.0])
 def test_prose_keeps_every_rule(path: Path, columns_a_second: float) -> None:
-    """On the shipped story and the passages, at a reader's pace, every hard rule and the speed hold."""
+    """At a reader's pace, the shipped story and the passages keep all hard rules and the reading speed."""
     source = path.read_text("utf-8")
     cues = lay(source, columns_a_second=columns_a_second)
     assert faults(cues, source, Style()) == {}
@@ -64,14 +64,14 @@ def test_prose_keeps_every_rule(path: Path, columns_a_second: float) -> None:
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 def test_prose_keeps_the_hard_rules_at_any_speed(path: Path, speed: float) -> None:
-    """Slow or fast, only the reading speed gives."""
+    """At other speeds only the reading speed is relaxed."""
     source = path.read_text("utf-8")
     assert faults(lay(source, speed=speed), source, Style()) == {}
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_children_have_more_time(path: Path) -> None:
-    """The style for children's stories holds its 17 columns a second where the reader leaves room for it."""
+    """The style for children keeps 17 columns per second at a slow reader's pace."""
     style = Style.for_children()
     assert style.speed == 17.0
     source = path.read_text("utf-8")
@@ -83,16 +83,16 @@ def test_children_have_more_time(path: Path) -> None:
 @settings(deadline=None)
 @given(texts, st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), max_size=80))
 def test_any_text_at_any_pace_keeps_the_invariants(source: str, times: list[tuple[float, float]]) -> None:
-    """Text, lines, order, gap, longest time and paragraphs hold for any text and any times."""
+    """Text, lines, order, gaps, longest time and paragraphs hold for any text and any times."""
     cues = [*Layout().cues(timed(source, times))]
-    paragraphs = source.replace("\r", "").isprintable()  # the judge knows one kind of blank line
+    paragraphs = source.replace("\r", "").isprintable()  # `faults` knows one kind of blank line
     assert set(faults(cues, source, Style())) - UNLESS_TOO_FAST <= (set() if paragraphs else {"paragraph"})
 
 
 @settings(deadline=None)
 @given(texts, st.integers(2, 60), st.floats(0.02, 0.5))
 def test_lines_hold_for_any_style(source: str, line_width: int, secs: float) -> None:
-    """However narrow the line, no text is lost and no line is wider."""
+    """For any line width, no text is lost and no line is wider."""
     style = Style(line_width=line_width)
     cues = [*Layout(style).cues(timed(source, [(0.0, secs)] * len(source)))]
     assert not {"text", "width", "lines", "order", "gap", "longest"} & set(faults(cues, source, style))
@@ -100,8 +100,8 @@ def test_lines_hold_for_any_style(source: str, line_width: int, secs: float) -> 
 
 @settings(deadline=None)
 @given(texts, st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1)), max_size=80))
-def test_the_report_counts_what_gave(source: str, times: list[tuple[float, float]]) -> None:
-    """Cues above the reading speed or below the shortest time are counted, no more and no fewer."""
+def test_the_report_counts_relaxed_rules(source: str, times: list[tuple[float, float]]) -> None:
+    """The report has the exact number of cues that are too fast or too short."""
     laid = Layout()
     cues = [*laid.cues(timed(source, times))]
     found = (laid.report.cues, laid.report.fast, laid.report.short)
@@ -110,7 +110,7 @@ def test_the_report_counts_what_gave(source: str, times: list[tuple[float, float
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0.05, 1)), min_size=1, max_size=60))
 def test_a_cue_stays_no_longer_than_it_may(times: list[tuple[float, float]]) -> None:
-    """Beyond half a second after its last word a cue stays only for its shortest time."""
+    """A cue stays longer than half a second after its last word only to reach the shortest time."""
     style = Style()
     source = " ".join(["Word, or two."] * (len(times) // 3 + 1))
     words = [*timed(source, times)]
@@ -128,7 +128,7 @@ def test_a_cue_stays_no_longer_than_it_may(times: list[tuple[float, float]]) -> 
 
 
 def test_a_cue_starts_with_its_first_word() -> None:
-    """At a reader's pace no cue is late."""
+    """At a reader's pace no cue starts late."""
     source = CORPUS[0].read_text("utf-8")
     laid = Layout()
     words = [*spoken(source)]
@@ -160,7 +160,7 @@ def test_cues_end_with_clauses_where_a_sentence_is_too_long() -> None:
 
 
 def test_lines_are_balanced_and_break_before_a_preposition() -> None:
-    """The two lines are alike in length and no article or preposition ends the first."""
+    """Two lines have similar lengths, and the first does not end with an article or preposition."""
     assert lines("The notes of a distant song reached Ann from the far end of the street.") == [
         ("The notes of a distant song reached Ann", "from the far end of the street.")
     ]
@@ -168,19 +168,19 @@ def test_lines_are_balanced_and_break_before_a_preposition() -> None:
 
 @pytest.mark.parametrize("word", ["the", "a", "of", "with", "her", "Mr."])
 def test_no_line_ends_with_a_word_that_binds(word: str) -> None:
-    """An article, preposition, possessive or title stays with what follows it, where any other break fits."""
+    """An article, preposition, possessive or title stays with the next word if another break is possible."""
     source = f"Something came slowly down from {word} Mountain to a quiet valley."
     for cue in lines(source):
         assert not cue[0].endswith(f" {word}")
 
 
 def test_paragraphs_never_share_a_cue() -> None:
-    """However short, a paragraph has a cue of its own."""
+    """Even a short paragraph has its own cue."""
     assert lines('"No."\n\n"Yes."') == [('"No."',), ('"Yes."',)]
 
 
-def test_a_word_too_long_for_a_line_is_cut() -> None:
-    """A monstrous word fills lines and cues, without a space or hyphen that the text does not have."""
+def test_a_word_too_long_for_a_line_is_split() -> None:
+    """A long word continues on the next line without an added space or hyphen."""
     word = "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
     assert "".join("".join(cue) for cue in lines(word)) == word
     url = "https://example.org/a-rather-long-path/with-several/parts-of-it/and-more"
@@ -188,13 +188,13 @@ def test_a_word_too_long_for_a_line_is_cut() -> None:
 
 
 def test_wide_characters_take_two_columns() -> None:
-    """A line of ideographs holds half as many."""
+    """A line holds half as many ideographs as letters."""
     for cue in lines("\u4e16\u754c\u306f" * 30):
         assert max(map(len, cue)) <= 21
 
 
 def test_a_closing_bracket_never_begins_a_line() -> None:
-    """Ideographic marks stay with the character before them, opening ones with that after."""
+    """Closing marks stay with the character before them, opening marks with the one after."""
     source = "\u300c\u4eca\u65e5\u306f\u3001\u3044\u3044\u5929\u6c17\u3067\u3059\u3002\u300d" * 12
     for cue in lines(source):
         for line in cue:
@@ -203,12 +203,12 @@ def test_a_closing_bracket_never_begins_a_line() -> None:
 
 
 def test_line_breaks_of_the_source_are_spaces() -> None:
-    """A wrapped paragraph is laid out anew."""
+    """Line breaks within a paragraph are ignored."""
     assert lines("one\ntwo\r\n three") == [("one two three",)]
 
 
-def test_a_long_pause_parts_cues() -> None:
-    """Words after a long silence are not shown before it."""
+def test_a_long_pause_separates_cues() -> None:
+    """Words after a long silence are in a new cue."""
     words = [
         Word("Wait", 0, 1, Span(0, 4)),
         Word("for", 1, 1.3, Span(5, 8)),
@@ -218,14 +218,14 @@ def test_a_long_pause_parts_cues() -> None:
     assert [cue.lines for cue in Layout().cues(words)] == [("Wait for",), ("it now.",)]
 
 
-def test_a_word_longer_than_a_cue_is_shown_as_long_as_one() -> None:
+def test_a_long_word_is_shown_for_the_longest_time() -> None:
     """A word of ten seconds is shown for seven."""
     cue = next(Layout().cues([Word("Oh.", 1, 11, Span(0, 3), Boundary.PARAGRAPH)]))
     assert (cue.start_secs, cue.end_secs) == (1.0, 8.0)
 
 
 def test_short_cries_make_the_next_one_late() -> None:
-    """Where words leave less than the shortest time, the next cue waits, within bounds, and is counted."""
+    """If words leave less than the shortest time, the next cue is delayed within bounds, and counted."""
     source = "\n\n".join(["No!"] * 40)
     laid = Layout()
     cues = [*laid.cues(timed(source, [(0.1, 0.2)] * 40))]
@@ -239,24 +239,24 @@ def test_short_cries_make_the_next_one_late() -> None:
 @pytest.mark.parametrize(
     "sentence", ["The quick brown fox jumps over it. ", "word ", "\u4e16", "x" * 60 + " "]
 )
-def test_cues_come_as_words_do(sentence: str) -> None:
-    """A story of one paragraph is laid out while it is told: the layout holds a bounded stretch of it."""
+def test_cues_are_streamed(sentence: str) -> None:
+    """Cues of a single long paragraph are produced while words arrive, from a bounded window."""
     taken = 0
 
-    def told() -> Iterator[Word]:
+    def words() -> Iterator[Word]:
         nonlocal taken
         for word in spoken(sentence * (6_000 // len(sentence))):
             taken += 1
             yield word
 
     shown = 0
-    for cue in Layout().cues(told()):
+    for cue in Layout().cues(words()):
         shown += len(" ".join(cue.lines).split()) if " " in sentence else len("".join(cue.lines))
         assert taken - shown <= 700
 
 
-def test_steps_of_a_long_paragraph_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A paragraph longer than what is looked at together has the same cues as if all of it were."""
+def test_a_long_paragraph_has_the_same_cues_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paragraph longer than the window has the same cues as with an unlimited window."""
     source = " ".join(CORPUS[0].read_text("utf-8").split()) * 2
     in_steps = lay(source)
     monkeypatch.setattr(layout, "_HORIZON", 10_000)
@@ -274,14 +274,14 @@ def test_steps_of_a_long_paragraph_leave_no_trace(monkeypatch: pytest.MonkeyPatc
         {"late_ms": -1},
     ],
 )
-def test_a_style_that_no_cue_satisfies_is_refused(numbers: dict[str, int]) -> None:
-    """Numbers that contradict each other are told when they are set."""
+def test_an_impossible_style_is_refused(numbers: dict[str, int]) -> None:
+    """Parameters that contradict each other raise an error."""
     with pytest.raises(ValueError, match="must"):
         Style(**numbers)
 
 
 def test_times_are_those_of_the_files() -> None:
-    """A cue's seconds are whole milliseconds: nothing moves when they are written."""
+    """Times are whole milliseconds, so that writing them does not round."""
     for before, after in pairwise(lay(CORPUS[0].read_text("utf-8"))):
         assert round(after.start_secs * 1000) - round(before.end_secs * 1000) >= Style().gap_ms
         assert before.start_secs == round(before.start_secs, 3)

@@ -1,4 +1,4 @@
-"""The rules of subtitles on real speech: the corpus as espeak-ng says it, read back from files."""
+"""The subtitle rules on real speech: the corpus narrated by espeak-ng, read back from files."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[EspeakEngine]:
-    """The one engine that this process may have."""
+    """Return an engine; a process can have only one at a time."""
     built = EspeakEngine()
     yield built
     built.close()
 
 
 def narrated(engine: EspeakEngine, path: Path, folder: Path, speed: float) -> tuple[Narration, list[Cue]]:
-    """A passage as narrated into `folder`, and the cues of its SubRip file."""
+    """Narrate a passage into `folder`, and return the narration and the cues of its SubRip file."""
     request = Request(
         text=path.read_text("utf-8"),
         folder=folder,
@@ -42,13 +42,13 @@ def narrated(engine: EspeakEngine, path: Path, folder: Path, speed: float) -> tu
 @pytest.mark.parametrize("speed", [0.5, 1.0, 1.5, 2.0])
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_hard_rule_holds(engine: EspeakEngine, path: Path, speed: float, tmp_path: Path) -> None:
-    """Length, lines, order, gaps, durations, paragraphs and text hold in the file, at every speed."""
+    """The files keep all hard rules at every speed."""
     _, cues = narrated(engine, path, tmp_path, speed)
     assert faults(cues, path.read_text("utf-8"), Style()) == {}
 
 
 def test_cues_can_be_read_at_normal_speed(engine: EspeakEngine, tmp_path: Path) -> None:
-    """Of all cues of the corpus, at least 99.5% keep the reading speed, though espeak speaks 18 a second."""
+    """At least 99.5% of all cues keep the reading speed."""
     counted: Counter[str] = Counter()
     for path in CORPUS:
         _, cues = narrated(engine, path, tmp_path, 1.0)
@@ -58,7 +58,7 @@ def test_cues_can_be_read_at_normal_speed(engine: EspeakEngine, tmp_path: Path) 
 
 
 def test_words_have_the_times_of_the_engine(engine: EspeakEngine, tmp_path: Path) -> None:
-    """Nearly every word of the story is timed by a mark of its own, and no chunk by length alone."""
+    """Nearly every word has its own mark, and no chunk is timed by length only."""
     narration, _ = narrated(engine, CORPUS[0], tmp_path, 1.0)
     assert narration.alignment == "engine"
     assert narration.words_interpolated <= 0.05 * narration.words
