@@ -114,7 +114,8 @@ def onsets(text: str, *, aligner: Aligner | None) -> Iterator[tuple[tuple[int, i
             document = json.loads(narration.media[WORDS].read_text("utf-8"))
             print(
                 f"{narration.alignment}: {narration.words} words in {narration.duration_secs / 60:.1f} min,",
-                f"{narration.words_interpolated} interpolated, chunks by method {dict(narration.alignment_chunks)},",
+                f"{narration.words_interpolated} interpolated,",
+                f"chunks by method {dict(narration.alignment_chunks)},",
                 f"{narration.alignment_secs:.0f} s of alignment",
                 flush=True,
             )
