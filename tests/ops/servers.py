@@ -63,7 +63,7 @@ class GitHubServer:
 
     def environment(self) -> dict[str, str]:
         """Return the variables of a job of this repository."""
-        return {"GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_ACTIONS": "true"}
+        return {"GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": REPOSITORY}
 
     def add_comment(self, number: int, body: str, user: Mapping[str, str]) -> dict[str, Any]:
         """Write a comment on issue or pull request `number`."""

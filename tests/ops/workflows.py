@@ -108,7 +108,13 @@ class Runner:
         files = {name: self.folder / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for file in files.values():
             file.write_text("")
-        code, log = self.shell(script, CI="true", **{name: str(file) for name, file in files.items()}, **own)
+        code, log = self.shell(
+            script,
+            CI="true",
+            GITHUB_ACTIONS="true",
+            **{name: str(file) for name, file in files.items()},
+            **own,
+        )
         run.log += f"$ {script}\n{log}"
         run.summary += files["GITHUB_STEP_SUMMARY"].read_text()
         run.outputs |= dict(
