@@ -134,7 +134,7 @@ class Foundation(pulumi.ComponentResource):
         aws.sns.TopicPolicy(
             "jobs-policy",
             arn=topic.arn,
-            policy=topic_policy(topic.arn, account_id=self._account.account_id),
+            policy=topic_policy(topic.arn),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return topic

@@ -54,7 +54,7 @@ class Topic(pulumi.ComponentResource):
         aws.sns.TopicPolicy(
             "alarm-topic-policy",
             arn=topic.arn,
-            policy=topic_policy(topic.arn, account_id=account_id),
+            policy=topic_policy(topic.arn, alarms_of=account_id),
             opts=pulumi.ResourceOptions(parent=self),
         )
         for email in emails:

@@ -241,20 +241,24 @@ def queue_policy(
     return _policy(*statements)
 
 
-def topic_policy(topic_arn: pulumi.Input[str], *, account_id: str) -> pulumi.Output[str]:
+def topic_policy(topic_arn: pulumi.Input[str], *, alarms_of: str | None = None) -> pulumi.Output[str]:
     """The JSON of a topic policy that refuses messages without TLS.
 
-    It replaces SNS's default policy, so it lets the alarms of the account publish, as that does.
+    It replaces SNS's default policy, under which alarms may publish; `alarms_of` is the account whose alarms
+    still may.
     """
+    refuses = _require_tls("sns:Publish", topic_arn)
+    if alarms_of is None:
+        return _policy(refuses)
     publishes: Document = {
         "Sid": "AlarmsPublish",
         "Effect": "Allow",
         "Principal": {"Service": "cloudwatch.amazonaws.com"},
         "Action": "sns:Publish",
         "Resource": topic_arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+        "Condition": {"StringEquals": {"aws:SourceAccount": alarms_of}},
     }
-    return _policy(_require_tls("sns:Publish", topic_arn), publishes)
+    return _policy(refuses, publishes)
 
 
 def service_trust_policy(*, service: str, account_id: str) -> Document:

@@ -89,7 +89,7 @@ def _model_at(path: list[str]) -> tuple[type[Group], list[str]]:
     model: type[Group] = Settings
     if path and _is_group(path[0]):
         annotation = Settings.model_fields[path[0]].annotation
-        assert isinstance(annotation, type)  # noqa: S101 - _checked by _is_group
+        assert isinstance(annotation, type)  # noqa: S101 - checked by _is_group
         model = annotation
     return model, sorted(model.model_fields)
 

@@ -111,6 +111,8 @@ class Settings(Group):
         if own and self.network.endpoints == "existing":
             text = "the VPC of an own platform has no endpoints; use create or nat"
             raise _fault("network.endpoints", text, "create")
+        if own and self.network.existing_endpoints:
+            raise _fault("network.existing_endpoints", "the VPC of an own platform has no endpoints", [])
         if self.network.existing_endpoints and self.endpoints != "create":
             text = "only with network.endpoints `create` are some endpoints created and others expected"
             raise _fault("network.endpoints", text, "create")

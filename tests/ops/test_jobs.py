@@ -38,7 +38,7 @@ def test_a_preview_is_one_comment_that_is_kept_up_to_date(account: Account, gith
     copied, written = github.comments
     assert copied["body"].endswith("mine")
     assert written["body"] == f"<!-- story-tts: preview -->\n{preview.summary.rstrip()}"
-    assert "### `production`: 1 to delete, 1 to replace, 6 to update" in preview.summary
+    assert "### `production`: 2 to delete, 1 to replace, 6 to update" in preview.summary
     assert "| ± replace | `aws:ecs:TaskDefinition` **task** | `memory` |" in preview.summary
     assert '- memory: "2048"\n+ memory: "4096"' in preview.summary
     assert "| - delete | `aws:sns:Topic` **alarm-topic** |" in preview.summary

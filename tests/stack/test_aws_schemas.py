@@ -16,6 +16,8 @@ from tests.stack.cloudformation import NOT_AWS, TRANSLATIONS, template
 from tests.stack.recording import record
 from tests.stack.test_program import VARIANTS
 
+pytestmark = pytest.mark.slow
+
 # Rules of cfn-lint that do not apply to a recording, and why.
 NOT_APPLICABLE = {
     "E1150": "ids of security groups are AWS's; the recorder makes them up",

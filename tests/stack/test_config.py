@@ -95,6 +95,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"spot": {"fargate_weight": 0}}, "story-tts:spot.fargate_weight", "no task can be placed"),
     ({"deployment": {"strategy": "canary"}}, "story-tts:deployment.strategy", "'rolling' or 'blue_green'"),
     ({"deployment": {"start_period_seconds": 301}}, "story-tts:deployment.start_period_seconds", "300"),
+    (
+        {"story_infra": {"source": "own"}, "network": {"existing_endpoints": ["s3"]}},
+        "story-tts:network.existing_endpoints",
+        "has no endpoints",
+    ),
     ({"network": {"existing_endpoints": ["s3"]}}, "story-tts:network.endpoints", "only with"),
     ({"network": {"route_table_ids": ["x"]}}, "story-tts:network.route_table_ids", "'x'"),
     (

@@ -177,6 +177,19 @@ def test_requests_without_tls_are_refused() -> None:
         assert refusing == {item.inputs[name] for item in run.all(kind)}
 
 
+def test_alarms_may_publish_to_their_topic_only() -> None:
+    """The topic policies let CloudWatch publish alarms of this account, and nothing to the topic of jobs."""
+    run = record({"story_infra": {"source": "own"}, "monitoring": {"create_topic": True}})
+    publishing = {
+        item.name: (statement["Principal"], statement["Condition"])
+        for item in run.all("aws:sns/topicPolicy:TopicPolicy")
+        for statement in json.loads(item.inputs["policy"])["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+    account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert publishing == {"alarm-topic-policy": ({"Service": "cloudwatch.amazonaws.com"}, account)}
+
+
 def test_no_star_without_a_reason() -> None:
     """The actions allowed on `*` are exactly those in WILDCARD_ACTIONS."""
     starred = {action for action, resource in allowed(record(EVERYTHING)) if resource == "*"}

@@ -82,6 +82,7 @@ PARTS_OF_A_BUCKET = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_two_resources_are_one_at_aws(variant: str) -> None:
     """Two resources for the same part of a bucket would undo each other at every update."""
