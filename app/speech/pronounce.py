@@ -171,7 +171,8 @@ class _EspeakWords:
 
     def _phonemes(self, text: str, within: Span, given: Mapping[Span, str]) -> str:
         """Return the phonemes of a stretch of spoken text; those of the lexicon as they are given."""
-        parts, position = [], within.start
+        parts: list[str] = []
+        position = within.start
         for span, phonemes in given.items():
             if within.start <= span.start and span.end <= within.end:
                 parts += (self._engine.phonemes(text[position : span.start], voice=self._voice), phonemes)
