@@ -39,11 +39,22 @@ class SpeechSettings(BaseModel):
         "maximum reading speed of subtitles in characters per second, 5 to 40; use 17 for children's stories",
         20.0,
     )
+    clause_pause_secs: float = _variable(
+        "CLAUSE_PAUSE_SECS",
+        "silence after a clause in seconds, 0 to 10, where a long sentence is synthesized in parts",
+        0.25,
+    )
     sentence_pause_secs: float = _variable(
-        "SENTENCE_PAUSE_SECS", "silence after a sentence in seconds, 0 to 10", 0.25
+        "SENTENCE_PAUSE_SECS", "silence after a sentence in seconds, 0 to 10", 0.35
     )
     paragraph_pause_secs: float = _variable(
         "PARAGRAPH_PAUSE_SECS", "silence after a paragraph in seconds, 0 to 10", 0.6
+    )
+    heading_pause_secs: float = _variable(
+        "HEADING_PAUSE_SECS", "silence after a title or subtitle in seconds, 0 to 10", 0.9
+    )
+    chapter_pause_secs: float = _variable(
+        "CHAPTER_PAUSE_SECS", "silence after the heading of a chapter in seconds, 0 to 10", 1.4
     )
     models_dir: Path = _variable(
         "MODELS_DIR",
@@ -84,7 +95,13 @@ class SpeechSettings(BaseModel):
     def _readable(cls, value: float) -> float:
         return _within(value, 5.0, 40.0)
 
-    @field_validator("sentence_pause_secs", "paragraph_pause_secs")
+    @field_validator(
+        "clause_pause_secs",
+        "sentence_pause_secs",
+        "paragraph_pause_secs",
+        "heading_pause_secs",
+        "chapter_pause_secs",
+    )
     @classmethod
     def _pause(cls, value: float) -> float:
         return _within(value, 0.0, 10.0)

@@ -17,7 +17,7 @@ _SILENCE = 10 ** (-54 / 20)
 """Frames with a lower peak count as silence: about 12 dB below the softest fricative of the engines."""
 _FRAME_SECS = 0.005
 """Length of the frames that are tested for silence."""
-_LEAD_SECS, _TAIL_SECS = 0.03, 0.08
+LEAD_SECS, TAIL_SECS = 0.03, 0.08
 """Silence kept before the first and after the last sound, so that breaths and decays are not cut off."""
 _FADE_SECS = 0.004
 _LOOKAHEAD_SECS = 0.005
@@ -35,9 +35,13 @@ class Trimmed:
     """Seconds of silence left at the end."""
 
 
-def trim_silence(samples: Samples, sample_rate: int) -> Trimmed:
+def trim_silence(
+    samples: Samples, sample_rate: int, *, lead_secs: float = LEAD_SECS, tail_secs: float = TAIL_SECS
+) -> Trimmed:
     """
-    Cut the silence around speech down to a short margin. Returns no samples if there is no sound.
+    Cut the silence before and after speech to `lead_secs` and `tail_secs`.
+
+    Returns no samples if there is no sound.
 
     Raises EngineDiedError if samples are NaN or infinite: the model is broken and must be restarted.
     """
@@ -49,8 +53,8 @@ def trim_silence(samples: Samples, sample_rate: int) -> Trimmed:
     if not len(sounding):
         return Trimmed(samples=samples[:0], cut_secs=0.0, tail_secs=0.0)
     first, last = int(sounding[0]) * size, min((int(sounding[-1]) + 1) * size, len(samples))
-    start = max(0, first - round(_LEAD_SECS * sample_rate))
-    end = min(len(samples), last + round(_TAIL_SECS * sample_rate))
+    start = max(0, first - round(lead_secs * sample_rate))
+    end = min(len(samples), last + round(tail_secs * sample_rate))
     return Trimmed(
         samples=samples[start:end], cut_secs=start / sample_rate, tail_secs=(end - last) / sample_rate
     )

@@ -21,10 +21,14 @@ CHILDRENS_READING_SPEED = 17.0
 class Pauses:
     """Silences between chunks, in seconds at speed 1.0, measured from the last sound."""
 
-    clause_secs: float = 0.12
+    clause_secs: float = 0.25
     """After a clause, where a sentence too long for the engine was split at its punctuation."""
-    sentence_secs: float = 0.25
+    sentence_secs: float = 0.35
     paragraph_secs: float = 0.6
+    heading_secs: float = 0.9
+    """After a title or subtitle."""
+    chapter_secs: float = 1.4
+    """After the heading of a chapter or part."""
     scene_secs: float = 1.2
     """For a paragraph without speech, such as "* * *"."""
 
@@ -82,7 +86,11 @@ class NarrationOptions:
             use_alignment=use_alignment,
             reading_speed=reading_speed or settings.reading_speed,
             pauses=Pauses(
-                sentence_secs=settings.sentence_pause_secs, paragraph_secs=settings.paragraph_pause_secs
+                clause_secs=settings.clause_pause_secs,
+                sentence_secs=settings.sentence_pause_secs,
+                paragraph_secs=settings.paragraph_pause_secs,
+                heading_secs=settings.heading_pause_secs,
+                chapter_secs=settings.chapter_pause_secs,
             ),
             lexicon=lexicon,
             models_dir=settings.models_dir,

@@ -19,7 +19,7 @@ import numpy as np
 
 from app.alignment.base import Aligner
 from app.alignment.word_times import WordTimes, time_words
-from app.audio.processing import fade_ends, limit_peaks, trim_silence
+from app.audio.processing import LEAD_SECS, TAIL_SECS, fade_ends, limit_peaks, trim_silence
 from app.audio.wav import WavWriter
 from app.errors import RefusedTextError, disk_error
 from app.media import AUDIO
@@ -29,12 +29,15 @@ from app.subtitles.formats import SubtitleFiles
 from app.subtitles.layout import Layout
 from app.subtitles.style import Style
 from app.text.chunks import Chunk, chunks
+from app.text.headings import Heading
 from app.text.spans import Boundary, Span, Word
 
 _log = logging.getLogger(__name__)
 
 _EMPTY = Utterance(samples=np.zeros(0, dtype=np.float32), marks=())
 
+_JOINT_SECS = 0.01
+"""Silence kept where two chunks of one phrase join."""
 
 FindAligner = Callable[[], Aligner | None]
 
@@ -115,6 +118,7 @@ class _NarrationRun:
         self._find_aligner = find_aligner
         self._on_progress = on_progress
         self._pause_secs = 0.0
+        self._is_mid_phrase = False
         self.chunks_by_method: Counter[str] = Counter()
         self.word_count = self.interpolated = 0
         self.synthesis_secs = self.alignment_secs = 0.0
@@ -153,7 +157,12 @@ class _NarrationRun:
     def _narrate_chunk(self, chunk: Chunk) -> Iterator[Word]:
         rate = self._wav.sample_rate
         utterance = self._synthesize(chunk)
-        speech = trim_silence(utterance.samples, rate)
+        speech = trim_silence(
+            utterance.samples,
+            rate,
+            lead_secs=_JOINT_SECS if self._is_mid_phrase else LEAD_SECS,
+            tail_secs=_JOINT_SECS if _ends_mid_phrase(chunk) else TAIL_SECS,
+        )
         if not len(speech.samples):
             return self._write_silent_chunk(chunk)
         self._wav.silence(self._pause_secs)
@@ -162,6 +171,7 @@ class _NarrationRun:
         self._wav.write(fade_ends(limit_peaks(speech.samples, rate), rate))
         word_times = self._time_words(chunk, replace(utterance, samples=speech.samples, marks=marks))
         self._pause_secs = self._pause_after(chunk) / self._options.speed - speech.tail_secs
+        self._is_mid_phrase = _ends_mid_phrase(chunk)
         self.interpolated += word_times.interpolated
         return self._to_words(chunk, word_times, start_secs)
 
@@ -172,7 +182,7 @@ class _NarrationRun:
         began = time.perf_counter()
         try:
             return self._engine.speak(
-                chunk.text,
+                chunk.engine_text,
                 voice=self._options.voice,
                 speed=self._options.speed,
                 lexicon=self._options.lexicon,
@@ -188,6 +198,7 @@ class _NarrationRun:
         start_secs = self._wav.seconds
         self._wav.silence(self._options.pauses.scene_secs / self._options.speed)
         self._pause_secs = 0.0
+        self._is_mid_phrase = False
         word_times = time_words(
             _spans(chunk), (), text=chunk.text, duration_secs=self._wav.seconds - start_secs
         )
@@ -240,10 +251,16 @@ class _NarrationRun:
     def _pause_after(self, chunk: Chunk) -> float:
         pauses = self._options.pauses
         if chunk.boundary is Boundary.PARAGRAPH:
-            return pauses.paragraph_secs
+            after = {Heading.CHAPTER: pauses.chapter_secs, Heading.SECTION: pauses.heading_secs}
+            return after.get(chunk.heading, pauses.paragraph_secs)
         if chunk.boundary is Boundary.SENTENCE:
             return pauses.sentence_secs
-        return 0.0 if chunk.text[-1].isalnum() else pauses.clause_secs
+        return 0.0 if _ends_mid_phrase(chunk) else pauses.clause_secs
+
+
+def _ends_mid_phrase(chunk: Chunk) -> bool:
+    """Whether the next chunk goes on without a pause."""
+    return chunk.boundary is Boundary.NONE and chunk.text[-1].isalnum()
 
 
 def no_aligner() -> None:

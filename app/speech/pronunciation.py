@@ -27,6 +27,7 @@ _WHITE = re.compile(r"\s")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]")
 _IDEOGRAPHIC = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_IDEOGRAPHIC}]|[^\s{_IDEOGRAPHIC}]+")
+_DASH = re.compile("[\u2013\u2014]|--")
 _HALVING_ENDS = 2
 _MAX_WINDOW = 200
 """Characters that are converted and aligned at once, in languages whose G2P returns one string."""
@@ -184,7 +185,7 @@ class _English:
             start, end = _locate(token.text, text, cursor)
             cursor = end
             word = text[start:end]
-            phonemes = token.phonemes or ""
+            phonemes = _mended(token.phonemes or "", text, start, end)
             if not _is_audible(phonemes) and any(character.isalnum() for character in word):
                 phonemes, _ = self._fallback(_Token(word))
             yield offset + start, word, phonemes or "", bool(token.whitespace)
@@ -207,6 +208,20 @@ class _Token:
     """The attribute that EspeakFallback reads of a token."""
 
     text: str
+
+
+def _mended(phonemes: str, text: str, start: int, end: int) -> str:
+    """Mend what misaki's tagger gets wrong: pauses at hyphens within words, the sides of quotes, "a"."""
+    word = text[start:end]
+    if word in ("\u201c", "\u201d"):
+        return word
+    if "\u2014" in phonemes and "-" in word and not _DASH.search(word):
+        inside = len(word) > 1 or (text[start - 1 : start].isalnum() and text[end : end + 1].isalnum())
+        if inside:
+            return phonemes.replace("\u2014", "")
+    if word == "a" and phonemes == "\u02c8A" and text[end : end + 2].strip().islower():
+        return "\u0250"
+    return phonemes
 
 
 def _is_audible(phonemes: str) -> bool:

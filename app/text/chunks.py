@@ -10,9 +10,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from app.text.sentences import continues, ends_clause, starts_list_item
+from app.text.headings import Heading, heading_of
+from app.text.sentences import (
+    belongs_to_next,
+    continues,
+    ends_clause,
+    is_function_word,
+    opens_phrase,
+    starts_list_item,
+)
 from app.text.spans import Boundary, Span
 from app.text.words import SPEAKABLE, ends_line, is_word_break, keeps_lines, paragraphs, split_word, words
+
+LINE_SEPARATOR = "\u2028"
+
+_MAX_HEADING = 200
+"""Characters. A longer paragraph is no heading."""
 
 TINY_WORDS = 5
 """A chunk of this many words or fewer sounds wrong on its own: it is joined to a neighbour."""
@@ -44,6 +57,20 @@ class Chunk:
     """First character in the source."""
     words: tuple[ChunkWord, ...]
     """One or more; in order, they cover every character of the text that is not white space."""
+    heading: Heading = Heading.NONE
+    """What kind of heading the chunk is part of."""
+    line_ends: tuple[int, ...] = ()
+    """Positions in the text of the line breaks that are intended, as in a list or a verse."""
+
+    @property
+    def engine_text(self) -> str:
+        """The text with a LINE SEPARATOR for each intended line break; same length, so same positions."""
+        if not self.line_ends:
+            return self.text
+        characters = list(self.text)
+        for position in self.line_ends:
+            characters[position] = LINE_SEPARATOR
+        return "".join(characters)
 
     @property
     def boundary(self) -> Boundary:
@@ -74,7 +101,8 @@ def chunks(
     if limit < 1:
         raise ValueError(f"the limit of a chunk must be 1 or more, not {limit}")
     for paragraph in paragraphs(source):
-        packer = _Packer(source, _sentences(source, paragraph), measure, limit)
+        heading = _heading(source, paragraph)
+        packer = _Packer(source, _sentences(source, paragraph), measure, limit, heading)
         for chunk in packer.chunks(first_limit=min(first_limit, limit)):
             yield chunk
             if first_limit and chunk.speakable:
@@ -82,12 +110,18 @@ def chunks(
 
 
 class _Break(IntEnum):
-    """Cost of ending a chunk after a word."""
+    """Cost of ending a chunk after a word, in halves of a chunk's length."""
 
     SENTENCE = 0
-    CLAUSE = 1
-    WORD = 2
-    INSIDE = 3
+    CLAUSE = 2
+    PHRASE = 3
+    """Before a conjunction or preposition."""
+    WORD = 4
+    FUNCTION_WORD = 5
+    """After an article, a preposition or another word that opens a phrase."""
+    GLUED = 8
+    """After an abbreviation, an initial, or a number before its unit."""
+    INSIDE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +131,8 @@ class _Token:
     span: Span
     boundary: Boundary
     break_after: _Break
+    ends_line: bool = False
+    """Whether an intended line break follows."""
     weight: float = 0.0
 
 
@@ -105,10 +141,11 @@ def _sentences(source: str, paragraph: Span) -> Iterator[list[_Token]]:
     keeps = keeps_lines(source, paragraph)
     piece: list[_Token] = []
     sentence_start = paragraph.start
-    word: Span | None = None
+    previous, word = "", None
     for following in words(source, paragraph):
         if word:
-            token = _token(source, word, following, sentence_start, keeps_lines=keeps)
+            token = _token(source, word, following, sentence_start, previous, keeps_lines=keeps)
+            previous = source[word.start : word.end]
             piece.append(token)
             if token.boundary is Boundary.SENTENCE:
                 sentence_start = following.start
@@ -121,7 +158,9 @@ def _sentences(source: str, paragraph: Span) -> Iterator[list[_Token]]:
         yield piece
 
 
-def _token(source: str, word: Span, following: Span, sentence_start: int, *, keeps_lines: bool) -> _Token:
+def _token(
+    source: str, word: Span, following: Span, sentence_start: int, previous: str, *, keeps_lines: bool
+) -> _Token:
     """Decide what ends between `word` and `following`, the next word of the paragraph."""
     text = source[word.start : word.end]
     gap = source[word.end : following.start]
@@ -129,18 +168,37 @@ def _token(source: str, word: Span, following: Span, sentence_start: int, *, kee
         return _Token(word, Boundary.NONE, _Break.INSIDE)
     first = source[following.start : following.end]
     is_line_end = ends_line(gap) and (keeps_lines or starts_list_item(first))
-    if is_line_end or not continues(text, first, opens_sentence=word.start == sentence_start):
-        return _Token(word, Boundary.SENTENCE, _Break.SENTENCE)
-    return _Token(word, Boundary.NONE, _Break.CLAUSE if ends_clause(text) else _Break.WORD)
+    if is_line_end or not continues(
+        text, first, opens_sentence=word.start == sentence_start, previous=previous
+    ):
+        return _Token(word, Boundary.SENTENCE, _Break.SENTENCE, ends_line=is_line_end)
+    return _Token(word, Boundary.NONE, _break_between(text, first))
+
+
+def _break_between(word: str, following: str) -> _Break:
+    """Return the cost of ending a chunk between two words of a sentence."""
+    if ends_clause(word):
+        return _Break.CLAUSE
+    if belongs_to_next(word, following):
+        return _Break.GLUED
+    if is_function_word(word):
+        return _Break.FUNCTION_WORD
+    return _Break.PHRASE if opens_phrase(following) else _Break.WORD
 
 
 class _Packer:
     """Packs the sentences of one paragraph into chunks, looking ahead by two chunks at most."""
 
     def __init__(
-        self, source: str, sentences: Iterator[list[_Token]], measure: Callable[[str], int], limit: int
+        self,
+        source: str,
+        sentences: Iterator[list[_Token]],
+        measure: Callable[[str], int],
+        limit: int,
+        heading: Heading,
     ) -> None:
         self._source = source
+        self._heading = heading
         self._sentences = sentences
         self._measure = measure
         self._limit = limit
@@ -184,7 +242,7 @@ class _Packer:
         for token in sentence:
             weight = max(_MIN_CHARACTER_WEIGHT, per_character) * (token.span.end - token.span.start)
             self._weight += weight
-            yield _Token(token.span, token.boundary, token.break_after, weight)
+            yield _Token(token.span, token.boundary, token.break_after, token.ends_line, weight)
 
     def _next_count(self) -> int:
         """Return how many words the next chunk takes; cut the first word if it alone exceeds the limit."""
@@ -216,7 +274,7 @@ class _Packer:
             taken += token.weight
             if taken > allowed:
                 break
-            cost = token.break_after + abs(taken - ideal) / allowed + self._tiny_cost(count)
+            cost = token.break_after / 2 + abs(taken - ideal) / allowed + self._tiny_cost(count)
             if cost <= best_cost:
                 best, best_cost = count, cost
         return best
@@ -235,8 +293,8 @@ class _Packer:
         head, tail = split_word(self._source, token.span, token.span.start + length // 2)
         self._window.popleft()
         half = token.weight / 2
-        self._window.appendleft(_Token(tail, token.boundary, token.break_after, half))
-        self._window.appendleft(_Token(head, Boundary.NONE, _Break.INSIDE, half))
+        self._window.appendleft(_Token(tail, token.boundary, token.break_after, token.ends_line, half))
+        self._window.appendleft(_Token(head, Boundary.NONE, _Break.INSIDE, weight=half))
         return True
 
     def _text(self, count: int) -> str:
@@ -251,4 +309,13 @@ class _Packer:
             text,
             start,
             tuple(ChunkWord(Span(i.span.start - start, i.span.end - start), i.boundary) for i in taken),
+            self._heading,
+            tuple(token.span.end - start for token in taken[:-1] if token.ends_line),
         )
+
+
+def _heading(source: str, paragraph: Span) -> Heading:
+    """Return what kind of heading a paragraph is; the last paragraph of a text heads nothing."""
+    if paragraph.end - paragraph.start > _MAX_HEADING or paragraph.end == len(source):
+        return Heading.NONE
+    return heading_of(source[paragraph.start : paragraph.end])

@@ -85,11 +85,9 @@ class Lexicon:
         for index, (start, _, word) in enumerate(tokens):
             for length, words, spoken in phrases.get(word, ()):
                 found = tokens[index : index + length]
-                if tuple(text for _, _, text in found) == words and editor.is_free(start, found[-1][1]):
-                    original = editor.text[start : found[-1][1]]
-                    editor.replace(
-                        start, found[-1][1], spoken if spoken.text else Spoken(original, spoken.phonemes)
-                    )
+                end = found[-1][1]
+                if tuple(text for _, _, text in found) == words and editor.is_free(start, end):
+                    _replace(editor, start, end, spoken)
                     break
 
 
@@ -118,6 +116,23 @@ def phonemes_of(pronunciation: str) -> str | None:
     if not any(character.isalpha() and character not in "ˈˌː" for character in inner):
         raise ConfigurationError("there is no phoneme in it")
     return inner
+
+
+def _replace(editor: Editor, start: int, end: int, spoken: Spoken) -> None:
+    """Say `spoken` for a word; phonemes include those of a possessive "'s" behind it."""
+    if spoken.phonemes:
+        phonemes = spoken.phonemes
+        if editor.text[end : end + 2].lower() == "'s" and editor.is_free(end, end + 2):
+            end += 2
+            phonemes += _possessive(phonemes)
+        spoken = Spoken(editor.text[start:end], phonemes)
+    editor.replace(start, end, spoken)
+
+
+def _possessive(phonemes: str) -> str:
+    if phonemes[-1] in "sz\u0283\u0292\u02a7\u02a4":
+        return "\u1d7bz"
+    return "s" if phonemes[-1] in "ptkf\u03b8" else "z"
 
 
 def _check(word: object, pronunciation: object) -> None:
@@ -156,7 +171,8 @@ def _compiled(lexicon: Lexicon) -> dict[str, list[tuple[int, tuple[str, ...], Sp
     for word, pronunciation in lexicon.entries:
         words = tuple(key for _, _, key in _tokens(word.replace("\u2019", "'")))
         phonemes = phonemes_of(pronunciation)
-        spoken = Spoken(pronunciation) if phonemes is None else Spoken("", phonemes)
+        # hyphens part the syllables of a respelling; engines read them as pauses
+        spoken = Spoken(pronunciation.replace("-", " ")) if phonemes is None else Spoken("", phonemes)
         phrases.setdefault(words[0], []).append((len(words), words, spoken))
     for candidates in phrases.values():
         candidates.sort(key=lambda candidate: -candidate[0])

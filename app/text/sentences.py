@@ -36,22 +36,41 @@ _STARTERS = _listed(
     "before as in on at for from with what who why how where his her its their our my your no not one"
 )
 
+_PHRASE_OPENERS = _listed(
+    "and or but nor so yet because although though while when where whereas if unless until till "
+    "since after before as that which who whose whom than in on at by for from with without within "
+    "into onto upon over under above below between among through during against about across along "
+    "around behind beside beyond near toward towards to of off like despite except"
+)
+_DETERMINERS = _listed(
+    "a an the this that these those my your his her its our their no every each some any i he she we "
+    "they is was are were be been not very"
+)
+_COUNTED = _listed("act part chapter scene book volume section appendix article canto war stage phase")
+_NUMERAL = re.compile(r"[IVX]+\.")
+_NOTE = re.compile(r"(?:\[(?:\d{1,3}|[a-z*])\]|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079\u2020\u2021])+$")
+_ENDS_WITH_DIGIT = re.compile(r"[\d\u00bc-\u00be]$")
+_QUANTITY = re.compile(
+    r"[\d\u00bc-\u00be]|(?:million|billion|trillion|thousand|hundred|percent|per|kg|km|cm|mm|ft|lbs?|mph|"
+    r"[ap]\.?m\b|miles|feet|pounds|dollars|january|february|march|april|may|june|july|august|september|october|november|"
+    r"december)",
+    re.IGNORECASE,
+)
 _FIRST_LETTER = re.compile(r"[^\W_]")
 _NUMBERING = re.compile(r"[(\[]?(?:\d{1,3}|[A-Za-z]|[IVXLC]{1,5}|[ivxlc]{1,5})[.)\]]+")
 _BULLET = re.compile(r"[-*+\u2022\u2023\u2043\u25aa\u25cf\u2013\u2014]\s")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 
 
-def continues(word: str, following: str, *, opens_sentence: bool) -> bool:
+def continues(word: str, following: str, *, opens_sentence: bool, previous: str = "") -> bool:
     """
     Whether the sentence continues between `word` and `following`, the next word of the paragraph.
 
     `opens_sentence`: `word` is the first of its sentence, where `2.` is the number of a list item.
+    `previous` is the word before it: "V." ends a sentence behind "Act", and is an initial elsewhere.
     """
-    core = word.rstrip(_STRIP)
-    if core.endswith(_FULL_STOPS):
-        return False
-    if core.endswith(_CJK_EXCLAMATIONS):
+    core = _core(word)
+    if core.endswith((*_FULL_STOPS, *_CJK_EXCLAMATIONS)):
         return False
     if not core.endswith((".", *_EXCLAMATIONS, *_ELLIPSES)):
         return True
@@ -60,7 +79,17 @@ def continues(word: str, following: str, *, opens_sentence: bool) -> bool:
         return True
     if core.endswith((*_EXCLAMATIONS, *_ELLIPSES)):
         return False
+    if previous.lower() in _COUNTED and _NUMERAL.fullmatch(core):
+        return False
     return _is_abbreviation(core, following, opens_sentence=opens_sentence)
+
+
+def _core(word: str) -> str:
+    """Return a word without closing marks and without the references to notes behind them."""
+    core = word.rstrip(_STRIP)
+    while (note := _NOTE.search(core)) and note.start():
+        core = core[: note.start()].rstrip(_STRIP)
+    return core
 
 
 def _is_abbreviation(core: str, following: str, *, opens_sentence: bool) -> bool:
@@ -87,8 +116,28 @@ def _begins_sentence(word: str) -> bool:
 
 
 def ends_clause(word: str) -> bool:
-    """Whether `word` ends with a comma, semicolon, colon, dash, closing bracket or full stop."""
+    """Whether `word` ends with a comma, semicolon, colon, dash, closing bracket or ellipsis."""
+    if word.rstrip(_STRIP).endswith(".") and not word.rstrip(_STRIP).endswith(_ELLIPSES):
+        return False  # the dot of an abbreviation, for the sentence goes on
     return word.rstrip(_CLOSERS.replace(")", "").replace("]", "") + " ").endswith(_CLAUSE_ENDS)
+
+
+def belongs_to_next(word: str, following: str) -> bool:
+    """Whether `word` and `following` stay together: an abbreviation or initial, a number and its unit."""
+    core = word.rstrip(_STRIP)
+    if core.endswith(".") and not core.endswith(_ELLIPSES):
+        return True
+    return bool(_ENDS_WITH_DIGIT.search(word)) and bool(_QUANTITY.match(following))
+
+
+def is_function_word(word: str) -> bool:
+    """Whether `word` opens a phrase and does not end one: an article, a preposition, a conjunction."""
+    return word.lower() in _PHRASE_OPENERS or word.lower() in _DETERMINERS
+
+
+def opens_phrase(word: str) -> bool:
+    """Whether a phrase begins with `word`, a conjunction or preposition."""
+    return word.lower() in _PHRASE_OPENERS
 
 
 def starts_list_item(line: str) -> bool:

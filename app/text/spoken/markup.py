@@ -37,7 +37,13 @@ def _joined_line(match: re.Match[str], _variant: Variant) -> str | None:
     return first + second
 
 
+def _line_end(match: re.Match[str], _variant: Variant) -> str:
+    return " " if match["stop"] else "; "
+
+
 RULES = (
+    # an intended line break (app/text/chunks.py) is a pause, unless the line ends with one
+    Rule(re.compile(r"(?P<stop>[.,;:!?\u2026\u2014][\"'\u201d\u2019)]*)?(?P<end>\u2028)"), _line_end, "end"),
     # a word cut at the end of a line
     Rule(
         re.compile(
