@@ -1,8 +1,8 @@
 """
-One attempt at a job: claim, narrate, store, commit, delete.
+One attempt at a job: claim the row, narrate, store the media, commit the rows, delete the message.
 
-Every step may be the last one of this process; the next worker continues from what the rows and objects say.
-Errors leave an attempt with their class, and the class decides what happens to the job (outcomes.py).
+If a worker crashes at any step, SQS redelivers the message, and the next worker finds the state in the rows
+and objects. Errors propagate to OutcomeHandler, where their class decides what happens to the job.
 """
 
 import time
@@ -29,16 +29,17 @@ from app.worker.retry import LAST_RETRY_SECS, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
 
 POISON_RECEIVES = 4
-"""Times max_receives: a message that was received so often without any result has killed its workers."""
+"""Times max_receives: a message that was received so often without a result crashes its workers."""
 MEDIA_TRIES = 5
+"""How often an object that another writer keeps changing is written again."""
 STORE_SECS = 120.0
-"""How long storing the media outlasts AWS not answering, before the job is given back."""
+"""How long to retry an upload while S3 is unavailable, before the job is returned to the queue."""
 
 log = structlog.get_logger()
 
 
 class Attempt:
-    """What one receipt of a message has come to so far."""
+    """The state of one attempt: the message, and the job and claim once they are known."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -49,7 +50,7 @@ class Attempt:
 
     @property
     def figures(self) -> JobFigures:
-        """The attempt in numbers."""
+        """The metrics of the attempt so far."""
         return JobFigures(
             processing_secs=time.monotonic() - self.started,
             queue_wait_secs=max(0.0, self.message.queue_wait_secs - (time.monotonic() - self.started)),
@@ -59,7 +60,7 @@ class Attempt:
 
     @property
     def log(self) -> Any:
-        """A logger that names the message and the job, never its text."""
+        """A logger bound to the ids of the message and the job."""
         return log.bind(
             message_id=self.message.id,
             receive_count=self.message.receive_count,
@@ -69,7 +70,7 @@ class Attempt:
 
 
 class StopCondition:
-    """Whether the current narration has to end early: its lease is lost, or there is no time left for it."""
+    """Whether to stop the current narration: the lease is lost, or a shutdown leaves too little time."""
 
     def __init__(self, *, lease: JobLease, shutdown: Shutdown) -> None:
         self._lease = lease
@@ -78,23 +79,23 @@ class StopCondition:
         self._remaining_secs: float | None = None
 
     def watch(self, progress: Progress) -> None:
-        """Record the progress, and estimate the remaining time from the pace so far."""
+        """Store the progress for the next renewal, and estimate the remaining time from the pace so far."""
         self._lease.progress = progress.fraction
         now = time.monotonic()
-        since, before = self._origin
-        if progress.fraction > before:
-            self._remaining_secs = (now - since) / (progress.fraction - before) * (1 - progress.fraction)
-        if not before:
-            # Loading models and a short first chunk come only once: the pace is measured after them.
+        start, fraction = self._origin
+        if progress.fraction > fraction:
+            self._remaining_secs = (now - start) / (progress.fraction - fraction) * (1 - progress.fraction)
+        if not fraction:
+            # The pace is measured from the first report on, without loading models and the short first chunk.
             self._origin = (now, progress.fraction)
 
     def is_set(self) -> bool:
-        """Return whether to end now."""
+        """Return whether to stop now."""
         return self._lease.is_lost or self._shutdown.should_abort(remaining_secs=self._remaining_secs)
 
 
 class AttemptRunner:
-    """Carries an attempt through its steps."""
+    """Runs the steps of an attempt."""
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class AttemptRunner:
 
     def run(self, attempt: Attempt) -> AttemptOutcome:
         """
-        Complete the job, or find that there is nothing to do.
+        Complete the job, or skip it if there is nothing to do.
 
         Raises PermanentJobError, RetryableJobError, LeaseLostError, NarrationCancelledError and
         InfrastructureError.
@@ -143,7 +144,7 @@ class AttemptRunner:
             self._queue.delete(message)
             return AttemptOutcome.SKIPPED
         if isinstance(claim, Held):
-            # A second later than the lease, which its holder may renew until then.
+            # One second after the lease expires, unless its holder renews it until then.
             self._queue.give_back(message, delay_secs=min(claim.secs, LAST_RETRY_SECS) + 1)
             attempt.log.info("held by another worker", lease_secs=round(claim.secs, 1))
             return AttemptOutcome.SKIPPED
@@ -153,13 +154,13 @@ class AttemptRunner:
         return AttemptOutcome.COMPLETED
 
     def _perform(self, attempt: Attempt, job: Job, claim: Claim, lease: JobLease, folder: Path) -> None:
-        """Narrate a claimed job, store its media, commit, and delete its message last."""
+        """Narrate a claimed job, store its media, commit its rows, and delete its message last."""
         attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
-        before = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
+        etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
         narration = self._narrate(job, lease, folder)
         attempt.audio_secs = narration.duration_secs
         digests = {
-            kind: self._store(kind, path, job.destination.address(kind), before[kind], lease)
+            kind: self._store(kind, path, job.destination.address(kind), etags[kind], lease)
             for kind, path in narration.media.items()
         }
         lease.check()
@@ -181,7 +182,7 @@ class AttemptRunner:
         retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
 
     def _narrate(self, job: Job, lease: JobLease, folder: Path) -> Narration:
-        """Narrate in the speech process while the lease holds and no shutdown asks for the job back."""
+        """Narrate in the speech process; stop if the lease is lost or a shutdown leaves too little time."""
         stop = StopCondition(lease=lease, shutdown=self._shutdown)
         request = Request(text=job.text, folder=folder, options=for_job(self._options, job))
         try:
@@ -194,9 +195,9 @@ class AttemptRunner:
         self, kind: MediaKind, path: Path, address: S3Address, replacing: str | None, lease: JobLease
     ) -> Digest:
         """
-        Write one object without overwriting a newer one, and return the digest of what was written.
+        Upload one object without overwriting newer media, and return the digest of the file.
 
-        Raises LeaseLostError, MediaConflictError where others keep writing, InfrastructureError.
+        Raises LeaseLostError, MediaConflictError if another writer keeps changing it, InfrastructureError.
         """
         digest = Digest.of(path)
         for _ in range(MEDIA_TRIES):
@@ -215,8 +216,8 @@ class AttemptRunner:
                     check=lease.check,
                 )
             except ObjectChangedError:
-                # Either a worker that lost its lease wrote here, or our own write succeeded and its reply was
-                # lost. Only the row knows whether we may overwrite, so it is asked.
+                # Another worker wrote the object, or our own write succeeded and its reply was lost. The row
+                # tells whether we still hold the job and may overwrite.
                 lease.confirm()
                 replacing = self._media.etag(address)
             else:

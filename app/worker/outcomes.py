@@ -1,4 +1,4 @@
-"""What becomes of a job whose attempt ended with an error: it fails, is retried, or is given back."""
+"""Handles the error that ended an attempt: the job fails, is retried, or is returned to the queue."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from app.worker.seams import DeadLetterQueue, JobQueue, TaskTable
 
 
 class OutcomeHandler:
-    """Ends attempts, by the class of the error that ended them."""
+    """Decides by the class of an error what happens to the job."""
 
     def __init__(
         self,
@@ -36,25 +36,25 @@ class OutcomeHandler:
         self._parser = parser
         self._max_receives = max_receives
 
-    def end(self, attempt: Attempt, error: Exception) -> AttemptOutcome:
-        """Do with the job what the class of `error` asks for."""
+    def handle(self, attempt: Attempt, error: Exception) -> AttemptOutcome:
+        """Fail, retry or return the job, depending on the class of `error`."""
         match error:
             case PermanentJobError():
                 return self._fail(attempt, error)
             case RetryableJobError():
                 return self._retry_or_fail(attempt, error)
             case NarrationCancelledError():
-                attempt.log.info("job given back", reason="shutdown")
+                attempt.log.info("job returned", reason="shutdown")
                 return self._give_back(attempt, 0)
             case LeaseLostError():
                 attempt.log.warning("job lost", reason=error.message)
                 return AttemptOutcome.LOST
             case InfrastructureError():
-                attempt.log.warning("job given back", reason=error.message)
+                attempt.log.warning("job returned", reason=error.message)
                 return self._give_back(attempt, retry_delay(attempt.message.receive_count))
             case _:
-                # A fault of our own costs an attempt, never the worker.
-                attempt.log.error("unexpected fault", **error_details(error))
+                # A bug costs the job an attempt, but does not end the worker.
+                attempt.log.error("unexpected error", **error_details(error))
                 return self._retry_or_fail(
                     attempt, UnexpectedFaultError(f"unexpected {type(error).__name__}")
                 )
@@ -64,9 +64,7 @@ class OutcomeHandler:
         if count >= self._max_receives:
             return self._fail(attempt, error)
         delay = retry_delay(count)
-        attempt.log.warning(
-            "job will be tried again", code=error.code, reason=error.message, delay_secs=delay
-        )
+        attempt.log.warning("job will be retried", code=error.code, reason=error.message, delay_secs=delay)
         return self._give_back(attempt, delay)
 
     def _fail(self, attempt: Attempt, error: StoryTtsError) -> AttemptOutcome:
@@ -76,25 +74,25 @@ class OutcomeHandler:
         return self._finish(attempt, lambda: self._release(attempt, delay_secs), AttemptOutcome.RETURNED)
 
     def _finish(
-        self, attempt: Attempt, ending: Callable[[], None], outcome: AttemptOutcome
+        self, attempt: Attempt, action: Callable[[], None], outcome: AttemptOutcome
     ) -> AttemptOutcome:
         """
-        Run `ending`; where AWS does not answer, the lease expires and another attempt decides.
+        Run `action`. If AWS is unavailable, the lease expires and the next attempt decides again.
 
-        Nothing is lost: the message is deleted last, so it comes back.
+        Nothing is lost, because the message is deleted last.
         """
         try:
-            ending()
+            action()
         except LeaseLostError as error:
             attempt.log.warning("job lost", reason=error.message)
             return AttemptOutcome.LOST
         except InfrastructureError as fault:
-            attempt.log.warning("the result of a job could not be recorded", reason=fault.message)
+            attempt.log.warning("job outcome not recorded", reason=fault.message)
             return AttemptOutcome.RETURNED
         return outcome
 
     def _send_dead_letter(self, attempt: Attempt, error: StoryTtsError) -> None:
-        """Mark the rows, send the dead letter, delete the message: in this order, so that none gets lost."""
+        """Mark the rows, send the dead letter, delete the message: in this order, so that no job is lost."""
         attempt.log.error("job failed", code=error.code, reason=error.message)
         if attempt.claim is not None:
             self._tasks.fail(attempt.claim, code=error.code, message=error.message)
@@ -116,9 +114,9 @@ class OutcomeHandler:
 
     def _release(self, attempt: Attempt, delay_secs: float) -> None:
         """
-        End the lease, then show the message to others, so that whoever receives it can claim the job.
+        Release the lease, then the message, so that the next receiver can claim the job.
 
-        The attempt stopped renewing before it got here.
+        The attempt has stopped renewing before.
         """
         if attempt.claim is not None:
             self._tasks.release(attempt.claim)
@@ -126,5 +124,5 @@ class OutcomeHandler:
 
 
 def _printable(message: str) -> str:
-    """Return `message` as SQS accepts it for an attribute: no control characters, not empty."""
+    """Return `message` as SQS accepts it in an attribute: no control characters, not empty."""
     return "".join(character if character.isprintable() else " " for character in message)[:1000] or "-"

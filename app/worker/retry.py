@@ -1,4 +1,4 @@
-"""How often and how long: delays between attempts at a job, and retries of one AWS call."""
+"""Delays between attempts at a job, back-off of the worker, and retries of single AWS calls."""
 
 import time
 from collections.abc import Callable
@@ -19,12 +19,12 @@ log = structlog.get_logger()
 
 
 def retry_delay(receive_count: int) -> float:
-    """Return the delay before the next attempt at a job, in seconds: from 5 s, doubled up to 15 min."""
+    """Return the delay before the next attempt at a job in seconds: 5 s, doubled each time, up to 15 min."""
     return float(min(LAST_RETRY_SECS, FIRST_RETRY_SECS * 2.0 ** min(receive_count - 1, 20)))
 
 
 def backoff_delay(faults_in_a_row: int) -> float:
-    """Return how long the worker waits after so many faults of its surroundings, in seconds."""
+    """Return how many seconds the worker waits after so many consecutive failures."""
     return float(min(MAX_BACKOFF_SECS, 2.0 ** min(faults_in_a_row - 1, 10)))
 
 
@@ -36,9 +36,9 @@ def retry_call(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """
-    Repeat `call` for up to `secs` seconds while AWS does not answer, then raise the last error.
+    Call `call`, and retry it for up to `secs` seconds while AWS is unavailable; then raise the last error.
 
-    `check` runs before each try and may raise. Errors that a repetition cannot change are raised at once.
+    `check` runs before each try and may raise. Errors that a retry cannot fix are raised at once.
     """
     deadline = time.monotonic() + secs
     delay = _FIRST_CALL_DELAY_SECS
@@ -53,5 +53,5 @@ def retry_call(
             if is_out_of_time or shutdown.should_abort(remaining_secs=delay):
                 raise
             shutdown.urgent.wait(delay)
-            log.info("trying again", reason=fault.message)
+            log.info("AWS call will be retried", reason=fault.message)
             delay = min(2 * delay, _LAST_CALL_DELAY_SECS)

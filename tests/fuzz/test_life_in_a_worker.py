@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 import app.worker.retry
-from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
 from app.bootstrap import build_worker
 from app.errors import InfrastructureError
 from app.job import RowKey
@@ -235,10 +235,10 @@ class LifeInAWorker(RuleBasedStateMachine):
         """Yield the calls that decide, in the worker's order, each with what it does."""
         yield Boundary.RECEIVE, _nothing
         if self.statuses[self.audio] in {COMPLETED, CANCELLED}:
-            yield from ((Boundary.CLAIM, _nothing), (Boundary.READ, _nothing), (Boundary.DELETE, self._gone))
+            yield from ((Boundary.CLAIM, _nothing), (Boundary.DELETE, self._gone))
             return
         if self.is_held:
-            yield from ((Boundary.CLAIM, _nothing), (Boundary.READ, _nothing), (Boundary.GIVE_BACK, _nothing))
+            yield from ((Boundary.CLAIM, _nothing), (Boundary.GIVE_BACK, _nothing))
             return
         yield Boundary.CLAIM, self._claimed
         yield Boundary.MARK, lambda: self._become(self.subtitles, IN_PROGRESS)

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Claim, Ended, Held
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
+from app.aws.tasks import Claim, Ended, Held
 from app.errors import LeaseLostError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.platform import Platform

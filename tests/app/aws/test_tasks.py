@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from app.aws.rows import Row
 from app.aws.session import AwsClients
-from app.aws.tasks import Claim, Ended, Held, Row, Tasks
+from app.aws.tasks import Claim, Ended, Held, Tasks
 from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION

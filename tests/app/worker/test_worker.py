@@ -185,7 +185,7 @@ def test_a_missing_row_is_waited_for_and_then_given_up(platform: Platform, jobs:
     key = jobs.story(STORY, rows=False)
     with worker(platform, "--drain", MAX_RECEIVES="2") as process:
         assert process.wait() == 0
-        retries = process.logged("job will be tried again")
+        retries = process.logged("job will be retried")
 
     assert [retry["delay_secs"] for retry in retries] == [5.0]
     assert jobs.tasks.rows_of(key.id) == []
@@ -256,7 +256,7 @@ def test_sigterm_gives_a_long_job_back_at_once(platform: Platform, jobs: Jobs) -
         children = process.children
         process.signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        assert [line["reason"] for line in process.logged("job given back")] == ["shutdown"]
+        assert [line["reason"] for line in process.logged("job returned")] == ["shutdown"]
 
     received = jobs.sqs.receive_message(QueueUrl=platform.queue_url, WaitTimeSeconds=0)["Messages"]
     assert len(received) == 1
@@ -299,7 +299,7 @@ def test_a_killed_speech_child_costs_an_attempt_not_the_job(platform: Platform, 
         speaking(process, jobs, key)
         (child,) = process.children
         os.kill(child, signal.SIGKILL)
-        retry = until(lambda: process.logged("job will be tried again"))
+        retry = until(lambda: process.logged("job will be retried"))
         assert retry[0]["code"] == "ENGINE_DIED"
         row = jobs.wait_for(key, "COMPLETED")
         assert row["lease_epoch"] == 2
