@@ -1,4 +1,8 @@
-"""Task rows: a claim has one holder, a commit happens once, and nothing is written past a lost lease."""
+"""
+The contract of task rows: a claim has one holder, a commit happens once, a lost lease writes nothing.
+
+It holds for the table in DynamoDB and for the in-memory one that the worker's rules are tested with.
+"""
 
 import threading
 from dataclasses import replace
@@ -13,6 +17,7 @@ from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
+from tests.app.worker.in_memory import InMemoryTasks
 
 AUDIO, SUBTITLES = RowKey("story-1", "a1"), RowKey("story-1", "b2")
 DESTINATION = Destination(S3Address("story-video-data", "a.wav"), S3Address("story-video-data", "b.srt"))
@@ -20,34 +25,40 @@ STORY = Job("Once.", "af_heart", 1.0, True, DESTINATION, AUDIO, SUBTITLES)
 DIRECT = replace(STORY, audio_row=RowKey("s3://story-video-data/a.wav", "direct"), subtitles_row=None)
 
 
-@pytest.fixture
-def tasks(platform: Platform) -> Tasks:
-    """The rows' table, empty."""
+AnyTasks = Tasks | InMemoryTasks
+
+
+@pytest.fixture(params=["dynamodb", "in memory"])
+def tasks(request: pytest.FixtureRequest) -> AnyTasks:
+    """An empty table."""
+    if request.param == "in memory":
+        return InMemoryTasks()
+    platform: Platform = request.getfixturevalue("platform")
     return Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
 
 
 @pytest.fixture
-def produced(tasks: Tasks) -> Tasks:
-    """The rows' table with the rows of STORY, as the producer leaves them."""
+def produced(tasks: AnyTasks) -> AnyTasks:
+    """A table with the rows of STORY, as the producer creates them."""
     tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
     return tasks
 
 
-def row(tasks: Tasks, key: RowKey) -> Row:
+def row(tasks: AnyTasks, key: RowKey) -> Row:
     """Return a row that must exist."""
     found = tasks.read(key)
     assert found is not None
     return found
 
 
-def claimed(tasks: Tasks, job: Job = STORY, *, lease_secs: float = 60) -> Claim:
+def claimed(tasks: AnyTasks, job: Job = STORY, *, lease_secs: float = 60) -> Claim:
     """Claim a job that must be free."""
     claim = tasks.claim(job, lease_secs=lease_secs)
     assert isinstance(claim, Claim)
     return claim
 
 
-def test_a_claim_marks_both_rows_and_starts_an_epoch(produced: Tasks) -> None:
+def test_a_claim_marks_both_rows_and_starts_an_epoch(produced: AnyTasks) -> None:
     """A claimed job shows IN_PROGRESS on both rows, with a lease and the first epoch on the audio's."""
     assert claimed(produced).epoch == 1
 
@@ -58,7 +69,7 @@ def test_a_claim_marks_both_rows_and_starts_an_epoch(produced: Tasks) -> None:
     assert audio["sparse_gsi_hash_key"] == "story-1"
 
 
-def test_a_held_job_is_not_claimed_again(produced: Tasks) -> None:
+def test_a_held_job_is_not_claimed_again(produced: AnyTasks) -> None:
     """While a lease lives, nobody else gets the job, and is told how long to wait."""
     claimed(produced)
 
@@ -68,14 +79,14 @@ def test_a_held_job_is_not_claimed_again(produced: Tasks) -> None:
     assert 55 < second.secs <= 60
 
 
-def test_an_expired_lease_is_taken_over_with_the_next_epoch(produced: Tasks) -> None:
+def test_an_expired_lease_is_taken_over_with_the_next_epoch(produced: AnyTasks) -> None:
     """The job of a holder that died is free when its lease has ended."""
     claimed(produced, lease_secs=-1)
 
     assert claimed(produced).epoch == 2
 
 
-def test_one_of_many_claims_wins(produced: Tasks) -> None:
+def test_one_of_many_claims_wins(produced: AnyTasks) -> None:
     """However many claim at once, one gets the job."""
     results: list[object] = []
     barrier = threading.Barrier(8)
@@ -93,14 +104,14 @@ def test_one_of_many_claims_wins(produced: Tasks) -> None:
     assert sorted(type(result).__name__ for result in results) == ["Claim", *["Held"] * 7]
 
 
-def test_a_released_job_is_free_at_once(produced: Tasks) -> None:
+def test_a_released_job_is_free_at_once(produced: AnyTasks) -> None:
     """What a stopping worker gives back can be claimed without waiting for its lease."""
     produced.release(claimed(produced))
 
     assert claimed(produced).epoch == 2
 
 
-def test_a_commit_completes_both_rows_and_ends_the_lease(produced: Tasks) -> None:
+def test_a_commit_completes_both_rows_and_ends_the_lease(produced: AnyTasks) -> None:
     """Both rows become COMPLETED together, leave the sparse index, and carry what the commit adds."""
     claim = claimed(produced)
 
@@ -112,10 +123,10 @@ def test_a_commit_completes_both_rows_and_ends_the_lease(produced: Tasks) -> Non
         assert not {"sparse_gsi_hash_key", "lease_owner", "lease_expires_at"} & ended.keys()
 
 
-def test_completed_is_never_left(produced: Tasks) -> None:
+def test_completed_is_never_left(produced: AnyTasks) -> None:
     """A completed job cannot be claimed, renewed, failed or refused."""
     claim = claimed(produced)
-    produced.commit(claim, audio={}, subtitles={})
+    produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={"media_url": "s3://b/b.srt"})
     before = [row(produced, AUDIO), row(produced, SUBTITLES)]
 
     assert produced.claim(STORY, lease_secs=60) == Ended("COMPLETED")
@@ -128,7 +139,7 @@ def test_completed_is_never_left(produced: Tasks) -> None:
     assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
 
 
-def test_a_commit_repeated_after_a_lost_reply_is_no_error(produced: Tasks) -> None:
+def test_a_commit_repeated_after_a_lost_reply_is_no_error(produced: AnyTasks) -> None:
     """Whoever committed and did not hear of it learns it from the rows."""
     claim = claimed(produced)
     produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={})
@@ -138,7 +149,7 @@ def test_a_commit_repeated_after_a_lost_reply_is_no_error(produced: Tasks) -> No
     assert row(produced, AUDIO)["media_url"] == "s3://b/a.wav"
 
 
-def test_a_holder_that_lost_its_lease_writes_nothing(produced: Tasks) -> None:
+def test_a_holder_that_lost_its_lease_writes_nothing(produced: AnyTasks) -> None:
     """A worker that was paused past its lease can neither renew nor commit nor fail the other's job."""
     stale = claimed(produced, lease_secs=-1)
     claimed(produced)
@@ -154,7 +165,7 @@ def test_a_holder_that_lost_its_lease_writes_nothing(produced: Tasks) -> None:
     assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
 
 
-def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produced: Tasks) -> None:
+def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produced: AnyTasks) -> None:
     """FAILED rows say why, are still unfinished business, and can be claimed after a redrive."""
     produced.fail(claimed(produced), code="REFUSED_TEXT", message="x" * 900)
 
@@ -168,7 +179,7 @@ def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produc
     assert "error_code" not in row(produced, SUBTITLES)
 
 
-def test_renewal_shows_progress_and_prolongs_the_lease(produced: Tasks) -> None:
+def test_renewal_shows_progress_and_prolongs_the_lease(produced: AnyTasks) -> None:
     """A renewal is what the one who waits can see."""
     claim = claimed(produced, lease_secs=5)
     before = row(produced, AUDIO)["lease_expires_at"]
@@ -180,7 +191,7 @@ def test_renewal_shows_progress_and_prolongs_the_lease(produced: Tasks) -> None:
     assert renewed["lease_expires_at"] > before + 50
 
 
-def test_missing_rows_are_not_created(tasks: Tasks) -> None:
+def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:
     """A story job whose rows are not there is for another time: the producer may be late."""
     with pytest.raises(TaskRowMissingError):
         tasks.claim(STORY, lease_secs=60)
@@ -188,10 +199,9 @@ def test_missing_rows_are_not_created(tasks: Tasks) -> None:
     assert tasks.rows_of("story-1") == []
 
 
-def test_a_missing_subtitles_row_releases_the_audio_row(produced: Tasks, platform: Platform) -> None:
+def test_a_missing_subtitles_row_releases_the_audio_row(produced: AnyTasks) -> None:
     """Half a pair of rows is no job, and the half that is there is not kept from the next attempt."""
-    key = {"id": {"S": "story-1"}, "task_id": {"S": "b2"}}
-    platform.client("dynamodb").delete_item(TableName=platform.table, Key=key)
+    delete(produced, SUBTITLES)
 
     with pytest.raises(TaskRowMissingError, match="b2"):
         produced.claim(STORY, lease_secs=60)
@@ -200,31 +210,44 @@ def test_a_missing_subtitles_row_releases_the_audio_row(produced: Tasks, platfor
 
 
 @pytest.mark.parametrize("task_id", ["a1", "b2"])
-def test_a_cancelled_job_is_over(produced: Tasks, platform: Platform, task_id: str) -> None:
+def test_a_cancelled_job_is_over(produced: AnyTasks, task_id: str) -> None:
     """What the producer cancelled, on either row, is not worked on, and stays cancelled."""
-    set_status(platform, task_id, "CANCELLED")
+    set_status(produced, task_id, "CANCELLED")
 
     assert produced.claim(STORY, lease_secs=60) == Ended("CANCELLED")
     assert row(produced, RowKey("story-1", task_id))["status"] == "CANCELLED"
 
 
-def test_an_unknown_status_is_an_error_of_the_rows(produced: Tasks, platform: Platform) -> None:
+@pytest.mark.parametrize("task_id", ["a1", "b2"])
+def test_a_job_cancelled_while_it_is_held_is_not_completed(produced: AnyTasks, task_id: str) -> None:
+    """If the producer cancels either row after the claim, the commit changes neither row."""
+    claim = claimed(produced)
+    set_status(produced, task_id, "CANCELLED")
+    before = [row(produced, AUDIO), row(produced, SUBTITLES)]
+
+    with pytest.raises(LeaseLostError):
+        produced.commit(claim, audio={}, subtitles={})
+
+    assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
+
+
+def test_an_unknown_status_is_an_error_of_the_rows(produced: AnyTasks) -> None:
     """A status that the contract does not know is refused, not overwritten."""
-    set_status(platform, "a1", "ARCHIVED")
+    set_status(produced, "a1", "ARCHIVED")
 
     with pytest.raises(TaskRowError, match="'ARCHIVED'"):
         produced.claim(STORY, lease_secs=60)
 
 
-def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: Tasks, platform: Platform) -> None:
+def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: AnyTasks) -> None:
     """COMPLETED is never left, also where only the subtitles' row has it."""
-    set_status(platform, "b2", "COMPLETED")
+    set_status(produced, "b2", "COMPLETED")
 
     with pytest.raises(TaskRowError, match="b2 of story-1 is COMPLETED"):
         produced.claim(STORY, lease_secs=60)
 
 
-def test_a_direct_job_makes_its_own_row(tasks: Tasks) -> None:
+def test_a_direct_job_makes_its_own_row(tasks: AnyTasks) -> None:
     """A direct job has no producer: its claim makes the row, and its commit ends it."""
     claim = claimed(tasks, DIRECT)
     assert row(tasks, DIRECT.audio_row)["sparse_gsi_hash_key"] == DIRECT.audio_row.id
@@ -237,7 +260,7 @@ def test_a_direct_job_makes_its_own_row(tasks: Tasks) -> None:
     assert tasks.claim(DIRECT, lease_secs=60) == Ended("COMPLETED")
 
 
-def test_a_refused_job_fails_its_free_rows_alone(produced: Tasks) -> None:
+def test_a_refused_job_fails_its_free_rows_alone(produced: AnyTasks) -> None:
     """A body that cannot be a job marks its rows FAILED, but never those that somebody works on."""
     produced.refuse([AUDIO, RowKey("story-1", "absent")], code="UNKNOWN_VOICE", message="no such voice")
     assert row(produced, AUDIO)["status"] == "FAILED"
@@ -249,7 +272,7 @@ def test_a_refused_job_fails_its_free_rows_alone(produced: Tasks) -> None:
     produced.commit(claim, audio={}, subtitles={})
 
 
-def test_rows_are_created_once(produced: Tasks) -> None:
+def test_rows_are_created_once(produced: AnyTasks) -> None:
     """Submitting under task ids that exist is refused, and touches nothing."""
     with pytest.raises(TaskRowError, match="exists already"):
         produced.create(AUDIO, RowKey("story-1", "c3"), source_prompt="Once")
@@ -257,12 +280,25 @@ def test_rows_are_created_once(produced: Tasks) -> None:
     assert len(produced.rows_of("story-1")) == 2
 
 
-def set_status(platform: Platform, task_id: str, status: str) -> None:
+def set_status(tasks: AnyTasks, task_id: str, status: str) -> None:
     """Write a status as another service would."""
-    platform.client("dynamodb").update_item(
-        TableName=platform.table,
+    if isinstance(tasks, InMemoryTasks):
+        tasks.rows[RowKey("story-1", task_id)]["status"] = status
+        return
+    tasks._dynamodb.update_item(
+        TableName=tasks._table,
         Key={"id": {"S": "story-1"}, "task_id": {"S": task_id}},
         UpdateExpression="SET #status = :status",
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":status": {"S": status}},
+    )
+
+
+def delete(tasks: AnyTasks, key: RowKey) -> None:
+    """Delete a row, or never have it."""
+    if isinstance(tasks, InMemoryTasks):
+        del tasks.rows[key]
+        return
+    tasks._dynamodb.delete_item(
+        TableName=tasks._table, Key={"id": {"S": key.id}, "task_id": {"S": key.task_id}}
     )

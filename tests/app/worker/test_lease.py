@@ -101,6 +101,15 @@ def test_nothing_is_renewed_after_stop() -> None:
         assert len(renewals.rows) == count
 
 
+def test_nothing_is_renewed_after_the_block() -> None:
+    """When the block has ended, however it ended, no renewal can undo the release that follows it."""
+    renewals = Renewals()
+    with pytest.raises(ZeroDivisionError), lease(renewals) as held:
+        raise ZeroDivisionError
+    held.confirm()
+    assert renewals.rows == []
+
+
 def test_a_job_longer_than_the_queue_allows_is_given_back_in_time() -> None:
     """SQS ends a receipt after twelve hours: the lease ends before that, as an error that is retried."""
     with lease(Renewals(), held_secs=MAX_VISIBILITY_SECS - 0.5) as held:
