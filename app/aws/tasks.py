@@ -1,8 +1,9 @@
 """
 Task rows in DynamoDB: who holds a job, its progress, and how it ended.
 
-A claim increments the row's epoch, and every later write of the holder is conditional on that epoch. A worker
-that was paused until another one took its job over can therefore write nothing:
+A claim increments the row's epoch and stores an owner id of its own. Every later write of the holder is
+conditional on both, so a worker that was paused until another one took its job over can write nothing. The
+owner id matters when a producer writes the rows anew, and the epoch starts over:
 
     worker A   claim(epoch 1) ─ renew ─ renew ─ (paused ........................) commit(epoch 1) refused
     lease      ├──────────────────────────────┤ expired
@@ -47,8 +48,9 @@ _STARTABLE = "#status IN (:pending, :failed)"
 _LEASE_EXPIRED = (
     "(#status = :in_progress AND (attribute_not_exists(lease_expires_at) OR lease_expires_at < :now))"
 )
-_OURS = "#status = :in_progress AND lease_epoch = :epoch"
-_NO_NEWER_CLAIM = "(attribute_not_exists(lease_epoch) OR lease_epoch <= :epoch)"
+_OURS = "#status = :in_progress AND lease_epoch = :epoch AND lease_owner = :owner"
+_OLDER_CLAIM = "(attribute_not_exists(lease_epoch) OR lease_epoch < :epoch)"
+_UNCHANGED = "lease_epoch = :seen_epoch AND lease_owner = :seen_owner"
 _UNENDED = "#status IN (:pending, :failed, :in_progress)"
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -56,11 +58,13 @@ _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker holds until its lease expires; `epoch` proves it."""
+    """A job that this worker holds until its lease expires; `epoch` and `owner` prove it."""
 
     audio_row: RowKey
     subtitles_row: RowKey | None
     epoch: int
+    owner: str
+    """Unique for each claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class Tasks(TaskRows):
 
     @staticmethod
     def _claimed(job: Job, row: Row) -> Claim:
-        return Claim(job.audio_row, job.subtitles_row, int(row["lease_epoch"]))
+        return Claim(job.audio_row, job.subtitles_row, int(row["lease_epoch"]), str(row["lease_owner"]))
 
     def _why_not_claimed(self, job: Job, row: Row | None, owner: str, now: float) -> Claim | Held | Ended:
         key = job.audio_row
@@ -165,32 +169,46 @@ class Tasks(TaskRows):
         raise TaskRowError(f"row {key.task_id} of {key.id} has the unknown status {str(status)[:32]!r}")
 
     def _mark_subtitles(self, claim: Claim, key: RowKey) -> Ended | None:
-        """Mark the subtitles row IN_PROGRESS too; return Ended if the producer cancelled it."""
+        """Mark the subtitles row as ours too; return Ended if the producer cancelled it."""
         try:
-            self._update(
-                key,
-                "SET #status = :in_progress, date_updated = :date, lease_epoch = :epoch"
-                " REMOVE error_code, error_message",
-                f"{_EXISTS} AND {_UNENDED} AND {_NO_NEWER_CLAIM}",
-                {
-                    ":pending": PENDING,
-                    ":failed": FAILED,
-                    ":in_progress": IN_PROGRESS,
-                    ":epoch": claim.epoch,
-                    ":date": timestamp(),
-                },
-            )
+            self._take_subtitles(claim, key, _OLDER_CLAIM, {})
         except _ConditionFailedError as failed:
             row = failed.row
+            if row is not None and row.get("lease_owner") == claim.owner:
+                return None
+            if not self._is_ours(claim):
+                raise _lost() from None
             if row is None:
                 raise TaskRowMissingError(f"row {key.task_id} of {key.id} does not exist (yet)") from None
             if row.get("status") == CANCELLED:
                 return Ended(CANCELLED)
-            if row.get("lease_epoch", 0) <= claim.epoch:
+            if row.get("status") not in {PENDING, FAILED, IN_PROGRESS}:
                 status = str(row.get("status"))[:32]
                 raise TaskRowError(f"row {key.task_id} of {key.id} is {status}, its audio is not") from None
-            raise _lost() from None
+            self._take_stale_subtitles(claim, key, row)
         return None
+
+    def _take_stale_subtitles(self, claim: Claim, key: RowKey, row: Row) -> None:
+        """Take a subtitles row whose epoch is left from before the producer wrote the audio row anew."""
+        seen = {":seen_epoch": row.get("lease_epoch"), ":seen_owner": row.get("lease_owner")}
+        condition = _UNCHANGED if seen[":seen_owner"] else "lease_epoch = :seen_epoch"
+        try:
+            self._take_subtitles(claim, key, condition, {n: v for n, v in seen.items() if n in condition})
+        except _ConditionFailedError:
+            raise _lost() from None
+
+    def _take_subtitles(self, claim: Claim, key: RowKey, condition: str, values: Row) -> None:
+        self._update(
+            key,
+            "SET #status = :in_progress, date_updated = :date, lease_epoch = :epoch, lease_owner = :owner"
+            " REMOVE error_code, error_message",
+            f"{_EXISTS} AND {_UNENDED} AND {condition}",
+            {":pending": PENDING, ":failed": FAILED, ":date": timestamp()} | _ours(claim) | values,
+        )
+
+    def _is_ours(self, claim: Claim) -> bool:
+        row = self.read(claim.audio_row)
+        return row is not None and row.get("lease_owner") == claim.owner
 
     def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
         """Extend the lease to `lease_secs` from now and store `progress`, 0 to 1. Raises LeaseLostError."""
@@ -225,7 +243,12 @@ class Tasks(TaskRows):
             "SET {assignments} REMOVE sparse_gsi_hash_key, lease_owner, lease_expires_at, error_code,"
             " error_message"
         )
-        attributes = {"status": COMPLETED, "date_updated": timestamp(), "progress": 1}
+        attributes = {
+            "status": COMPLETED,
+            "date_updated": timestamp(),
+            "progress": 1,
+            "ended_by": claim.owner,
+        }
         self._end(claim, update, dict(audio) | attributes, dict(subtitles) | attributes, COMPLETED)
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
@@ -234,6 +257,7 @@ class Tasks(TaskRows):
         attributes = {
             "status": FAILED,
             "date_updated": timestamp(),
+            "ended_by": claim.owner,
             "error_code": code,
             "error_message": message[:MAX_ERROR_MESSAGE],
         }
@@ -335,7 +359,7 @@ class Tasks(TaskRows):
 
 def _ours(claim: Claim) -> Row:
     """Return the values that the condition `_OURS` names."""
-    return {":in_progress": IN_PROGRESS, ":epoch": claim.epoch}
+    return {":in_progress": IN_PROGRESS, ":epoch": claim.epoch, ":owner": claim.owner}
 
 
 def _lost() -> LeaseLostError:
@@ -357,4 +381,4 @@ def _row_that_failed(error: ClientError) -> Row | None:
 
 
 def _is_ended_by(claim: Claim, row: Row | None, status: str) -> bool:
-    return row is not None and row.get("status") == status and row.get("lease_epoch") == claim.epoch
+    return row is not None and row.get("status") == status and row.get("ended_by") == claim.owner

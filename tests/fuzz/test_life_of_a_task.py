@@ -55,6 +55,9 @@ class LifeOfATask(RuleBasedStateMachine):
         self.tasks.create(self.audio, self.subtitles, source_prompt="Once")
         self.status = PENDING
         self.holder: Claim | None = None
+        self.newest: Claim | None = None
+        """The claim that may still write: the latest, until it is released."""
+        self.ended_by: Claim | None = None
         self.epoch = 0
         self.commits = 0
 
@@ -72,6 +75,7 @@ class LifeOfATask(RuleBasedStateMachine):
         assert isinstance(answer, Claim)
         assert answer.epoch == self.epoch + 1
         self.epoch, self.holder, self.status = answer.epoch, answer, IN_PROGRESS
+        self.newest = answer
         return answer
 
     @rule()
@@ -96,14 +100,14 @@ class LifeOfATask(RuleBasedStateMachine):
         """A worker gives the job back; one that had lost it changes nothing."""
         self.tasks.release(claim)
         if self._is_newest(claim):
-            self.holder = None
+            self.holder, self.newest = None, None
 
     @rule(claim=claims, again=st.booleans())
     def commit(self, claim: Claim, again: bool) -> None:  # hypothesis names its arguments
         """A worker completes the job: only the newest claim can, once; asked again, it is told so."""
         attributes = {"media_url": f"s3://x/{claim.epoch}"}
         if not self._is_newest(claim):
-            if not (self.status == COMPLETED and claim.epoch == self.epoch):
+            if not (self.status == COMPLETED and claim == self.ended_by):
                 with pytest.raises(LeaseLostError):
                     self.tasks.commit(claim, audio=attributes, subtitles=attributes)
                 return
@@ -112,15 +116,15 @@ class LifeOfATask(RuleBasedStateMachine):
         for _ in range(1 + again):
             self.tasks.commit(claim, audio=attributes, subtitles=attributes)
         self.commits += 1
-        self.status, self.holder = COMPLETED, None
+        self.status, self.holder, self.newest, self.ended_by = COMPLETED, None, None, claim
 
     @rule(claim=claims)
     def fail(self, claim: Claim) -> None:
         """A worker says that the job can never succeed: only the newest claim can."""
         if self._is_newest(claim):
             self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
-            self.status, self.holder = FAILED, None
-        elif self.status == FAILED and claim.epoch == self.epoch:
+            self.status, self.holder, self.newest, self.ended_by = FAILED, None, None, claim
+        elif self.status == FAILED and claim == self.ended_by:
             self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
         else:
             with pytest.raises(LeaseLostError):
@@ -166,7 +170,7 @@ class LifeOfATask(RuleBasedStateMachine):
                 assert row["media_url"] == f"s3://x/{self.epoch}"
 
     def _is_newest(self, claim: Claim) -> bool:
-        return self.status == IN_PROGRESS and claim.epoch == self.epoch
+        return self.status == IN_PROGRESS and claim == self.newest
 
     def _statuses(self) -> list[str]:
         return [str((self.tasks.read(key) or {})["status"]) for key in (self.audio, self.subtitles)]

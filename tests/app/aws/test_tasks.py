@@ -165,6 +165,52 @@ def test_a_holder_that_lost_its_lease_writes_nothing(produced: AnyTasks) -> None
     assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
 
 
+def test_rows_that_the_producer_wrote_anew_belong_to_their_new_holder(produced: AnyTasks) -> None:
+    """
+    If a producer replaces both rows while a job runs, the old holder writes nothing to the new job.
+
+    Both holders have the epoch 1: the owner's id tells them apart.
+    """
+    old = claimed(produced)
+    replace_row(produced, AUDIO)
+    replace_row(produced, SUBTITLES)
+    new = claimed(produced)
+    assert (old.epoch, new.epoch) == (1, 1)
+
+    with pytest.raises(LeaseLostError):
+        produced.renew(old, lease_secs=60, progress=0.5)
+    with pytest.raises(LeaseLostError):
+        produced.commit(old, audio={"media_url": "old"}, subtitles={})
+    with pytest.raises(LeaseLostError):
+        produced.fail(old, code="X", message="x")
+    produced.release(old)
+    produced.commit(new, audio={"media_url": "new"}, subtitles={})
+
+    assert row(produced, AUDIO)["media_url"] == "new"
+    with pytest.raises(LeaseLostError):
+        produced.commit(old, audio={"media_url": "old"}, subtitles={})
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_an_audio_row_written_anew_is_claimed_with_its_old_subtitles(
+    produced: AnyTasks, is_running: bool
+) -> None:
+    """If a producer replaces the audio row only, the job is free, whatever epoch its subtitles row has."""
+    for _ in range(4):
+        produced.release(claimed(produced))
+    old = claimed(produced)
+    if not is_running:
+        produced.fail(old, code="X", message="x")
+    replace_row(produced, AUDIO)
+
+    new = claimed(produced)
+
+    with pytest.raises(LeaseLostError):
+        produced.commit(old, audio={}, subtitles={})
+    produced.commit(new, audio={}, subtitles={})
+    assert [row(produced, key)["status"] for key in (AUDIO, SUBTITLES)] == ["COMPLETED", "COMPLETED"]
+
+
 def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produced: AnyTasks) -> None:
     """FAILED rows say why, are still unfinished business, and can be claimed after a redrive."""
     produced.fail(claimed(produced), code="REFUSED_TEXT", message="x" * 900)
@@ -292,6 +338,15 @@ def set_status(tasks: AnyTasks, task_id: str, status: str) -> None:
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":status": {"S": status}},
     )
+
+
+def replace_row(tasks: AnyTasks, key: RowKey) -> None:
+    """Write a row anew, as a producer does with PutItem."""
+    item = {"id": key.id, "task_id": key.task_id, "status": "PENDING", "sparse_gsi_hash_key": key.id}
+    if isinstance(tasks, InMemoryTasks):
+        tasks.rows[key] = dict(item)
+        return
+    tasks._dynamodb.put_item(TableName=tasks._table, Item={name: {"S": item[name]} for name in item})
 
 
 def delete(tasks: AnyTasks, key: RowKey) -> None:

@@ -140,6 +140,7 @@ class InMemoryTasks:
     def __init__(self, faults: Faults | None = None) -> None:
         self.rows: dict[RowKey, Row] = {}
         self._faults = faults or Faults()
+        self._owners = (f"here/{number}" for number in count(1))
         self._lock = threading.Lock()
 
     def create(self, audio: RowKey, subtitles: RowKey, *, source_prompt: str) -> None:
@@ -175,12 +176,12 @@ class InMemoryTasks:
             )
         if _is_live(row):
             return Held(row["lease_expires_at"] - time.time())
-        claim = Claim(job.audio_row, job.subtitles_row, row.get("lease_epoch", 0) + 1)
+        claim = Claim(job.audio_row, job.subtitles_row, row.get("lease_epoch", 0) + 1, next(self._owners))
         row |= {
             "status": IN_PROGRESS,
             "progress": 0,
             "lease_epoch": claim.epoch,
-            "lease_owner": "here/1",
+            "lease_owner": claim.owner,
             "lease_expires_at": time.time() + lease_secs,
         }
         _drop(row, "error_code", "error_message")
@@ -199,7 +200,7 @@ class InMemoryTasks:
             raise
         if row["status"] == CANCELLED:
             return Ended(CANCELLED)
-        row |= {"status": IN_PROGRESS, "lease_epoch": claim.epoch}
+        row |= {"status": IN_PROGRESS, "lease_epoch": claim.epoch, "lease_owner": claim.owner}
         _drop(row, "error_code", "error_message")
         return claim
 
@@ -226,8 +227,8 @@ class InMemoryTasks:
         """Complete both rows."""
         self._faults.meet("commit")
         if not self._is_ended(claim, COMPLETED):
-            self._hold(claim)
-            self._end(claim, {"status": COMPLETED, "progress": 1}, audio, subtitles)
+            self._hold(claim, both=True)
+            self._end(claim, {"status": COMPLETED, "progress": 1, "ended_by": claim.owner}, audio, subtitles)
             for row in self._rows(claim):
                 _drop(row, "sparse_gsi_hash_key", "error_code", "error_message")
 
@@ -235,8 +236,9 @@ class InMemoryTasks:
         """Mark both rows FAILED."""
         self._faults.meet("fail")
         if not self._is_ended(claim, FAILED):
-            self._hold(claim)
-            self._end(claim, {"status": FAILED, "error_code": code, "error_message": message[:500]}, {}, {})
+            self._hold(claim, both=True)
+            reason = {"error_code": code, "error_message": message[:500]}
+            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, {}, {})
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """Mark rows FAILED that were never claimed."""
@@ -261,21 +263,25 @@ class InMemoryTasks:
         return [self.rows[key] for key in keys if key in self.rows]
 
     def _is_held(self, claim: Claim) -> bool:
-        return all(
-            (row["status"], row.get("lease_epoch")) == (IN_PROGRESS, claim.epoch) for row in self._rows(claim)
-        )
+        return _is_of(claim, self.rows.get(claim.audio_row, {}))
 
     def _is_ended(self, claim: Claim, status: str) -> bool:
         row = self.rows[claim.audio_row]
-        return (row["status"], row.get("lease_epoch")) == (status, claim.epoch)
+        return (row["status"], row.get("ended_by")) == (status, claim.owner)
 
-    def _hold(self, claim: Claim) -> None:
-        if not self._is_held(claim):
+    def _hold(self, claim: Claim, *, both: bool = False) -> None:
+        rows = self._rows(claim) if both else self._rows(claim)[:1]
+        if not all(_is_of(claim, row) for row in rows):
             raise LeaseLostError("another worker has claimed or ended the job")
 
 
 def _new_row(key: RowKey) -> Row:
     return {"id": key.id, "task_id": key.task_id, "status": PENDING, "sparse_gsi_hash_key": key.id}
+
+
+def _is_of(claim: Claim, row: Row) -> bool:
+    holder = (row.get("status"), row.get("lease_epoch"), row.get("lease_owner"))
+    return holder == (IN_PROGRESS, claim.epoch, claim.owner)
 
 
 def _is_live(row: Row) -> bool:

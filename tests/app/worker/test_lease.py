@@ -13,7 +13,7 @@ from app.job import RowKey
 from app.worker.lease import JobTooLongError, Lease
 from tests.workers import until
 
-CLAIM = Claim(RowKey("story-1", "a1"), None, 1)
+CLAIM = Claim(RowKey("story-1", "a1"), None, 1, "here/1")
 
 
 class Renewals:
