@@ -2,11 +2,12 @@
 
 import sys
 
+from app.aws.claims import Claim
 from app.aws.objects import Objects
 from app.aws.protection import NoProtection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
 from app.aws.session import AwsClients
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.client.submission import Submitter
 from app.errors import ConfigurationError
 from app.health import Health

@@ -17,6 +17,7 @@ StoryTtsError
 │   ├── DiskFullError           no space left for the job's temporary files
 │   └── UnexpectedFaultError    a bug in story-tts
 ├── LeaseLostError          another worker owns the job now: stop, write nothing
+├── JobCancelledError       the producer cancelled the job: stop, delete the message
 ├── NarrationCancelledError the caller cancelled the narration
 ├── InfrastructureError     AWS is unavailable: back off; does not count against the job
 │   ├── UnavailableError        throttled, unreachable, 5xx
@@ -135,6 +136,12 @@ class LeaseLostError(StoryTtsError):
     """The worker does not hold the job any more: it stops and writes nothing."""
 
     code = "LEASE_LOST"
+
+
+class JobCancelledError(StoryTtsError):
+    """The producer cancelled one of the job's rows: the other follows, and the message is deleted."""
+
+    code = "JOB_CANCELLED"
 
 
 class NarrationCancelledError(StoryTtsError):

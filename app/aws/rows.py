@@ -1,5 +1,6 @@
 """Task rows in DynamoDB: their format, and what producers and readers do with them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -53,6 +54,14 @@ def epoch_seconds(value: float) -> Decimal:
     return Decimal(f"{value:.3f}")
 
 
+class ConditionFailedError(Exception):
+    """The condition of a write did not hold; `row` is the item it met, None where there was none."""
+
+    def __init__(self, row: Row | None) -> None:
+        super().__init__()
+        self.row = row
+
+
 class TaskRows:
     """The table of task rows, read and created. Every method raises InfrastructureError if AWS is down."""
 
@@ -104,3 +113,31 @@ class TaskRows:
                 if code_of(error) != TRANSACTION_CANCELLED:
                     raise
                 raise TaskRowError(f"a row of {audio.id} with these task ids exists already") from error
+
+    def _update(
+        self,
+        key: RowKey,
+        update: str,
+        condition: str,
+        values: Row,
+        names: Mapping[str, str] | None = None,
+    ) -> Row:
+        """Update one row and return it as it is afterwards. Raises ConditionFailedError."""
+        with translated("dynamodb"):
+            try:
+                answer = self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=marshal_key(key),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames={"#status": "status"} | dict(names or {}),
+                    ExpressionAttributeValues=marshal(values),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                item: dict[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
+                raise ConditionFailedError(unmarshal(item) if item else None) from error
+        return unmarshal(answer["Attributes"])

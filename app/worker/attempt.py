@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Message
-from app.aws.tasks import Claim, Ended, Held
 from app.errors import MediaConflictError, NarrationCancelledError, PoisonedJobError
 from app.job import Job, S3Address
 from app.media import SRT, MediaKind, TaskRow
@@ -128,8 +128,8 @@ class AttemptRunner:
         """
         Complete the job, or skip it if there is nothing to do.
 
-        Raises PermanentJobError, RetryableJobError, LeaseLostError, NarrationCancelledError and
-        InfrastructureError.
+        Raises PermanentJobError, RetryableJobError, LeaseLostError, JobCancelledError,
+        NarrationCancelledError and InfrastructureError.
         """
         message = attempt.message
         job = attempt.job = self._parser.job(message.body)
@@ -159,6 +159,8 @@ class AttemptRunner:
         etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
         narration = self._narrate(job, lease, folder)
         attempt.audio_secs = narration.duration_secs
+        # The last look at the rows before anything is stored: a cancelled job should leave no media behind.
+        retry_call(lease.confirm, secs=lease.secs_left, shutdown=self._shutdown)
         digests = {
             kind: self._store(kind, path, job.destination.address(kind), etags[kind], lease)
             for kind, path in narration.media.items()

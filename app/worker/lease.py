@@ -6,8 +6,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.errors import InfrastructureError, LeaseLostError, RetryableJobError, StoryTtsError
 
 RENEWALS_PER_LEASE = 3
@@ -81,14 +82,14 @@ class Lease:
         return max(0.0, self._expires_at - time.monotonic())
 
     def check(self) -> None:
-        """Raise LeaseLostError (or JobTooLongError) if the lease is known to be lost; calls no service."""
+        """Raise LeaseLostError, JobCancelledError or JobTooLongError if the lease is lost; make no call."""
         if self._fault is not None:
             raise self._fault
         if time.monotonic() >= self._expires_at:
             raise LeaseLostError("the lease expired without a renewal")
 
     def confirm(self) -> None:
-        """Renew now, which asks the row for the lease. Raises LeaseLostError, InfrastructureError."""
+        """Renew now, which asks the rows. Raises LeaseLostError, JobCancelledError, InfrastructureError."""
         self.check()
         self._renew()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.errors import (
     InfrastructureError,
+    JobCancelledError,
     LeaseLostError,
     NarrationCancelledError,
     PermanentJobError,
@@ -43,21 +44,30 @@ class OutcomeHandler:
                 return self._fail(attempt, error)
             case RetryableJobError():
                 return self._retry_or_fail(attempt, error)
-            case NarrationCancelledError():
-                attempt.log.info("job returned", reason="shutdown")
-                return self._give_back(attempt, 0)
-            case LeaseLostError():
-                attempt.log.warning("job lost", reason=error.message)
-                return AttemptOutcome.LOST
-            case InfrastructureError():
-                attempt.log.warning("job returned", reason=error.message)
-                return self._give_back(attempt, retry_delay(attempt.message.receive_count))
+            case StoryTtsError():
+                return self._end_without_attempt(attempt, error)
             case _:
                 # A bug costs the job an attempt, but does not end the worker.
                 attempt.log.error("unexpected error", **error_details(error))
                 return self._retry_or_fail(
                     attempt, UnexpectedFaultError(f"unexpected {type(error).__name__}")
                 )
+
+    def _end_without_attempt(self, attempt: Attempt, error: StoryTtsError) -> AttemptOutcome:
+        """Handle an error that does not count against the job."""
+        match error:
+            case NarrationCancelledError():
+                attempt.log.info("job returned", reason="shutdown")
+                return self._give_back(attempt, 0)
+            case LeaseLostError():
+                attempt.log.warning("job lost", reason=error.message)
+                return AttemptOutcome.LOST
+            case JobCancelledError():
+                attempt.log.info("job cancelled")
+                return self._finish(attempt, lambda: self._cancel(attempt), AttemptOutcome.SKIPPED)
+            case _:
+                attempt.log.warning("job returned", reason=error.message)
+                return self._give_back(attempt, retry_delay(attempt.message.receive_count))
 
     def _retry_or_fail(self, attempt: Attempt, error: RetryableJobError) -> AttemptOutcome:
         count = attempt.message.receive_count
@@ -83,7 +93,8 @@ class OutcomeHandler:
         """
         try:
             action()
-        except LeaseLostError as error:
+        except (LeaseLostError, JobCancelledError) as error:
+            # A cancelled job comes back once more, and its claim finds the cancelled row.
             attempt.log.warning("job lost", reason=error.message)
             return AttemptOutcome.LOST
         except InfrastructureError as fault:
@@ -110,6 +121,12 @@ class OutcomeHandler:
                 "original_message_id": attempt.message.id,
             },
         )
+        self._queue.delete(attempt.message)
+
+    def _cancel(self, attempt: Attempt) -> None:
+        """Let both rows follow the one that the producer cancelled, then delete the message."""
+        if attempt.claim is not None:
+            self._tasks.cancel(attempt.claim)
         self._queue.delete(attempt.message)
 
     def _release(self, attempt: Attempt, delay_secs: float) -> None:

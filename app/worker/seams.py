@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest
 from app.aws.queue import Depth, Message
-from app.aws.tasks import Claim, Ended, Held
 from app.errors import StoryTtsError
 from app.job import Job, RowKey, S3Address
 from app.narration.base import Cancellation, Narration, OnProgress, Request
@@ -46,11 +46,14 @@ class TaskTable(Protocol):
     def release(self, claim: Claim) -> None:
         """End the lease now."""
 
+    def cancel(self, claim: Claim) -> None:
+        """Mark both rows CANCELLED after the producer has cancelled one."""
+
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
-        """Mark both rows COMPLETED, or neither. Raises LeaseLostError."""
+        """Mark both rows COMPLETED, or neither. Raises LeaseLostError, JobCancelledError."""
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
-        """Mark both rows FAILED. Raises LeaseLostError."""
+        """Mark both rows FAILED. Raises LeaseLostError, JobCancelledError."""
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """Mark rows FAILED that were never claimed, unless a worker holds or ended them."""
@@ -112,10 +115,10 @@ class JobLease(Protocol):
         """Seconds until the lease expires without renewal."""
 
     def check(self) -> None:
-        """Raise LeaseLostError if the lease is known to be lost; calls no service."""
+        """Raise LeaseLostError or JobCancelledError if the lease is known to be lost; calls no service."""
 
     def confirm(self) -> None:
-        """Renew the lease now. Raises LeaseLostError, InfrastructureError."""
+        """Renew the lease now. Raises LeaseLostError, JobCancelledError, InfrastructureError."""
 
 
 class LeaseFactory(Protocol):

@@ -24,14 +24,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
-from app.aws.tasks import Claim, Ended, Held
-from app.errors import LeaseLostError
+from app.errors import JobCancelledError, LeaseLostError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.platform import Platform
 from tests.workers import Jobs
 
 LONG_SECS = 3600.0
+LOST = (LeaseLostError, JobCancelledError)
 UNFINISHED = (PENDING, IN_PROGRESS, FAILED)
 
 
@@ -92,7 +93,7 @@ class LifeOfATask(RuleBasedStateMachine):
             self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
             self.holder = claim
         else:
-            with pytest.raises(LeaseLostError):
+            with pytest.raises(LOST):
                 self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
 
     @rule(claim=claims)
@@ -108,7 +109,7 @@ class LifeOfATask(RuleBasedStateMachine):
         attributes = {"media_url": f"s3://x/{claim.epoch}"}
         if not self._is_newest(claim):
             if not (self.status == COMPLETED and claim == self.ended_by):
-                with pytest.raises(LeaseLostError):
+                with pytest.raises(LOST):
                     self.tasks.commit(claim, audio=attributes, subtitles=attributes)
                 return
             self.tasks.commit(claim, audio=attributes, subtitles=attributes)
@@ -127,7 +128,7 @@ class LifeOfATask(RuleBasedStateMachine):
         elif self.status == FAILED and claim == self.ended_by:
             self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
         else:
-            with pytest.raises(LeaseLostError):
+            with pytest.raises(LOST):
                 self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
 
     @rule()

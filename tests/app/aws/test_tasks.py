@@ -10,10 +10,11 @@ from decimal import Decimal
 
 import pytest
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.rows import Row
 from app.aws.session import AwsClients
-from app.aws.tasks import Claim, Ended, Held, Tasks
-from app.errors import LeaseLostError, TaskRowError, TaskRowMissingError
+from app.aws.tasks import Tasks
+from app.errors import JobCancelledError, LeaseLostError, TaskRowError, TaskRowMissingError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
@@ -257,11 +258,28 @@ def test_a_missing_subtitles_row_releases_the_audio_row(produced: AnyTasks) -> N
 
 @pytest.mark.parametrize("task_id", ["a1", "b2"])
 def test_a_cancelled_job_is_over(produced: AnyTasks, task_id: str) -> None:
-    """What the producer cancelled, on either row, is not worked on, and stays cancelled."""
+    """A job that the producer cancelled on either row is not processed, and the other row follows."""
     set_status(produced, task_id, "CANCELLED")
 
     assert produced.claim(STORY, lease_secs=60) == Ended("CANCELLED")
-    assert row(produced, RowKey("story-1", task_id))["status"] == "CANCELLED"
+    for key in (AUDIO, SUBTITLES):
+        cancelled = row(produced, key)
+        assert (cancelled["status"], cancelled["sparse_gsi_hash_key"]) == ("CANCELLED", "story-1")
+        assert not {"lease_owner", "lease_expires_at"} & cancelled.keys()
+
+
+@pytest.mark.parametrize("task_id", ["a1", "b2"])
+def test_a_holder_learns_of_a_cancellation_with_its_next_renewal(produced: AnyTasks, task_id: str) -> None:
+    """A renewal reports that either row is CANCELLED; `cancel` lets the other row follow."""
+    claim = claimed(produced)
+    set_status(produced, task_id, "CANCELLED")
+
+    with pytest.raises(JobCancelledError):
+        produced.renew(claim, lease_secs=60, progress=0.5)
+    produced.cancel(claim)
+
+    assert [row(produced, key)["status"] for key in (AUDIO, SUBTITLES)] == ["CANCELLED", "CANCELLED"]
+    assert "lease_owner" not in row(produced, AUDIO)
 
 
 @pytest.mark.parametrize("task_id", ["a1", "b2"])
@@ -271,8 +289,10 @@ def test_a_job_cancelled_while_it_is_held_is_not_completed(produced: AnyTasks, t
     set_status(produced, task_id, "CANCELLED")
     before = [row(produced, AUDIO), row(produced, SUBTITLES)]
 
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(JobCancelledError):
         produced.commit(claim, audio={}, subtitles={})
+    with pytest.raises(JobCancelledError):
+        produced.fail(claim, code="X", message="x")
 
     assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
 

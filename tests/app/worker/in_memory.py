@@ -16,11 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Depth, Message
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Row
-from app.aws.tasks import Claim, Ended, Held
 from app.errors import (
+    JobCancelledError,
     LeaseLostError,
     NarrationCancelledError,
     StoryTtsError,
@@ -168,6 +169,8 @@ class InMemoryTasks:
         if job.is_direct and job.audio_row not in self.rows:
             self.rows[job.audio_row] = _new_row(job.audio_row) | {"type": "TTS"}
         row = self._existing(job.audio_row)
+        if row["status"] == CANCELLED:
+            self._cancel(job.audio_row, job.subtitles_row)
         if row["status"] in {COMPLETED, CANCELLED}:
             return Ended(row["status"])
         if row["status"] not in {PENDING, FAILED, IN_PROGRESS}:
@@ -199,6 +202,7 @@ class InMemoryTasks:
             self._release(claim)
             raise
         if row["status"] == CANCELLED:
+            self.cancel(claim)
             return Ended(CANCELLED)
         row |= {"status": IN_PROGRESS, "lease_epoch": claim.epoch, "lease_owner": claim.owner}
         _drop(row, "error_code", "error_message")
@@ -212,6 +216,8 @@ class InMemoryTasks:
             "lease_expires_at": time.time() + lease_secs,
             "progress": Decimal(f"{progress:.4f}"),
         }
+        if any(row["status"] == CANCELLED for row in self._rows(claim)):
+            raise _cancelled()
 
     def release(self, claim: Claim) -> None:
         """End the lease."""
@@ -222,6 +228,17 @@ class InMemoryTasks:
         if self._is_held(claim):
             self.rows[claim.audio_row]["lease_expires_at"] = 0
             _drop(self.rows[claim.audio_row], "lease_owner")
+
+    def cancel(self, claim: Claim) -> None:
+        """Cancel both rows."""
+        self._faults.meet("cancel")
+        self._cancel(claim.audio_row, claim.subtitles_row)
+
+    def _cancel(self, *keys: RowKey | None) -> None:
+        for key in keys:
+            if key in self.rows and self.rows[key]["status"] != COMPLETED:
+                self.rows[key]["status"] = CANCELLED
+                _drop(self.rows[key], "lease_owner", "lease_expires_at")
 
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Complete both rows."""
@@ -271,12 +288,18 @@ class InMemoryTasks:
 
     def _hold(self, claim: Claim, *, both: bool = False) -> None:
         rows = self._rows(claim) if both else self._rows(claim)[:1]
+        if any(row["status"] == CANCELLED for row in rows):
+            raise _cancelled()
         if not all(_is_of(claim, row) for row in rows):
             raise LeaseLostError("another worker has claimed or ended the job")
 
 
 def _new_row(key: RowKey) -> Row:
     return {"id": key.id, "task_id": key.task_id, "status": PENDING, "sparse_gsi_hash_key": key.id}
+
+
+def _cancelled() -> JobCancelledError:
+    return JobCancelledError("the producer cancelled the job")
 
 
 def _is_of(claim: Claim, row: Row) -> bool:
@@ -378,6 +401,8 @@ class FakeLease:
     calls: list[str]
     fault: StoryTtsError | None = None
     fault_at_confirmation: StoryTtsError | None = None
+    confirmations: int = 0
+    """How many confirmations succeed before that fault."""
     progress: float = 0.0
     secs_left: float = 0.0
     """None left: calls that AWS refuses are not repeated."""
@@ -408,7 +433,9 @@ class FakeLease:
     def confirm(self) -> None:
         """Raise the fault, also one that only the row knows of."""
         self.calls.append("confirm")
-        self.fault = self.fault or self.fault_at_confirmation
+        if self.confirmations <= 0:
+            self.fault = self.fault or self.fault_at_confirmation
+        self.confirmations -= 1
         self.check()
 
 
@@ -419,11 +446,18 @@ class FakeLeases:
     calls: list[str] = field(default_factory=list)
     made: list[FakeLease] = field(default_factory=list)
     fault_at_confirmation: StoryTtsError | None = None
+    confirmations: int = 0
 
     def __call__(self, message: Message, claim: Claim, claimed_at: float) -> FakeLease:
         """Return a lease of the claim."""
         assert claimed_at <= time.monotonic()
-        lease = FakeLease(message, claim, self.calls, fault_at_confirmation=self.fault_at_confirmation)
+        lease = FakeLease(
+            message,
+            claim,
+            self.calls,
+            fault_at_confirmation=self.fault_at_confirmation,
+            confirmations=self.confirmations,
+        )
         self.made.append(lease)
         return lease
 

@@ -6,8 +6,9 @@ from typing import cast
 
 import pytest
 
+from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.errors import LeaseLostError, UnavailableError
 from app.job import RowKey
 from app.worker.lease import JobTooLongError, Lease

@@ -13,6 +13,7 @@ import pytest
 from app.errors import (
     CredentialsError,
     EngineDiedError,
+    JobCancelledError,
     LeaseLostError,
     MissingExtraError,
     QueueGoneError,
@@ -211,6 +212,33 @@ class TestCompletion:
         bench.drain()
 
         assert (bench.speech.texts, bench.queue.bodies, bench.letters.bodies) == ([], [], [])
+
+    @pytest.mark.parametrize("key", [AUDIO_ROW, SUBTITLES_ROW])
+    @pytest.mark.parametrize("moment", ["narration", "before the media", "before the commit"])
+    def test_a_job_cancelled_while_it_runs_ends_on_both_rows(
+        self, bench: Bench, key: RowKey, moment: str
+    ) -> None:
+        """The narration stops, the other row follows, the message is deleted, and nothing is completed."""
+        bench.send()
+
+        def cancel(*, noticed: bool = False) -> None:
+            bench.tasks.rows[key]["status"] = "CANCELLED"
+            if noticed:
+                bench.leases.made[-1].fault = JobCancelledError("the job was cancelled")
+
+        if moment == "before the media":
+            bench.leases.fault_at_confirmation = JobCancelledError("the job was cancelled")
+        if moment == "before the commit":
+            bench.media.on_put = lambda _: cancel()
+        else:
+            bench.speech.steps = [lambda: cancel(noticed=moment == "narration")]
+
+        bench.drain()
+
+        assert bench.statuses() == ["CANCELLED", "CANCELLED"]
+        assert (bench.queue.bodies, bench.letters.bodies) == ([], [])
+        assert bench.outcomes == ["skipped"]
+        assert (bench.media.objects == {}) == (moment != "before the commit")
 
     def test_a_held_job_is_returned_until_its_lease_expires(self, bench: Bench) -> None:
         """While another worker holds the job, the message is returned with the rest of the lease as delay."""
@@ -477,13 +505,14 @@ class TestMedia:
         bench.drain()
 
         assert bench.media.objects[WAV] == b"audio of Once upon a time. by 1"
-        assert bench.calls.count("confirm") == 1
+        assert bench.calls.count("confirm") == 2
 
     def test_media_of_a_new_holder_are_not_replaced(self, bench: Bench) -> None:
         """If the row says that the job is lost, the object stays as it is."""
         bench.send()
         self.write_before_put(bench, times=1)
         bench.leases.fault_at_confirmation = LeaseLostError("another worker has claimed the job")
+        bench.leases.confirmations = 1
         bench.stop_at("receive", 2)
 
         bench.drain()
