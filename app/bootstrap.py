@@ -95,7 +95,7 @@ def build_worker(
         work_folder=work_folder,
         leases=_Leases(settings, health),
         lease_secs=settings.lease_secs,
-        max_receives=settings.max_receives,
+        max_attempts=settings.max_receives,
         shutdown=shutdown,
     )
     outcomes = OutcomeHandler(
@@ -103,7 +103,7 @@ def build_worker(
         dead_letters=dead_letter_queue(settings, clients),
         tasks=tasks,
         parser=parser,
-        max_receives=settings.max_receives,
+        max_attempts=settings.max_receives,
     )
     worker = Worker(
         queue=queue,

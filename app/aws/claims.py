@@ -58,6 +58,10 @@ class Claim:
     epoch: int
     owner: str
     """Unique for each claim."""
+    attempts: int = 0
+    """Attempts that failed before, for reasons of the job's own."""
+    crashes: int = 0
+    """Claims before this one, since the last orderly release, whose workers never ended them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Held:
     """Another worker holds the job; its lease expires in `secs` seconds unless it is renewed."""
 
     secs: float
+    message_id: str | None = None
+    """The message that its holder received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +88,14 @@ class TaskClaims(TaskRows):
         super().__init__(dynamodb=dynamodb, table=table)
         self._owner = owner
 
-    def claim(self, job: Job, *, lease_secs: float) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """
-        Claim the job if it is free, under a new epoch, for `lease_secs` seconds.
+        Claim the job of a received message if it is free, under a new epoch, for `lease_secs` seconds.
 
         Raises TaskRowMissingError if a row of the producer does not exist (yet), TaskRowError if a row has a
         status that the contract does not define.
         """
-        result = self._claim_audio(job, lease_secs)
+        result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
             self._cancel_rows(job.subtitles_row)
         if not isinstance(result, Claim) or result.subtitles_row is None:
@@ -104,7 +110,7 @@ class TaskClaims(TaskRows):
             raise
         return result
 
-    def _claim_audio(self, job: Job, lease_secs: float) -> Claim | Held | Ended:
+    def _claim_audio(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the audio row, or explain from the row why the condition failed."""
         now = time.time()
         # Unique for each claim: if a reply is lost, the SDK's retry finds the row held by this very owner.
@@ -118,13 +124,15 @@ class TaskClaims(TaskRows):
             ":now": epoch_seconds(now),
             ":expires": epoch_seconds(now + lease_secs),
             ":owner": owner,
+            ":message": message_id,
             ":zero": 0,
             ":one": 1,
             ":date": timestamp(),
         }
         update = (
             "SET #status = :in_progress, date_updated = :date, progress = :zero, lease_owner = :owner,"
-            " lease_expires_at = :expires, lease_epoch = if_not_exists(lease_epoch, :zero) + :one"
+            " lease_expires_at = :expires, lease_epoch = if_not_exists(lease_epoch, :zero) + :one,"
+            " lease_message_id = :message, crashes = if_not_exists(crashes, :zero) + :one"
         )
         names = {}
         if job.is_direct:
@@ -143,7 +151,14 @@ class TaskClaims(TaskRows):
 
     @staticmethod
     def _claimed(job: Job, row: Row) -> Claim:
-        return Claim(job.audio_row, job.subtitles_row, int(row["lease_epoch"]), str(row["lease_owner"]))
+        return Claim(
+            job.audio_row,
+            job.subtitles_row,
+            epoch=int(row["lease_epoch"]),
+            owner=str(row["lease_owner"]),
+            attempts=int(row.get("attempts", 0)),
+            crashes=int(row["crashes"]) - 1,
+        )
 
     def _why_not_claimed(self, job: Job, row: Row | None, owner: str, now: float) -> Claim | Held | Ended:
         key = job.audio_row
@@ -155,7 +170,8 @@ class TaskClaims(TaskRows):
         if status in {COMPLETED, CANCELLED}:
             return Ended(str(status))
         if status == IN_PROGRESS:
-            return Held(max(0.0, float(row.get("lease_expires_at", now)) - now))
+            secs = max(0.0, float(row.get("lease_expires_at", now)) - now)
+            return Held(secs, row.get("lease_message_id"))
         raise TaskRowError(f"row {key.task_id} of {key.id} has the unknown status {str(status)[:32]!r}")
 
     def _mark_subtitles(self, claim: Claim, key: RowKey) -> None:
@@ -199,14 +215,21 @@ class TaskClaims(TaskRows):
         row = self.read(claim.audio_row)
         return row is not None and row.get("lease_owner") == claim.owner
 
-    def release(self, claim: Claim) -> None:
-        """End the lease now, so that another worker can claim the job; do nothing if it is lost already."""
+    def release(self, claim: Claim, *, cause: str | None = None) -> None:
+        """
+        End the lease now, so that another worker can claim the job; do nothing if it is lost already.
+
+        `cause` is the code of an error of the job's own: the attempt counts, and the row keeps the code.
+        """
+        update = "SET lease_expires_at = :zero, date_updated = :date"
+        values: Row = {":zero": 0, ":date": timestamp()}
+        if cause is not None:
+            # The codes left from before the attempts started over are dropped.
+            causes = "list_append(attempt_causes, :causes)" if claim.attempts else ":causes"
+            update += f", attempts = :attempts, attempt_causes = {causes}"
+            values |= {":attempts": claim.attempts + 1, ":causes": [cause]}
         try:
-            self._update_ours(
-                claim,
-                "SET lease_expires_at = :zero, date_updated = :date REMOVE lease_owner",
-                {":zero": 0, ":date": timestamp()},
-            )
+            self._update_ours(claim, f"{update} REMOVE lease_owner, lease_message_id, crashes", values)
         except (LeaseLostError, JobCancelledError):
             return
 
@@ -219,7 +242,8 @@ class TaskClaims(TaskRows):
             try:
                 self._update(
                     key,
-                    "SET #status = :cancelled, date_updated = :date REMOVE lease_owner, lease_expires_at",
+                    "SET #status = :cancelled, date_updated = :date REMOVE lease_owner, lease_expires_at,"
+                    " lease_message_id, crashes",
                     f"{EXISTS} AND (#status = :cancelled OR {UNENDED})",
                     {
                         ":pending": PENDING,

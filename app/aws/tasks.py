@@ -62,8 +62,8 @@ class Tasks(TaskClaims):
         JobCancelledError if the producer cancelled either row.
         """
         update = (
-            "SET {assignments} REMOVE sparse_gsi_hash_key, lease_owner, lease_expires_at, error_code,"
-            " error_message"
+            "SET {assignments} REMOVE sparse_gsi_hash_key, lease_owner, lease_expires_at, lease_message_id,"
+            " crashes, error_code, error_message"
         )
         attributes = {
             "status": COMPLETED,
@@ -74,8 +74,12 @@ class Tasks(TaskClaims):
         self._end(claim, update, dict(audio) | attributes, dict(subtitles) | attributes, COMPLETED)
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
-        """Mark both rows FAILED with the reason. Raises LeaseLostError and JobCancelledError, as `commit`."""
-        update = "SET {assignments} REMOVE lease_owner, lease_expires_at"
+        """
+        Mark both rows FAILED with the reason; a redriven job has all its attempts again.
+
+        Raises LeaseLostError and JobCancelledError, as `commit`.
+        """
+        update = "SET {assignments} REMOVE lease_owner, lease_expires_at, lease_message_id, crashes, attempts"
         attributes = {
             "status": FAILED,
             "date_updated": timestamp(),
@@ -97,7 +101,7 @@ class Tasks(TaskClaims):
                 self._update(
                     key,
                     "SET #status = :failed, date_updated = :date, error_code = :code,"
-                    " error_message = :message",
+                    " error_message = :message REMOVE crashes, attempts",
                     f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})",
                     {
                         ":pending": PENDING,

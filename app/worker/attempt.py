@@ -25,11 +25,13 @@ from app.narration.options import NarrationOptions, for_job
 from app.shutdown import Shutdown
 from app.telemetry import AttemptOutcome, JobFigures
 from app.work_folder import WorkFolder
-from app.worker.retry import LAST_RETRY_SECS, retry_call
+from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
 
-POISON_RECEIVES = 4
-"""Times max_receives: a message that was received so often without a result crashes its workers."""
+CRASHES_PER_ATTEMPT = 4
+"""Times max_attempts: a job whose claims so often ended without any outcome crashes its workers."""
+MAX_RECEIVES = 90
+"""The last defence against a message that comes back without end; the stack's redrive limit is above it."""
 MEDIA_TRIES = 5
 """How often an object that another writer keeps changing is written again."""
 STORE_SECS = 120.0
@@ -109,7 +111,7 @@ class AttemptRunner:
         work_folder: WorkFolder,
         leases: LeaseFactory,
         lease_secs: float,
-        max_receives: int,
+        max_attempts: int,
         shutdown: Shutdown,
     ) -> None:
         self._queue = queue
@@ -121,7 +123,7 @@ class AttemptRunner:
         self._work_folder = work_folder
         self._leases = leases
         self._lease_secs = lease_secs
-        self._max_receives = max_receives
+        self._max_attempts = max_attempts
         self._shutdown = shutdown
 
     def run(self, attempt: Attempt) -> AttemptOutcome:
@@ -135,23 +137,30 @@ class AttemptRunner:
         job = attempt.job = self._parser.job(message.body)
         if job.unknown_fields:
             attempt.log.info("unknown fields ignored", count=len(job.unknown_fields))
-        if message.receive_count > POISON_RECEIVES * self._max_receives:
-            raise PoisonedJobError(f"received {message.receive_count} times without a result")
         claimed_at = time.monotonic()
-        claim = self._tasks.claim(job, lease_secs=self._lease_secs)
+        claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
         if isinstance(claim, Ended):
             attempt.log.info("nothing to do", status=claim.status)
             self._queue.delete(message)
             return AttemptOutcome.SKIPPED
         if isinstance(claim, Held):
-            # One second after the lease expires, unless its holder renews it until then.
-            self._queue.give_back(message, delay_secs=min(claim.secs, LAST_RETRY_SECS) + 1)
+            delay = held_delay(
+                claim.secs, receive_count=message.receive_count, is_copy=claim.message_id != message.id
+            )
+            self._queue.give_back(message, delay_secs=delay)
             attempt.log.info("held by another worker", lease_secs=round(claim.secs, 1))
             return AttemptOutcome.SKIPPED
         attempt.claim = claim
+        self._refuse_poison(message, claim)
         with self._leases(message, claim, claimed_at) as lease, self._work_folder.job() as folder:
             self._perform(attempt, job, claim, lease, folder)
         return AttemptOutcome.COMPLETED
+
+    def _refuse_poison(self, message: Message, claim: Claim) -> None:
+        if claim.crashes >= CRASHES_PER_ATTEMPT * self._max_attempts:
+            raise PoisonedJobError(f"{claim.crashes} workers claimed the job and ended without an outcome")
+        if message.receive_count > MAX_RECEIVES:
+            raise PoisonedJobError(f"the message was received {message.receive_count} times")
 
     def _perform(self, attempt: Attempt, job: Job, claim: Claim, lease: JobLease, folder: Path) -> None:
         """Narrate a claimed job, store its media, commit its rows, and delete its message last."""

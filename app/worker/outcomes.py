@@ -29,13 +29,13 @@ class OutcomeHandler:
         dead_letters: DeadLetterQueue | None,
         tasks: TaskTable,
         parser: MessageParser,
-        max_receives: int,
+        max_attempts: int,
     ) -> None:
         self._queue = queue
         self._dead_letters = dead_letters
         self._tasks = tasks
         self._parser = parser
-        self._max_receives = max_receives
+        self._max_attempts = max_attempts
 
     def handle(self, attempt: Attempt, error: Exception) -> AttemptOutcome:
         """Fail, retry or return the job, depending on the class of `error`."""
@@ -70,18 +70,25 @@ class OutcomeHandler:
                 return self._give_back(attempt, retry_delay(attempt.message.receive_count))
 
     def _retry_or_fail(self, attempt: Attempt, error: RetryableJobError) -> AttemptOutcome:
-        count = attempt.message.receive_count
-        if count >= self._max_receives:
+        # Without a claim there is no row to count on: the producer has not created it yet.
+        claim = attempt.claim
+        number = claim.attempts + 1 if claim else attempt.message.receive_count
+        if number >= self._max_attempts:
             return self._fail(attempt, error)
-        delay = retry_delay(count)
-        attempt.log.warning("job will be retried", code=error.code, reason=error.message, delay_secs=delay)
-        return self._give_back(attempt, delay)
+        delay = retry_delay(number)
+        attempt.log.warning(
+            "job will be retried", code=error.code, reason=error.message, attempt=number, delay_secs=delay
+        )
+        return self._give_back(attempt, delay, cause=error.code)
 
     def _fail(self, attempt: Attempt, error: StoryTtsError) -> AttemptOutcome:
         return self._finish(attempt, lambda: self._send_dead_letter(attempt, error), AttemptOutcome.FAILED)
 
-    def _give_back(self, attempt: Attempt, delay_secs: float) -> AttemptOutcome:
-        return self._finish(attempt, lambda: self._release(attempt, delay_secs), AttemptOutcome.RETURNED)
+    def _give_back(self, attempt: Attempt, delay_secs: float, *, cause: str | None = None) -> AttemptOutcome:
+        """Return the job to the queue; `cause` is the error code of an attempt that counts."""
+        return self._finish(
+            attempt, lambda: self._release(attempt, delay_secs, cause), AttemptOutcome.RETURNED
+        )
 
     def _finish(
         self, attempt: Attempt, action: Callable[[], None], outcome: AttemptOutcome
@@ -129,14 +136,14 @@ class OutcomeHandler:
             self._tasks.cancel(attempt.claim)
         self._queue.delete(attempt.message)
 
-    def _release(self, attempt: Attempt, delay_secs: float) -> None:
+    def _release(self, attempt: Attempt, delay_secs: float, cause: str | None) -> None:
         """
         Release the lease, then the message, so that the next receiver can claim the job.
 
         The attempt has stopped renewing before.
         """
         if attempt.claim is not None:
-            self._tasks.release(attempt.claim)
+            self._tasks.release(attempt.claim, cause=cause)
         self._queue.give_back(attempt.message, delay_secs=delay_secs)
 
 

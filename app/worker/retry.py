@@ -11,6 +11,7 @@ from app.shutdown import Shutdown
 
 FIRST_RETRY_SECS = 5.0
 LAST_RETRY_SECS = 15 * 60.0
+LAST_HELD_SECS = 60 * 60.0
 MAX_BACKOFF_SECS = 30.0
 _FIRST_CALL_DELAY_SECS = 0.2
 _LAST_CALL_DELAY_SECS = 5.0
@@ -18,9 +19,20 @@ _LAST_CALL_DELAY_SECS = 5.0
 log = structlog.get_logger()
 
 
-def retry_delay(receive_count: int) -> float:
-    """Return the delay before the next attempt at a job in seconds: 5 s, doubled each time, up to 15 min."""
-    return float(min(LAST_RETRY_SECS, FIRST_RETRY_SECS * 2.0 ** min(receive_count - 1, 20)))
+def retry_delay(number: int) -> float:
+    """Return the delay after attempt `number` in seconds: 5 s after the first, doubled, up to 15 min."""
+    return float(min(LAST_RETRY_SECS, FIRST_RETRY_SECS * 2.0 ** min(number - 1, 20)))
+
+
+def held_delay(lease_secs: float, *, receive_count: int, is_copy: bool) -> float:
+    """
+    Return the delay in seconds for a message whose job is held for another `lease_secs`.
+
+    It is one second more than the lease. A copy of the message that the holder received is in no hurry: its
+    delay doubles with each receive, up to an hour.
+    """
+    delay = lease_secs + 1
+    return min(max(delay, LAST_HELD_SECS), delay * 2.0 ** min(receive_count - 1, 20)) if is_copy else delay
 
 
 def backoff_delay(faults_in_a_row: int) -> float:

@@ -40,11 +40,11 @@ class DeadLetterQueue(Protocol):
 class TaskTable(Protocol):
     """The task rows. Methods raise InfrastructureError if the table is unavailable."""
 
-    def claim(self, job: Job, *, lease_secs: float) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the job if it is free. Raises TaskRowMissingError, TaskRowError."""
 
-    def release(self, claim: Claim) -> None:
-        """End the lease now."""
+    def release(self, claim: Claim, *, cause: str | None = None) -> None:
+        """End the lease now; `cause` is the error code of an attempt that counts."""
 
     def cancel(self, claim: Claim) -> None:
         """Mark both rows CANCELLED after the producer has cancelled one."""

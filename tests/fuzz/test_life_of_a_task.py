@@ -65,7 +65,7 @@ class LifeOfATask(RuleBasedStateMachine):
     @rule(target=claims)
     def claim(self) -> Any:
         """A worker asks for the job: it gets it exactly where nobody holds it and it has not ended."""
-        answer = self.tasks.claim(self.job, lease_secs=LONG_SECS)
+        answer = self.tasks.claim(self.job, lease_secs=LONG_SECS, message_id="m")
         if self.status in {COMPLETED, CANCELLED}:
             assert answer == Ended(self.status)
             return multiple()

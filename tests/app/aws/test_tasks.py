@@ -54,7 +54,7 @@ def row(tasks: AnyTasks, key: RowKey) -> Row:
 
 def claimed(tasks: AnyTasks, job: Job = STORY, *, lease_secs: float = 60) -> Claim:
     """Claim a job that must be free."""
-    claim = tasks.claim(job, lease_secs=lease_secs)
+    claim = tasks.claim(job, lease_secs=lease_secs, message_id="m")
     assert isinstance(claim, Claim)
     return claim
 
@@ -74,10 +74,11 @@ def test_a_held_job_is_not_claimed_again(produced: AnyTasks) -> None:
     """While a lease lives, nobody else gets the job, and is told how long to wait."""
     claimed(produced)
 
-    second = produced.claim(STORY, lease_secs=60)
+    second = produced.claim(STORY, lease_secs=60, message_id="m")
 
     assert isinstance(second, Held)
     assert 55 < second.secs <= 60
+    assert second.message_id == "m"
 
 
 def test_an_expired_lease_is_taken_over_with_the_next_epoch(produced: AnyTasks) -> None:
@@ -94,7 +95,7 @@ def test_one_of_many_claims_wins(produced: AnyTasks) -> None:
 
     def claim() -> None:
         barrier.wait()
-        results.append(produced.claim(STORY, lease_secs=60))
+        results.append(produced.claim(STORY, lease_secs=60, message_id="m"))
 
     threads = [threading.Thread(target=claim) for _ in range(8)]
     for thread in threads:
@@ -130,7 +131,7 @@ def test_completed_is_never_left(produced: AnyTasks) -> None:
     produced.commit(claim, audio={"media_url": "s3://b/a.wav"}, subtitles={"media_url": "s3://b/b.srt"})
     before = [row(produced, AUDIO), row(produced, SUBTITLES)]
 
-    assert produced.claim(STORY, lease_secs=60) == Ended("COMPLETED")
+    assert produced.claim(STORY, lease_secs=60, message_id="m") == Ended("COMPLETED")
     with pytest.raises(LeaseLostError):
         produced.renew(claim, lease_secs=60, progress=0.5)
     with pytest.raises(LeaseLostError):
@@ -224,6 +225,40 @@ def test_a_failed_job_keeps_its_place_in_the_index_and_can_be_tried_again(produc
     assert claimed(produced).epoch == 2
     assert "error_code" not in row(produced, AUDIO)
     assert "error_code" not in row(produced, SUBTITLES)
+    assert "crashes" not in row(produced, SUBTITLES)
+
+
+def test_attempts_are_counted_with_their_causes(produced: AnyTasks) -> None:
+    """Each claim knows how many attempts have failed before; a release without a cause is no attempt."""
+    counts = []
+    for cause in ("ENGINE_DIED", None, "DISK_FULL", None):
+        claim = claimed(produced)
+        counts.append(claim.attempts)
+        produced.release(claim, cause=cause)
+
+    assert counts == [0, 1, 1, 2]
+    assert row(produced, AUDIO)["attempt_causes"] == ["ENGINE_DIED", "DISK_FULL"]
+
+
+def test_a_failed_job_starts_over_with_its_attempts(produced: AnyTasks) -> None:
+    """A job that is redriven after it failed has all its attempts again."""
+    produced.release(claimed(produced), cause="ENGINE_DIED")
+    produced.fail(claimed(produced), code="ENGINE_DIED", message="x")
+
+    claim = claimed(produced)
+    produced.release(claim, cause="DISK_FULL")
+
+    assert claim.attempts == 0
+    assert row(produced, AUDIO)["attempt_causes"] == ["DISK_FULL"]
+
+
+def test_claims_that_never_ended_are_counted(produced: AnyTasks) -> None:
+    """A claim knows how many claims before it ended without a release: their workers crashed."""
+    crashes = [claimed(produced, lease_secs=-1).crashes for _ in range(3)]
+    claim = claimed(produced)
+    produced.release(claim)
+
+    assert [*crashes, claim.crashes, claimed(produced).crashes] == [0, 1, 2, 3, 0]
 
 
 def test_renewal_shows_progress_and_prolongs_the_lease(produced: AnyTasks) -> None:
@@ -241,7 +276,7 @@ def test_renewal_shows_progress_and_prolongs_the_lease(produced: AnyTasks) -> No
 def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:
     """A story job whose rows are not there is for another time: the producer may be late."""
     with pytest.raises(TaskRowMissingError):
-        tasks.claim(STORY, lease_secs=60)
+        tasks.claim(STORY, lease_secs=60, message_id="m")
 
     assert tasks.rows_of("story-1") == []
 
@@ -251,7 +286,7 @@ def test_a_missing_subtitles_row_releases_the_audio_row(produced: AnyTasks) -> N
     delete(produced, SUBTITLES)
 
     with pytest.raises(TaskRowMissingError, match="b2"):
-        produced.claim(STORY, lease_secs=60)
+        produced.claim(STORY, lease_secs=60, message_id="m")
 
     assert row(produced, AUDIO)["lease_expires_at"] == 0
 
@@ -261,7 +296,7 @@ def test_a_cancelled_job_is_over(produced: AnyTasks, task_id: str) -> None:
     """A job that the producer cancelled on either row is not processed, and the other row follows."""
     set_status(produced, task_id, "CANCELLED")
 
-    assert produced.claim(STORY, lease_secs=60) == Ended("CANCELLED")
+    assert produced.claim(STORY, lease_secs=60, message_id="m") == Ended("CANCELLED")
     for key in (AUDIO, SUBTITLES):
         cancelled = row(produced, key)
         assert (cancelled["status"], cancelled["sparse_gsi_hash_key"]) == ("CANCELLED", "story-1")
@@ -302,7 +337,7 @@ def test_an_unknown_status_is_an_error_of_the_rows(produced: AnyTasks) -> None:
     set_status(produced, "a1", "ARCHIVED")
 
     with pytest.raises(TaskRowError, match="'ARCHIVED'"):
-        produced.claim(STORY, lease_secs=60)
+        produced.claim(STORY, lease_secs=60, message_id="m")
 
 
 def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: AnyTasks) -> None:
@@ -310,7 +345,7 @@ def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: AnyTasks) 
     set_status(produced, "b2", "COMPLETED")
 
     with pytest.raises(TaskRowError, match="b2 of story-1 is COMPLETED"):
-        produced.claim(STORY, lease_secs=60)
+        produced.claim(STORY, lease_secs=60, message_id="m")
 
 
 def test_a_direct_job_makes_its_own_row(tasks: AnyTasks) -> None:
@@ -323,7 +358,7 @@ def test_a_direct_job_makes_its_own_row(tasks: AnyTasks) -> None:
     ended = row(tasks, DIRECT.audio_row)
     assert (ended["status"], ended["type"]) == ("COMPLETED", "TTS")
     assert "sparse_gsi_hash_key" not in ended
-    assert tasks.claim(DIRECT, lease_secs=60) == Ended("COMPLETED")
+    assert tasks.claim(DIRECT, lease_secs=60, message_id="m") == Ended("COMPLETED")
 
 
 def test_a_refused_job_fails_its_free_rows_alone(produced: AnyTasks) -> None:

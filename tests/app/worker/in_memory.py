@@ -159,13 +159,13 @@ class InMemoryTasks:
         """Return the rows of a story."""
         return [dict(row) for key, row in sorted(self.rows.items(), key=str) if key.id == row_id]
 
-    def claim(self, job: Job, *, lease_secs: float) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the job if it is free."""
         self._faults.meet("claim")
         with self._lock:
-            return self._claim(job, lease_secs)
+            return self._claim(job, lease_secs, message_id)
 
-    def _claim(self, job: Job, lease_secs: float) -> Claim | Held | Ended:
+    def _claim(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         if job.is_direct and job.audio_row not in self.rows:
             self.rows[job.audio_row] = _new_row(job.audio_row) | {"type": "TTS"}
         row = self._existing(job.audio_row)
@@ -178,13 +178,22 @@ class InMemoryTasks:
                 f"row {job.audio_row.task_id} of {job.audio_row.id} has the unknown status {row['status']!r}"
             )
         if _is_live(row):
-            return Held(row["lease_expires_at"] - time.time())
-        claim = Claim(job.audio_row, job.subtitles_row, row.get("lease_epoch", 0) + 1, next(self._owners))
+            return Held(row["lease_expires_at"] - time.time(), row.get("lease_message_id"))
+        claim = Claim(
+            job.audio_row,
+            job.subtitles_row,
+            epoch=row.get("lease_epoch", 0) + 1,
+            owner=next(self._owners),
+            attempts=row.get("attempts", 0),
+            crashes=row.get("crashes", 0),
+        )
         row |= {
             "status": IN_PROGRESS,
             "progress": 0,
             "lease_epoch": claim.epoch,
             "lease_owner": claim.owner,
+            "lease_message_id": message_id,
+            "crashes": claim.crashes + 1,
             "lease_expires_at": time.time() + lease_secs,
         }
         _drop(row, "error_code", "error_message")
@@ -219,15 +228,19 @@ class InMemoryTasks:
         if any(row["status"] == CANCELLED for row in self._rows(claim)):
             raise _cancelled()
 
-    def release(self, claim: Claim) -> None:
-        """End the lease."""
+    def release(self, claim: Claim, *, cause: str | None = None) -> None:
+        """End the lease, and count the attempt if it has a cause."""
         self._faults.meet("release")
-        self._release(claim)
+        self._release(claim, cause)
 
-    def _release(self, claim: Claim) -> None:
+    def _release(self, claim: Claim, cause: str | None = None) -> None:
         if self._is_held(claim):
-            self.rows[claim.audio_row]["lease_expires_at"] = 0
-            _drop(self.rows[claim.audio_row], "lease_owner")
+            row = self.rows[claim.audio_row]
+            row["lease_expires_at"] = 0
+            _drop(row, "lease_owner", "lease_message_id", "crashes")
+            if cause:
+                causes = row["attempt_causes"] if claim.attempts else []
+                row |= {"attempts": claim.attempts + 1, "attempt_causes": [*causes, cause]}
 
     def cancel(self, claim: Claim) -> None:
         """Cancel both rows."""
@@ -256,6 +269,7 @@ class InMemoryTasks:
             self._hold(claim, both=True)
             reason = {"error_code": code, "error_message": message[:500]}
             self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, {}, {})
+            _drop(self.rows[claim.audio_row], "attempts")
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """Mark rows FAILED that were never claimed."""
@@ -268,7 +282,7 @@ class InMemoryTasks:
     def _end(self, claim: Claim, both: Row, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         for row, own in zip(self._rows(claim), (audio, subtitles), strict=False):
             row.update(own, **both)
-            _drop(row, "lease_owner", "lease_expires_at")
+            _drop(row, "lease_owner", "lease_expires_at", "lease_message_id", "crashes")
 
     def _existing(self, key: RowKey) -> Row:
         if key not in self.rows:
@@ -385,7 +399,7 @@ class FakeSpeech:
             words=1,
             words_interpolated=0,
             cues=1,
-            concessions={},
+            relaxed_rules={},
             synthesis_secs=0.1,
             alignment_secs=0.0,
             elapsed_secs=0.1,

@@ -131,7 +131,7 @@ class Bench:
             work_folder=self._work_folder,
             leases=self.leases,
             lease_secs=60,
-            max_receives=5,
+            max_attempts=5,
             shutdown=self.shutdown,
         )
         outcomes = OutcomeHandler(
@@ -139,7 +139,7 @@ class Bench:
             dead_letters=self.letters if self.has_dead_letters else None,
             tasks=self.tasks,
             parser=parser,
-            max_receives=5,
+            max_attempts=5,
         )
         worker = Worker(
             queue=self.queue,
@@ -240,17 +240,38 @@ class TestCompletion:
         assert bench.outcomes == ["skipped"]
         assert (bench.media.objects == {}) == (moment != "before the commit")
 
-    def test_a_held_job_is_returned_until_its_lease_expires(self, bench: Bench) -> None:
-        """While another worker holds the job, the message is returned with the rest of the lease as delay."""
+    def test_a_message_of_a_live_lease_is_returned_until_the_lease_expires(self, bench: Bench) -> None:
+        """The message that its holder received comes back with the rest of the lease as delay."""
         bench.send()
-        bench.tasks.rows[AUDIO_ROW] |= {"status": "IN_PROGRESS", "lease_expires_at": time.time() + 30}
-        bench.stop_at("receive", 2)
+        self.hold(bench, message_id="message-1")
+        bench.stop_at("give_back", 3)
 
         bench.drain()
 
-        assert bench.outcomes == ["skipped"]
-        assert bench.queue.delays[0] == pytest.approx(31, abs=1)
+        assert bench.queue.delays == [pytest.approx(31, abs=1)] * 3
         assert bench.speech.texts == []
+
+    def test_a_copy_of_a_held_job_is_returned_with_a_growing_delay(self, bench: Bench) -> None:
+        """A copy waits longer each time, an hour at most, and never becomes a dead letter."""
+        bench.send()
+        self.hold(bench, message_id="another message")
+        bench.stop_at("give_back", 100)
+
+        bench.drain()
+
+        assert bench.queue.delays[:4] == [pytest.approx(31 * 2**n, abs=n + 8) for n in range(4)]
+        assert max(bench.queue.delays) == 3600
+        assert (set(bench.outcomes), bench.letters.bodies) == ({"skipped"}, [])
+        assert bench.tasks.rows[AUDIO_ROW]["status"] == "IN_PROGRESS"
+
+    @staticmethod
+    def hold(bench: Bench, *, message_id: str) -> None:
+        """Let another worker hold the job."""
+        bench.tasks.rows[AUDIO_ROW] |= {
+            "status": "IN_PROGRESS",
+            "lease_expires_at": time.time() + 30,
+            "lease_message_id": message_id,
+        }
 
 
 class TestPermanentErrors:
@@ -329,9 +350,19 @@ class TestPermanentErrors:
         assert bench.queue.bodies == ["not json"]
 
     def test_a_message_that_crashes_its_workers_is_given_up(self, bench: Bench) -> None:
-        """A message that was received many times without a result fails before it is narrated again."""
+        """A job whose claims ended 20 times without any outcome fails before it is narrated again."""
         bench.send()
-        for _ in range(20):
+        bench.tasks.rows[AUDIO_ROW]["crashes"] = 20
+
+        bench.drain()
+
+        assert (bench.codes, bench.speech.texts) == (["POISONED"], [])
+        assert bench.tasks.rows[AUDIO_ROW]["error_code"] == "POISONED"
+
+    def test_a_message_that_comes_back_without_end_is_given_up(self, bench: Bench) -> None:
+        """As a last defence, a message that was received more than 90 times fails with a reason."""
+        bench.send()
+        for _ in range(90):
             message = bench.queue.receive(wait_secs=0, visibility_secs=0)
             assert message
 
@@ -354,6 +385,19 @@ class TestRetries:
         assert bench.queue.delays == [5.0, 10.0, 20.0, 40.0]
         assert bench.outcomes == ["returned"] * 4 + ["failed"]
         assert (bench.codes, bench.statuses()) == (["ENGINE_DIED"], ["FAILED", "FAILED"])
+
+    def test_receives_without_an_attempt_do_not_count(self, bench: Bench) -> None:
+        """Shutdowns and outages of AWS return the job as often as they like: it keeps its five attempts."""
+        bench.send()
+        bench.faults.add("put", *[UnavailableError("s3: 503")] * 30)
+        bench.speech.steps = [EngineDiedError("x"), *[lambda: None] * 30, *[EngineDiedError("x")] * 3]
+
+        bench.drain()
+
+        assert bench.outcomes == ["returned"] * 34 + ["completed"]
+        assert bench.letters.bodies == []
+        assert bench.tasks.rows[AUDIO_ROW]["attempt_causes"] == ["ENGINE_DIED"] * 4
+        assert max(bench.queue.delays) == 900
 
     def test_a_retry_may_succeed(self, bench: Bench) -> None:
         """One crash of the speech process costs one attempt."""
