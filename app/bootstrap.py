@@ -1,12 +1,13 @@
-"""The one composition root: settings in, a ready worker out."""
+"""The composition root: builds the worker and the clients from the settings."""
 
 import sys
 
+from app.aws.claims import Claim
 from app.aws.objects import Objects
 from app.aws.protection import NoProtection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
 from app.aws.session import AwsClients
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.client.submission import Submitter
 from app.errors import ConfigurationError
 from app.health import Health
@@ -24,11 +25,11 @@ from app.worker.loop import Worker
 from app.worker.outcomes import OutcomeHandler
 
 RENEWAL_TIMEOUT_SHARE = 1 / 6
-"""Of the lease: how long one renewal may wait for its answer, so that others fit in before the lease ends."""
+"""The timeout of one renewal as a share of the lease, so that several fit in before the lease expires."""
 
 
 def message_parser(settings: Settings) -> MessageParser:
-    """Return the parser of this worker's messages. Raises ConfigurationError."""
+    """Return the parser of job messages. Raises ConfigurationError if the default voice does not exist."""
     voices = VoiceNames(settings.speech_engine)
     if settings.default_voice not in voices:
         raise ConfigurationError(
@@ -45,19 +46,19 @@ def message_parser(settings: Settings) -> MessageParser:
 
 
 def task_table(settings: Settings, clients: AwsClients) -> Tasks:
-    """Return the table of rows."""
+    """Return the table of task rows."""
     return Tasks(dynamodb=clients.client("dynamodb"), table=settings.table, owner=settings.owner)
 
 
 def dead_letter_queue(settings: Settings, clients: AwsClients) -> Queue | None:
-    """Return the dead-letter queue, where one is set."""
+    """Return the dead-letter queue, None if none is configured."""
     if settings.dead_letter_queue_url is None:
         return None
     return Queue(sqs=clients.client("sqs"), url=settings.dead_letter_queue_url)
 
 
 def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:
-    """Return the producer's part; jobs go through the topic where one is set, else straight to the queue."""
+    """Return a submitter, which sends jobs to the topic if one is configured, else to the queue."""
     queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     channel = (
         Topic(sns=clients.client("sns"), arn=settings.topic_arn, queue=queue) if settings.topic_arn else queue
@@ -75,9 +76,9 @@ def build_worker(
     emit_metrics: bool,
 ) -> tuple[Worker, Health]:
     """
-    Return a worker and its health; the caller owns the work folder and the speech process, and ends them.
+    Return a worker and its health; the caller owns and closes the work folder and the speech process.
 
-    Raises ConfigurationError where the settings contradict each other or the machine.
+    Raises ConfigurationError if settings are inconsistent.
     """
     parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
@@ -94,7 +95,7 @@ def build_worker(
         work_folder=work_folder,
         leases=_Leases(settings, health),
         lease_secs=settings.lease_secs,
-        max_receives=settings.max_receives,
+        max_attempts=settings.max_receives,
         shutdown=shutdown,
     )
     outcomes = OutcomeHandler(
@@ -102,7 +103,7 @@ def build_worker(
         dead_letters=dead_letter_queue(settings, clients),
         tasks=tasks,
         parser=parser,
-        max_receives=settings.max_receives,
+        max_attempts=settings.max_receives,
     )
     worker = Worker(
         queue=queue,
@@ -122,7 +123,7 @@ def build_worker(
 
 
 class _Leases:
-    """Makes leases, whose calls have clients of their own: quick to fail, so that they can be repeated."""
+    """Creates leases, with AWS clients that time out quickly so that renewals can be retried."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
         clients = AwsClients(

@@ -1,24 +1,25 @@
 """
-What can go wrong, and what that means for the job at hand: the class decides its fate.
+All errors of story-tts. The class of an error decides what happens to the job.
 
 StoryTtsError
 ├── PermanentJobError       the job can never succeed: FAILED, dead letter
-│   ├── InvalidMessageError     the body is no job
+│   ├── InvalidMessageError     the body is not a valid job
 │   ├── UnknownVoiceError       the voice is not in the engine's set
 │   ├── RefusedTextError        the text cannot be narrated
-│   ├── RefusedDestinationError the output lies outside the allowed buckets
-│   ├── TaskRowError            the producer's rows contradict the job
-│   └── PoisonedJobError        so many attempts, and no end: it may kill its workers
+│   ├── RefusedDestinationError an output is outside the allowed buckets
+│   ├── TaskRowError            the status of the producer's rows does not allow it
+│   └── PoisonedJobError        many attempts without a result: it may crash its workers
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
-│   ├── EngineDiedError         the speech child crashed, hung or was killed
+│   ├── EngineDiedError         the speech process crashed, hung or was killed
 │   │   └── EngineCrashedError      native code crashed: the same text may crash it again
-│   ├── TaskRowMissingError     the producer's row is not there yet
-│   ├── MediaConflictError      someone else keeps writing the same object
-│   ├── DiskFullError           the job's temporary folder ran out of space
-│   └── UnexpectedFaultError    a fault of our own
+│   ├── TaskRowMissingError     a row of the producer does not exist yet
+│   ├── MediaConflictError      another writer keeps changing the same object
+│   ├── DiskFullError           no space left for the job's temporary files
+│   └── UnexpectedFaultError    a bug in story-tts
 ├── LeaseLostError          another worker owns the job now: stop, write nothing
-├── NarrationCancelledError whoever asked for the narration called it off
-├── InfrastructureError     nobody's job: back off, unhealthy
+├── JobCancelledError       the producer cancelled the job: stop, delete the message
+├── NarrationCancelledError the caller cancelled the narration
+├── InfrastructureError     AWS is unavailable: back off; does not count against the job
 │   ├── UnavailableError        throttled, unreachable, 5xx
 │   ├── CredentialsError        refused or expired
 │   └── QueueGoneError          the queue was deleted: exit non-zero
@@ -34,7 +35,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class StoryTtsError(Exception):
-    """The root: a message for people, without any of the story's text, and a stable code for programs."""
+    """The base class: a message for people, never with the story's text, and a stable code for programs."""
 
     code = "INTERNAL"
 
@@ -44,13 +45,13 @@ class StoryTtsError(Exception):
 
 
 class PermanentJobError(StoryTtsError):
-    """The job can never succeed: its rows become FAILED and its body a dead letter."""
+    """The job can never succeed: its rows become FAILED, and its body goes to the dead-letter queue."""
 
     code = "PERMANENT"
 
 
 class InvalidMessageError(PermanentJobError):
-    """The body is no job; `field` names the part at fault, or is empty for the body as a whole."""
+    """The body is not a valid job; `field` names the invalid field, or is empty for the body as a whole."""
 
     code = "INVALID_MESSAGE"
 
@@ -60,13 +61,13 @@ class InvalidMessageError(PermanentJobError):
 
 
 class UnknownVoiceError(PermanentJobError):
-    """The voice is not in the engine's closed set."""
+    """The engine has no such voice."""
 
     code = "UNKNOWN_VOICE"
 
 
 class RefusedTextError(PermanentJobError):
-    """The text cannot be narrated: nothing to speak, or more than a WAV file holds."""
+    """The text cannot be narrated: it has nothing to speak, or more than fits in a WAV file."""
 
     code = "REFUSED_TEXT"
 
@@ -78,13 +79,13 @@ class RefusedDestinationError(PermanentJobError):
 
 
 class TaskRowError(PermanentJobError):
-    """The producer's rows contradict the job."""
+    """The status of the producer's rows does not allow the job to run."""
 
     code = "TASK_ROW"
 
 
 class PoisonedJobError(PermanentJobError):
-    """The job was begun many times and never ended, not even with an error: it may kill its workers."""
+    """The job was attempted many times without any result, not even an error: it may crash its workers."""
 
     code = "POISONED"
 
@@ -96,7 +97,7 @@ class RetryableJobError(StoryTtsError):
 
 
 class EngineDiedError(RetryableJobError):
-    """The speech child crashed, hung or was killed."""
+    """The speech process crashed, hung or was killed."""
 
     code = "ENGINE_DIED"
 
@@ -108,49 +109,55 @@ class EngineCrashedError(EngineDiedError):
 
 
 class TaskRowMissingError(RetryableJobError):
-    """The producer's row is not there yet."""
+    """A row of the producer does not exist yet."""
 
     code = "TASK_ROW_MISSING"
 
 
 class MediaConflictError(RetryableJobError):
-    """The object kept changing under the conditional write."""
+    """Another writer kept changing the object during the conditional write."""
 
     code = "MEDIA_CONFLICT"
 
 
 class DiskFullError(RetryableJobError):
-    """The job's temporary folder ran out of space."""
+    """No space is left for the job's temporary files."""
 
     code = "DISK_FULL"
 
 
 class UnexpectedFaultError(RetryableJobError):
-    """A fault of our own: the log has its trace, and the job another attempt."""
+    """A bug in story-tts: its trace is logged, and the job is retried."""
 
     code = "UNEXPECTED_FAULT"
 
 
 class LeaseLostError(StoryTtsError):
-    """Another worker owns the job now: the holder stops and writes nothing."""
+    """The worker does not hold the job any more: it stops and writes nothing."""
 
     code = "LEASE_LOST"
 
 
+class JobCancelledError(StoryTtsError):
+    """The producer cancelled one of the job's rows: the other follows, and the message is deleted."""
+
+    code = "JOB_CANCELLED"
+
+
 class NarrationCancelledError(StoryTtsError):
-    """Whoever asked for the narration called it off; nothing of it is left."""
+    """The caller cancelled the narration; it leaves no files."""
 
     code = "CANCELLED"
 
 
 class InfrastructureError(StoryTtsError):
-    """A fault of the surroundings, nobody's job: the worker backs off and turns unhealthy."""
+    """AWS is unavailable: the worker backs off; this does not count against the job."""
 
     code = "INFRASTRUCTURE"
 
 
 class UnavailableError(InfrastructureError):
-    """Throttled, unreachable or answering 5xx after the SDK's own retries."""
+    """AWS throttles, is unreachable or answers 5xx, after the SDK's own retries."""
 
     code = "UNAVAILABLE"
 
@@ -162,13 +169,13 @@ class CredentialsError(InfrastructureError):
 
 
 class QueueGoneError(InfrastructureError):
-    """The queue does not exist (any more)."""
+    """The queue does not exist."""
 
     code = "QUEUE_GONE"
 
 
 class ConfigurationError(StoryTtsError):
-    """The settings are wrong; one line a fault in `faults`, and what helps against them in `hint`."""
+    """The settings are invalid: one line per problem in `faults`, and advice in `hint`."""
 
     code = "CONFIGURATION"
 
@@ -191,7 +198,7 @@ class LocalServiceError(StoryTtsError):
 
 
 def disk_error(error: OSError, path: Path) -> Exception:
-    """Return DiskFullError where disk or quota are full or the file may not grow, else `error` itself."""
+    """Return DiskFullError if the disk or the quota is full or the file is too large, else `error` itself."""
     if error.errno in _FULL:
         return DiskFullError(f"no space left for {path}")
     return error

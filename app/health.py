@@ -1,4 +1,4 @@
-"""The health endpoint: 200 only while jobs could be done."""
+"""The health endpoint: 200 only while the worker is able to process jobs."""
 
 import socket
 import threading
@@ -13,37 +13,37 @@ from fastapi.responses import JSONResponse
 from app.healthcheck import HEALTH_PATH
 
 STALE_SECS = 90.0
-"""So long the poll loop may go without a turn: a long poll and its retries fit in."""
+"""How long the poll loop may take for one iteration: a long poll and its retries fit in."""
 
 
 class Health:
-    """What is known of the worker's health; written by the poll loop and the lease, read by the endpoint."""
+    """The worker's health; updated by the poll loop and the lease, read by the endpoint. Thread-safe."""
 
     def __init__(
         self, *, speech_state: Callable[[], str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`speech_state` tells the child's: starting, ready, busy or dead."""
+        """`speech_state` returns the state of the speech process: starting, ready, busy or dead."""
         self._speech_state = speech_state
         self._clock = clock
-        self._turned_at = clock()
+        self._heartbeat_at = clock()
         self._fault: str | None = None
 
     def heartbeat(self) -> None:
-        """Note a turn of the poll loop, or a renewal of the job at hand."""
-        self._turned_at = self._clock()
+        """Record an iteration of the poll loop, or a renewal of the current job's lease."""
+        self._heartbeat_at = self._clock()
         self._fault = None
 
     def mark_unhealthy(self, reason: str) -> None:
-        """Note a fault that keeps the worker from its jobs until the next turn."""
+        """Record a fault that keeps the worker from processing jobs, until the next heartbeat."""
         self._fault = reason
 
-    def complaint(self) -> str | None:
-        """Return what is wrong, in one line; None where nothing is."""
+    def problem(self) -> str | None:
+        """Return what is wrong, in one line; None if the worker is healthy."""
         if self._fault is not None:
             return self._fault
-        silent_secs = self._clock() - self._turned_at
+        silent_secs = self._clock() - self._heartbeat_at
         if silent_secs > STALE_SECS:
-            return f"the poll loop has not turned for {silent_secs:.0f} s"
+            return f"no heartbeat of the poll loop for {silent_secs:.0f} s"
         if self._speech_state() == "dead":
             return "the speech process is dead"
         return None
@@ -55,10 +55,10 @@ def health_app(health: Health) -> FastAPI:
 
     @app.get(HEALTH_PATH)
     def healthz() -> JSONResponse:
-        complaint = health.complaint()
-        if complaint is None:
+        problem = health.problem()
+        if problem is None:
             return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "unhealthy", "reason": complaint}, status_code=503)
+        return JSONResponse({"status": "unhealthy", "reason": problem}, status_code=503)
 
     return app
 
@@ -66,9 +66,9 @@ def health_app(health: Health) -> FastAPI:
 @contextmanager
 def health_server(health: Health, *, host: str, port: int) -> Iterator[int]:
     """
-    Serve `health` from a thread for the block and yield the port, chosen by the system where `port` is 0.
+    Serve `health` from a thread during the block, and yield the port; `port` 0 picks a free one.
 
-    Raises OSError where the port is taken.
+    Raises OSError if the port is in use.
     """
     listener = socket.create_server((host, port))
     server = uvicorn.Server(

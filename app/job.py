@@ -1,4 +1,4 @@
-"""The domain: a job, the rows it is recorded in, and the S3 objects it produces. No parsing."""
+"""The domain: a job, its task rows, and the S3 objects it produces. No parsing."""
 
 from dataclasses import dataclass
 
@@ -10,36 +10,36 @@ _PRIMARY_SUFFIX = {kind.row: kind.suffix for kind in MEDIA if kind.is_primary}
 
 @dataclass(frozen=True, slots=True)
 class S3Address:
-    """Where an object lies."""
+    """The address of an S3 object."""
 
     bucket: str
     key: str
 
     @property
     def uri(self) -> str:
-        """As rows and people write it."""
+        """The address as an s3:// URI."""
         return f"s3://{self.bucket}/{self.key}"
 
     @classmethod
     def parse(cls, uri: str) -> "S3Address":
-        """Return the address that `uri` writes, such as one from a row of ours."""
+        """Return the address in `uri`, which must be valid, such as one that this program stored in a row."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return cls(bucket, key)
 
     def with_suffix(self, old: str, new: str) -> "S3Address":
-        """Return the address with `new` in place of the suffix `old`, appended where the key lacks `old`."""
+        """Return the address with the suffix `old` replaced by `new`, or with `new` appended."""
         return S3Address(self.bucket, self.key.removesuffix(old) + new)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the objects of a job go: two addresses, and the others derived from them by suffix."""
+    """Where a job's objects are stored: two addresses; the others are derived from them by suffix."""
 
     audio: S3Address
     subtitles: S3Address
 
     def address(self, kind: MediaKind) -> S3Address:
-        """Return where the object of `kind` goes."""
+        """Return the address of the object of `kind`."""
         primary = self.audio if kind.row is TaskRow.AUDIO else self.subtitles
         if kind.is_primary:
             return primary
@@ -47,13 +47,13 @@ class Destination:
 
     @property
     def addresses(self) -> dict[MediaKind, S3Address]:
-        """Every object of the job, the audio first."""
+        """The addresses of all objects of the job, the audio first."""
         return {kind: self.address(kind) for kind in MEDIA}
 
 
 @dataclass(frozen=True, slots=True)
 class RowKey:
-    """The key of one task row."""
+    """The primary key of a task row."""
 
     id: str
     task_id: str
@@ -61,7 +61,7 @@ class RowKey:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One story to narrate, every part of it validated."""
+    """One story to narrate; all fields are validated."""
 
     text: str
     voice: str
@@ -69,17 +69,17 @@ class Job:
     use_alignment: bool
     destination: Destination
     audio_row: RowKey
-    """The row that is claimed; a direct job's own."""
+    """The row that is claimed; a direct job creates its own."""
     subtitles_row: RowKey | None
-    """The producer's row of the subtitles; None for a direct job."""
+    """The producer's subtitles row; None for a direct job."""
     unknown_fields: tuple[str, ...] = ()
 
     @property
     def is_direct(self) -> bool:
-        """Whether no producer made rows for it."""
+        """Whether the job is in direct form, without rows of a producer."""
         return self.subtitles_row is None
 
     @property
     def label(self) -> str:
-        """What logs call the job: its story, never its text."""
+        """The job's name in logs."""
         return f"{self.audio_row.id}/{self.audio_row.task_id}"

@@ -1,4 +1,4 @@
-"""The untrusted edge: the body of a queue message in, a `Job` or a typed refusal out; strict and pure."""
+"""Parses message bodies, which are untrusted input, into `Job`s. Strict, and without side effects."""
 
 import json
 import math
@@ -14,9 +14,9 @@ from app.job import DIRECT_TASK_ID, Destination, Job, RowKey, S3Address
 from app.media import AUDIO, SRT, MediaKind
 
 MAX_INTEGER_DIGITS = 32
-"""No field of a job is an integer of more digits; longer ones cost time quadratic in their length."""
+"""Longer integers are refused: parsing takes time quadratic in their length, and no field needs them."""
 MAX_KEY_BYTES = 1024
-"""S3's own limit of a key."""
+"""S3's limit for an object key."""
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
@@ -27,14 +27,14 @@ def _identifier(value: str) -> str:
         message = "must be 1 to 128 of A-Z a-z 0-9 . _ -"
         raise ValueError(message)
     if not value.strip("."):
-        message = "must not consist of dots alone"
+        message = "must not consist of dots only"
         raise ValueError(message)
     return value
 
 
 def _speakable(value: str) -> str:
     if not value.strip():
-        message = "must hold a character that is not white space"
+        message = "must contain a character other than whitespace"
         raise ValueError(message)
     return _encodable(value)
 
@@ -43,14 +43,14 @@ def _encodable(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        message = "holds half of a surrogate pair, which is no character"
+        message = "contains an unpaired surrogate"
         raise ValueError(message) from None
     return value
 
 
 def _speed(value: float) -> float:
     if not math.isfinite(value) or not 0.5 <= value <= 2.0:  # noqa: PLR2004  # the contract's bounds
-        message = "must lie between 0.5 and 2.0"
+        message = "must be between 0.5 and 2.0"
         raise ValueError(message)
     return value
 
@@ -60,7 +60,7 @@ _Identifier = Annotated[str, AfterValidator(_identifier)]
 
 
 class _Message(BaseModel):
-    """What both forms share."""
+    """The fields that both forms share."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
@@ -71,7 +71,7 @@ class _Message(BaseModel):
 
 
 class StoryMessage(_Message):
-    """The form that the producer sends."""
+    """The story form, which the producer sends."""
 
     parent_id: _Identifier
     tts_task_id: _Identifier
@@ -79,7 +79,7 @@ class StoryMessage(_Message):
 
 
 class DirectMessage(_Message):
-    """The older form, which names its outputs itself."""
+    """The older, direct form, which names its own outputs."""
 
     audio_out: Annotated[str, AfterValidator(_encodable), Field(max_length=MAX_KEY_BYTES + 80)]
     subs_out: Annotated[str, AfterValidator(_encodable), Field(max_length=MAX_KEY_BYTES + 80)]
@@ -90,21 +90,26 @@ _KNOWN = frozenset(StoryMessage.model_fields) | frozenset(DirectMessage.model_fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParser:
-    """What a body is held against: the worker's part of the agreement."""
+    """
+    Parses and validates messages: the worker's side of the contract with producers.
+
+    A job without an SNS envelope is accepted even if `topic_arn` is set: who may send to the queue is up to
+    the queue's policy, and redriven dead letters have no envelope.
+    """
 
     output_bucket: str
     default_voice: str
     voices: Container[str]
-    """The closed set of the engine; it may also accept blends in its `in`."""
+    """The engine's closed set of voices; its `in` may also accept blends."""
     allowed_buckets: frozenset[str] = frozenset()
     topic_arn: str | None = None
 
     def job(self, body: str) -> Job:
         """
-        Return the job that `body` asks for.
+        Return the job in `body`.
 
-        Raises InvalidMessageError (the body or a field of it), UnknownVoiceError, RefusedDestinationError.
-        No error's message holds any of the story's text.
+        Raises InvalidMessageError, UnknownVoiceError and RefusedDestinationError; their messages never
+        contain any of the story's text.
         """
         fields = self._unwrapped(_object(body))
         if "audio_out" in fields or "subs_out" in fields:
@@ -112,12 +117,12 @@ class MessageParser:
         return self._story_job(fields)
 
     def check(self, *, text: str, voice: str | None, speed: float | None) -> None:
-        """Refuse, as `job` would, what one is about to send. Raises as `job` does."""
+        """Validate the fields of a job that is about to be sent. Raises the same errors as `job`."""
         fields = {"text": text, "voice": voice, "speed": 1.0 if speed is None else speed}
         self._voice(_validated(_Message, fields))
 
     def rows_named_by(self, body: str) -> tuple[RowKey, ...]:
-        """Return the producer's rows that a refused `body` names well enough to tell them what happened."""
+        """Return the producer's rows that a refused `body` names; none if their keys are invalid."""
         try:
             fields = self._unwrapped(_object(body))
             parent, *tasks = [
@@ -128,15 +133,15 @@ class MessageParser:
         return tuple(RowKey(parent, task) for task in dict.fromkeys(tasks))
 
     def _unwrapped(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the inner object of an SNS envelope, or `fields` where there is none."""
+        """Return the job inside an SNS envelope, or `fields` if there is no envelope."""
         if "Type" not in fields or "TopicArn" not in fields:
             return fields
         if fields["Type"] != "Notification":
-            raise InvalidMessageError("an envelope must be a Notification", field="Type")
+            raise InvalidMessageError("must be Notification in an SNS envelope", field="Type")
         if self.topic_arn is not None and fields["TopicArn"] != self.topic_arn:
-            raise InvalidMessageError("the envelope comes from another topic", field="TopicArn")
+            raise InvalidMessageError("must be the ARN in SNS_TOPIC_ARN", field="TopicArn")
         if not isinstance(fields.get("Message"), str):
-            raise InvalidMessageError("an envelope must hold the job as a string", field="Message")
+            raise InvalidMessageError("must be a string that contains the job", field="Message")
         return _object(fields["Message"])
 
     def _story_job(self, fields: dict[str, Any]) -> Job:
@@ -157,14 +162,14 @@ class MessageParser:
     def _direct_job(self, fields: dict[str, Any]) -> Job:
         mixed = sorted({"parent_id", "tts_task_id", "srt_task_id"} & fields.keys())
         if mixed:
-            raise InvalidMessageError("a job names either its task ids or its outputs", field=mixed[0])
+            raise InvalidMessageError("must not be combined with audio_out and subs_out", field=mixed[0])
         message = _validated(DirectMessage, fields)
         destination = Destination(
             self._address(message.audio_out, "audio_out"), self._address(message.subs_out, "subs_out")
         )
         addresses = destination.addresses.values()
         if len(set(addresses)) < len(addresses):
-            raise InvalidMessageError("two of the job's objects would have the same key", field="subs_out")
+            raise InvalidMessageError("gives two objects of the job the same key", field="subs_out")
         return self._job(message, fields, destination, RowKey(message.audio_out, DIRECT_TASK_ID), None)
 
     def _output(self, parent_id: str, task_id: str, kind: MediaKind) -> S3Address:
@@ -176,9 +181,9 @@ class MessageParser:
             raise InvalidMessageError("must be s3://bucket/key", field=field)
         bucket, key = match["bucket"], match["key"]
         if len(key.encode()) > MAX_KEY_BYTES or not key.isprintable():
-            raise InvalidMessageError("its key must be printable, 1,024 bytes at most", field=field)
+            raise InvalidMessageError("must have a printable key of at most 1,024 bytes", field=field)
         if not all(part.strip(".") for part in key.split("/")):
-            raise InvalidMessageError("its key must not hold empty or dotted parts", field=field)
+            raise InvalidMessageError("must have a key without empty or dots-only parts", field=field)
         if bucket != self.output_bucket and bucket not in self.allowed_buckets:
             raise RefusedDestinationError(
                 f"{field}: bucket {bucket} is not allowed; add it to ALLOWED_OUTPUT_BUCKETS to write there"
@@ -188,7 +193,7 @@ class MessageParser:
     def _voice(self, message: _Message) -> str:
         voice = self.default_voice if message.voice is None else message.voice
         if voice not in self.voices:
-            raise UnknownVoiceError(f"voice: {voice[:64]!r} is not a voice of the engine")
+            raise UnknownVoiceError(f"voice: the engine has no voice {voice[:64]!r}")
         return voice
 
     def _job(
@@ -212,13 +217,13 @@ class MessageParser:
 
 
 def _object(body: str) -> dict[str, Any]:
-    """Parse strict JSON that must be an object: no duplicate keys, no NaN, no endless numbers or nesting."""
+    """Parse a JSON object strictly: no duplicate keys, no NaN, no overlong numbers, no excessive nesting."""
     try:
         value = json.loads(
             body, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int, parse_float=_float
         )
     except RecursionError:
-        raise InvalidMessageError("the body is nested too deep") from None
+        raise InvalidMessageError("the body is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise InvalidMessageError(f"the body is not JSON: {error.msg} at character {error.pos}") from None
     if not isinstance(value, dict):
@@ -230,25 +235,25 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidMessageError("stands twice", field=_printable(twice))
+        duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InvalidMessageError("appears twice", field=_printable(duplicate))
     return fields
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise InvalidMessageError(f"the body holds {name}, which is not JSON")
+    raise InvalidMessageError(f"the body contains {name}, which is not valid JSON")
 
 
 def _int(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
-        raise InvalidMessageError(f"the body holds a number of {len(digits)} digits")
+        raise InvalidMessageError(f"the body contains a number of {len(digits)} digits")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise InvalidMessageError("the body holds a number beyond all bounds")
+        raise InvalidMessageError("the body contains a number that is out of range")
     return value
 
 
@@ -265,5 +270,5 @@ def _validated(form: type[Form], fields: dict[str, Any]) -> Form:
 
 
 def _printable(name: str) -> str:
-    """Return a field's name as it may stand in a log: short, and without control characters."""
+    """Return a field name that is safe to log: at most 64 characters, no control characters."""
     return "".join(character if character.isprintable() else "?" for character in name[:64])

@@ -173,7 +173,7 @@ class Settings(HealthSettings):
         "RECEIVE_WAIT_SECS", "seconds of a long poll of the queue, 0 to 20", 20
     )
     max_receives: int = _variable(
-        "MAX_RECEIVES", "receives after which a retryable failure is final, 1 to 1000", 5
+        "MAX_RECEIVES", "failed attempts after which a retryable failure is final, 1 to 1000", 5
     )
     stop_timeout_secs: float = _variable(
         "STOP_TIMEOUT_SECS",

@@ -1,4 +1,4 @@
-"""What the worker says of itself: logs on stderr, metrics in CloudWatch's embedded format on stdout."""
+"""Logs on stderr, and metrics in CloudWatch's embedded metric format (EMF) on stdout."""
 
 import json
 import logging
@@ -21,19 +21,19 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     """A permanent error: FAILED rows, a dead letter."""
     RETURNED = "returned"
-    """Given back to the queue for another attempt."""
+    """Returned to the queue for another attempt."""
     LOST = "lost"
-    """Another worker had taken it over."""
+    """The lease was lost: another worker may have taken over."""
     SKIPPED = "skipped"
-    """Nothing to do: done already, cancelled, or held by another worker."""
+    """Nothing to do: completed, cancelled, or held by another worker."""
 
 
 def configure_logging(*, level: str, log_format: str) -> None:
     """
-    Send logs to stderr from `level` up: `log_format` is json, console, or auto (console on a terminal).
+    Log to stderr from `level` up: `log_format` is json, console, or auto (console on a terminal).
 
-    A log line never holds a story's text or a credential: what is logged is chosen field by field, and no
-    third party's records below WARNING come through.
+    Logs never contain a story's text or a credential: events list their fields explicitly, and third-party
+    records below WARNING are dropped.
     """
     as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -64,7 +64,7 @@ def configure_logging(*, level: str, log_format: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFigures:
-    """The numbers of one attempt; None where it did not come so far."""
+    """The metrics of one attempt; `audio_secs` is None if nothing was narrated."""
 
     processing_secs: float
     queue_wait_secs: float
@@ -73,20 +73,20 @@ class JobFigures:
 
     @property
     def real_time_factor(self) -> float | None:
-        """Processing seconds a second of audio."""
+        """Seconds of processing per second of audio."""
         return self.processing_secs / self.audio_secs if self.audio_secs else None
 
 
 class Metrics:
-    """Writes one embedded-metric document an attempt, each a line of JSON that CloudWatch Logs reads."""
+    """Writes one EMF document per attempt, as a line of JSON that CloudWatch Logs turns into metrics."""
 
     def __init__(self, *, stream: TextIO | None, service: str) -> None:
-        """None as `stream` keeps silent, for a worker in a terminal."""
+        """`stream` None writes nothing, for a worker in a terminal."""
         self._stream = stream
         self._service = service
 
     def attempt(self, outcome: AttemptOutcome, figures: JobFigures) -> None:
-        """Record the end of one attempt."""
+        """Write the metrics of a finished attempt."""
         if self._stream is None:
             return
         values: dict[str, tuple[float | None, str]] = {
@@ -115,7 +115,7 @@ class Metrics:
 
 
 def error_details(error: BaseException) -> dict[str, str]:
-    """Return what a log may hold of an unexpected error: its type and its trace, not what it quotes."""
+    """Return what a log may contain of an unexpected error: its type and trace, but not its message."""
     return {
         "error": type(error).__name__,
         "trace": "".join(traceback.format_tb(error.__traceback__)),

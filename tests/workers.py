@@ -14,8 +14,9 @@ from signal import Signals
 from typing import Any
 from uuid import uuid4
 
+from app.aws.rows import Row
 from app.aws.session import AwsClients
-from app.aws.tasks import Row, Tasks
+from app.aws.tasks import Tasks
 from app.job import RowKey
 from app.local.emulator import REGION
 from app.local.platform import Platform

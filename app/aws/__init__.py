@@ -1,1 +1,1 @@
-"""Queue, objects and task rows: one technology a file, and the vendor's errors end here."""
+"""Adapters for AWS, one service per module; the SDK's errors become our own types here."""

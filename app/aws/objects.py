@@ -1,4 +1,4 @@
-"""Media in S3, written with conditions: a worker that woke late cannot overwrite newer media."""
+"""Media in S3. Writes are conditional, so that a worker that lost its lease cannot overwrite newer media."""
 
 import base64
 import hashlib
@@ -13,16 +13,16 @@ from app.errors import InfrastructureError
 from app.job import S3Address
 
 MAX_OBJECT_BYTES = 5 * 1000**3
-"""S3's limit of one PutObject, rounded down."""
+"""S3's limit for one PutObject request, rounded down."""
 _READ_BYTES = 1024 * 1024
 
-# A HEAD by a role that may not list the bucket answers 403 for a key that is not there.
+# Without s3:ListBucket, HEAD answers 403 for a key that does not exist.
 _ABSENT = frozenset({"404", "403", "NoSuchKey", "NotFound", "Forbidden"})
 _CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 
 class ObjectChangedError(InfrastructureError):
-    """The object is not what the condition said: someone else wrote it, or wrote at the same time."""
+    """The condition of the write failed: another writer changed the object or is writing to it."""
 
     code = "OBJECT_CHANGED"
 
@@ -36,48 +36,48 @@ class Digest:
 
     @classmethod
     def of(cls, path: Path) -> "Digest":
-        """Read `path` once, a piece at a time."""
+        """Return the digest of the file at `path`, read in blocks of 1 MiB."""
         digest, size = hashlib.sha256(), 0
         with path.open("rb") as file:
-            while piece := file.read(_READ_BYTES):
-                digest.update(piece)
-                size += len(piece)
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+                size += len(block)
         return cls(digest.digest(), size)
 
     @property
     def hex(self) -> str:
-        """As rows and people write it."""
+        """The SHA-256 in hexadecimal, as rows store it."""
         return self.sha256.hex()
 
     @property
     def base64(self) -> str:
-        """As S3 writes it."""
+        """The SHA-256 in base64, as S3 expects it."""
         return base64.b64encode(self.sha256).decode()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What S3 says of an object: its size in bytes, and what it is said to be."""
+class ObjectInfo:
+    """An object's metadata: its size in bytes and its content type."""
 
     size: int
     content_type: str
 
 
 class Objects:
-    """Objects of any bucket the role may write to."""
+    """Objects in any bucket that the role may access. Methods raise InfrastructureError if S3 is down."""
 
     def __init__(self, *, s3: Any) -> None:
         self._s3 = s3
 
     def etag(self, address: S3Address) -> str | None:
-        """Return the entity tag of the object at `address`, None where there is none."""
-        answer = self._head(address)
-        return None if answer is None else str(answer["ETag"])
+        """Return the entity tag of the object at `address`, None if it does not exist."""
+        head = self._head(address)
+        return None if head is None else str(head["ETag"])
 
-    def find(self, address: S3Address) -> Found | None:
-        """Return what the object at `address` is, None where there is none."""
-        answer = self._head(address)
-        return None if answer is None else Found(int(answer["ContentLength"]), str(answer["ContentType"]))
+    def find(self, address: S3Address) -> ObjectInfo | None:
+        """Return the metadata of the object at `address`, None if it does not exist."""
+        head = self._head(address)
+        return None if head is None else ObjectInfo(int(head["ContentLength"]), str(head["ContentType"]))
 
     def _head(self, address: S3Address) -> dict[str, Any] | None:
         with translated("s3"):
@@ -93,10 +93,10 @@ class Objects:
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
     ) -> None:
         """
-        Write the file at `path`, which `digest` describes, in one request.
+        Upload the file at `path` in one request; `digest` is its digest.
 
-        `replacing` is the entity tag of the object it may overwrite; None: only where there is no object.
-        Raises ObjectChangedError where that does not hold (any more).
+        `replacing` is the entity tag of the object that may be overwritten; None means that no object may
+        exist. Raises ObjectChangedError if the object at `address` differs from that.
         """
         condition = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing}
         with translated("s3"), path.open("rb") as body:
@@ -112,19 +112,19 @@ class Objects:
                     **condition,
                 )
             except ClientError as error:
-                # 404 answers If-Match where the object was deleted meanwhile.
+                # If-Match answers 404 if the object was deleted in the meantime.
                 if code_of(error) in _CHANGED or (
                     replacing is not None and code_of(error) in {"404", "NoSuchKey"}
                 ):
-                    raise ObjectChangedError(f"s3: {address.uri} changed meanwhile") from error
+                    raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime") from error
                 raise
 
     def download(self, address: S3Address, path: Path) -> int:
-        """Write the object at `address` to `path`, a piece at a time, and return its size in bytes."""
+        """Download the object at `address` to `path` in blocks, and return its size in bytes."""
         size = 0
         with translated("s3"):
             body = self._s3.get_object(Bucket=address.bucket, Key=address.key)["Body"]
             with path.open("wb") as file:
-                for piece in body.iter_chunks(_READ_BYTES):
-                    size += file.write(piece)
+                for block in body.iter_chunks(_READ_BYTES):
+                    size += file.write(block)
         return size

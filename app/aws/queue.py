@@ -1,4 +1,4 @@
-"""The queue of jobs and its dead letters, on SQS."""
+"""SQS queues (jobs, dead letters) and the SNS topic that jobs are published to."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from app.aws.session import code_of, translated
 from app.errors import CredentialsError, InvalidMessageError, LeaseLostError
 
 MAX_VISIBILITY_SECS = 12 * 3600
-"""SQS ends a message's visibility so long after its receipt, however often it was extended."""
+"""SQS limits the visibility timeout to 12 hours from the receive, including all extensions."""
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest message that a queue or a topic can be set to take."""
 TOPIC_DEFAULT_BYTES = 256 * 1024
@@ -28,27 +28,27 @@ _HANDLE_LOST_PREFIX = "AWS.SimpleQueueService.MessageNotInflight"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One receipt of a message."""
+    """A received message."""
 
     id: str
     body: str
     receipt_handle: str
     receive_count: int
     sent_at: float
-    """Seconds since the epoch."""
+    """Unix time in seconds."""
     received_at: float = field(default_factory=time.monotonic)
-    """On the monotonic clock of this process."""
+    """Monotonic time of this process in seconds."""
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def queue_wait_secs(self) -> float:
-        """How long ago it was sent, by this machine's clock."""
+        """Seconds since it was sent, by this machine's clock."""
         return max(0.0, time.time() - self.sent_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a queue holds, as SQS estimates it."""
+    """How many messages a queue holds, as estimated by SQS."""
 
     visible: int
     in_flight: int
@@ -56,12 +56,12 @@ class Depth:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of messages in any state."""
         return self.visible + self.in_flight + self.delayed
 
 
 class Queue:
-    """One SQS queue."""
+    """One SQS queue. Every method raises InfrastructureError if SQS is unavailable."""
 
     def __init__(self, *, sqs: Any, url: str) -> None:
         self._sqs = sqs
@@ -69,12 +69,12 @@ class Queue:
         self._max_bytes: int | None = None
 
     def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
-        """Return the next message, ours for `visibility_secs`; None where none came within `wait_secs`."""
-        received = self.receive_many(1, wait_secs=wait_secs, visibility_secs=visibility_secs)
-        return received[0] if received else None
+        """Return the next message, hidden for `visibility_secs`; None if none arrives within `wait_secs`."""
+        messages = self.receive_many(1, wait_secs=wait_secs, visibility_secs=visibility_secs)
+        return messages[0] if messages else None
 
     def receive_many(self, count: int, *, wait_secs: int, visibility_secs: float) -> list[Message]:
-        """Return up to `count` messages, ten at most."""
+        """Return up to `count` messages (at most 10), hidden from others for `visibility_secs`."""
         with translated("sqs"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.url,
@@ -87,7 +87,7 @@ class Queue:
         return [_message(entry) for entry in answer.get("Messages", [])]
 
     def extend(self, message: Message, secs: float) -> None:
-        """Keep `message` invisible for `secs` from now. Raises LeaseLostError where it is no longer ours."""
+        """Hide `message` for another `secs` from now. Raises LeaseLostError if the receipt has expired."""
         with translated("sqs"):
             try:
                 self._sqs.change_message_visibility(
@@ -97,18 +97,18 @@ class Queue:
                 )
             except ClientError as error:
                 if code_of(error) in _HANDLE_LOST or code_of(error).startswith(_HANDLE_LOST_PREFIX):
-                    raise LeaseLostError("the queue has given the message to someone else") from error
+                    raise LeaseLostError("the receipt of the message has expired") from error
                 raise
 
     def give_back(self, message: Message, *, delay_secs: float = 0) -> None:
-        """Make `message` visible to others after `delay_secs`; nothing to do where it is no longer ours."""
+        """Return `message` to the queue, visible after `delay_secs`; an expired receipt is ignored."""
         try:
             self.extend(message, delay_secs)
         except LeaseLostError:
             return
 
     def delete(self, message: Message) -> None:
-        """Remove `message` for good; nothing to do where it is gone already."""
+        """Delete `message`; do nothing if it is deleted already."""
         with translated("sqs"):
             try:
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt_handle)
@@ -120,19 +120,19 @@ class Queue:
         """
         Send `body` with string attributes.
 
-        SQS counts attributes into its limit of 1 MiB: where a body leaves them no room it goes without.
+        The SQS limit of 1 MiB includes attributes: they are left out if the body leaves no room for them.
         """
-        named = attributes or {}
-        size = len(body.encode()) + sum(len(f"{name}String{value}".encode()) for name, value in named.items())
+        sent = attributes or {}
+        size = len(body.encode()) + sum(len(f"{name}String{value}".encode()) for name, value in sent.items())
         if size > MAX_MESSAGE_BYTES:
-            named = {}
+            sent = {}
         with translated("sqs"):
             self._sqs.send_message(
                 QueueUrl=self.url,
                 MessageBody=body,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
-                    for name, value in named.items()
+                    for name, value in sent.items()
                     if value
                 },
             )
@@ -159,28 +159,28 @@ class Queue:
         return int(answer.get("Attributes", {}).get(name, MAX_MESSAGE_BYTES))
 
     def depth(self) -> Depth:
-        """Return the queue's estimated depth."""
+        """Return how many messages the queue holds."""
         names = ["", "NotVisible", "Delayed"]
         with translated("sqs"):
             answer = self._sqs.get_queue_attributes(
                 QueueUrl=self.url, AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names]
             )
-        numbers = [int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0)) for name in names]
-        return Depth(*numbers)
+        counts = [int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0)) for name in names]
+        return Depth(*counts)
 
     def peek_all(self, *, visibility_secs: float) -> Iterator[Message]:
-        """Yield each visible message once; it stays invisible to others for `visibility_secs`."""
+        """Yield each visible message once; it stays hidden from others for `visibility_secs`."""
         seen: set[str] = set()
         while batch := self.receive_many(10, wait_secs=1, visibility_secs=visibility_secs):
-            fresh = [message for message in batch if message.id not in seen]
-            if not fresh:
+            new = [message for message in batch if message.id not in seen]
+            if not new:
                 return
-            seen.update(message.id for message in fresh)
-            yield from fresh
+            seen.update(message.id for message in new)
+            yield from new
 
 
 class Topic:
-    """The SNS topic that a producer publishes jobs to."""
+    """The SNS topic that producers publish jobs to."""
 
     def __init__(self, *, sns: Any, arn: str, queue: Queue | None = None) -> None:
         """`queue` is where the topic passes jobs on to, whose limit `check` asks too."""
@@ -209,7 +209,7 @@ class Topic:
         return int(answer["Attributes"].get("MaximumMessageSize", TOPIC_DEFAULT_BYTES))
 
     def send(self, body: str) -> None:
-        """Publish one job."""
+        """Publish one job. Raises InfrastructureError."""
         with translated("sns"):
             self._sns.publish(TopicArn=self._arn, Message=body, MessageAttributes=_TASK_TYPE)
 

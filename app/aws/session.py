@@ -1,4 +1,4 @@
-"""Clients of AWS, and the one point where the vendor's errors become ours."""
+"""AWS clients, and the one place that translates the SDK's errors into our own types."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.errors import CredentialsError, InfrastructureError, QueueGoneError, Un
 
 CONNECT_TIMEOUT_SECS = 5
 READ_TIMEOUT_SECS = 30
-"""More than a long poll's 20 s."""
+"""Longer than a long poll of 20 s."""
 ATTEMPTS = 3
 
 _QUEUE_GONE = frozenset(
@@ -56,11 +56,8 @@ _THROTTLED = frozenset(
         "TransactionInProgressException",
     }
 )
-_NOT_THERE = {
-    (
-        "dynamodb",
-        "ResourceNotFoundException",
-    ): "the table does not exist: check DYNAMODB_TABLE",
+_MISSING_RESOURCES = {
+    ("dynamodb", "ResourceNotFoundException"): "the table does not exist: check DYNAMODB_TABLE",
     ("s3", "NoSuchBucket"): "the bucket does not exist",
     ("sns", "NotFound"): "the topic does not exist: check SNS_TOPIC_ARN",
 }
@@ -68,12 +65,12 @@ HTTP_SERVER_ERROR = 500
 
 
 class AwsClients:
-    """Clients of one region, made when first asked for; botocore's clients are safe between threads."""
+    """AWS clients of one region, created on first use. Thread-safe, as are the clients."""
 
     def __init__(
         self, *, region: str, timeout_secs: float = READ_TIMEOUT_SECS, attempts: int = ATTEMPTS
     ) -> None:
-        """Make clients that wait `timeout_secs` for an answer, `attempts` times at most."""
+        """A call waits `timeout_secs` for each response and is attempted `attempts` times."""
         self._region = region
         self._timeout_secs = timeout_secs
         self._attempts = attempts
@@ -85,23 +82,23 @@ class AwsClients:
         """
         Return the client of `service`, such as "sqs".
 
-        Endpoint, credentials and profile come from the SDK's own variables and files. Raises CredentialsError
-        where the SDK's configuration itself is unusable.
+        Endpoint, credentials and profile come from the SDK's environment variables and files. Raises
+        CredentialsError if the SDK's configuration is unusable.
         """
         with self._lock:
             if service not in self._clients:
                 with translated(service):
-                    self._clients[service] = self._made(service)
+                    self._clients[service] = self._create(service)
             return self._clients[service]
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Make one call, such as "get_queue_attributes", for its answer. Raises InfrastructureError."""
+        """Call an operation, such as "get_queue_attributes", for its response. Raises InfrastructureError."""
         with translated(service):
-            answer: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
-        return answer
+            response: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
+        return response
 
-    def _made(self, service: str) -> Any:
-        # Making a session is not thread-safe, hence the lock around.
+    def _create(self, service: str) -> Any:
+        # Creating a session is not thread-safe: the caller holds the lock.
         self._session = self._session or boto3.session.Session(region_name=self._region)
         return self._session.client(  # type: ignore[call-overload]
             service,
@@ -110,7 +107,7 @@ class AwsClients:
                 read_timeout=self._timeout_secs,
                 retries={"mode": "standard", "total_max_attempts": self._attempts},
                 user_agent_extra="story-tts",
-                # Checksums are computed once, by the code that writes the object, and not for every call.
+                # The code that writes an object computes its checksum; other calls need none.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
@@ -118,30 +115,30 @@ class AwsClients:
 
 
 def code_of(error: ClientError) -> str:
-    """Return AWS's code of an error answer, such as ConditionalCheckFailedException."""
+    """Return the error code of a response, such as ConditionalCheckFailedException."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
     """
-    Turn the SDK's errors inside the block into InfrastructureError and its kind.
+    Translate the SDK's errors inside the block into InfrastructureError and its subclasses.
 
-    Answers that mean something to the caller (a failed condition) are caught closer to the call.
+    Errors that callers handle themselves, such as a failed condition, must be caught inside the block.
     """
     try:
         yield
     except ClientError as error:
-        raise _of_answer(service, error) from error
+        raise _response_error(service, error) from error
     except BotoCoreError as error:
-        raise _of_transport(service, error) from error
+        raise _transport_error(service, error) from error
 
 
-def _of_answer(service: str, error: ClientError) -> InfrastructureError:
+def _response_error(service: str, error: ClientError) -> InfrastructureError:
     code = code_of(error)
     operation = error.operation_name
-    if (service, code) in _NOT_THERE:
-        return InfrastructureError(f"{service}: {_NOT_THERE[service, code]}")
+    if (service, code) in _MISSING_RESOURCES:
+        return InfrastructureError(f"{service}: {_MISSING_RESOURCES[service, code]}")
     if code in _QUEUE_GONE:
         return QueueGoneError(f"{service}: the queue does not exist")
     if code in _CREDENTIALS:
@@ -152,7 +149,7 @@ def _of_answer(service: str, error: ClientError) -> InfrastructureError:
     return InfrastructureError(f"{service}: {operation} answered {code or status}")
 
 
-def _of_transport(service: str, error: BotoCoreError) -> InfrastructureError:
+def _transport_error(service: str, error: BotoCoreError) -> InfrastructureError:
     if isinstance(
         error,
         exceptions.NoCredentialsError
@@ -163,7 +160,7 @@ def _of_transport(service: str, error: BotoCoreError) -> InfrastructureError:
         | exceptions.SSOError,
     ):
         return CredentialsError(f"{service}: no usable credentials ({type(error).__name__})")
-    # The error's own words may quote what was sent, and that is a story's text.
+    # The SDK's message may quote the request, and with it the text of a story.
     name = type(error).__name__
     host = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", ""))).netloc
-    return UnavailableError(f"{service}: no answer from {host} ({name})" if host else f"{service}: {name}")
+    return UnavailableError(f"{service}: no response from {host} ({name})" if host else f"{service}: {name}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from app.aws.objects import Digest, Objects
-from app.aws.tasks import Row
+from app.aws.rows import Row
 from app.client.submission import JobState, JobStatus, Submitter
 from app.job import S3Address
 from app.media import AUDIO, MEDIA, SRT, VTT, WORDS, MediaKind, TaskRow

@@ -1,4 +1,4 @@
-"""What a producer does: create the task rows, send the job, and read its progress."""
+"""The producer's side: creates task rows, sends jobs, and reads the status of jobs."""
 
 import json
 import re
@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import uuid4
 
-from app.aws.tasks import CANCELLED, COMPLETED, FAILED, Row, Tasks
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, Row
+from app.aws.tasks import Tasks
 from app.errors import InfrastructureError, InvalidMessageError, StoryTtsError, TaskRowError
 from app.job import RowKey
 from app.media import TaskRow
@@ -21,7 +22,7 @@ _REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 class Channel(Protocol):
-    """Where jobs are sent: a topic, or the queue itself."""
+    """Where jobs are sent: the topic or the queue."""
 
     def check(self, body: str) -> None:
         """Raise InvalidMessageError where `body` cannot be sent."""
@@ -31,7 +32,7 @@ class Channel(Protocol):
 
 
 class JobState(StrEnum):
-    """How far a submitted story is."""
+    """The state of a submitted story."""
 
     WAITING = "waiting"
     NARRATING = "narrating"
@@ -59,7 +60,7 @@ class PreparedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A submission as its rows show it."""
+    """The status of a submitted story, from its rows."""
 
     submission: Submission
     state: JobState
@@ -74,19 +75,19 @@ class JobStatus:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has completed or failed."""
+        """Whether the state is final."""
         return self.state in {JobState.COMPLETED, JobState.FAILED}
 
     @property
     def reason(self) -> str:
-        """Why it failed, as one line."""
+        """The error code and message, in one line."""
         return (
             f"{self.audio.get('error_code', 'no code')}: {self.audio.get('error_message', 'no reason given')}"
         )
 
 
 class Submitter:
-    """Creates rows as the producer does, and sends jobs."""
+    """Creates task rows and sends jobs, as a producer does."""
 
     def __init__(self, *, tasks: Tasks, channel: Channel) -> None:
         self._tasks = tasks

@@ -1,1 +1,1 @@
-"""The worker: receives jobs, narrates them, stores the media, commits the rows."""
+"""The worker: receives jobs, narrates them, stores the media and commits the task rows."""

@@ -1,8 +1,8 @@
 """
-One attempt at a job: claim, narrate, store, commit, delete.
+One attempt at a job: claim the row, narrate, store the media, commit the rows, delete the message.
 
-Every step may be the last one of this process; the next worker continues from what the rows and objects say.
-Errors leave an attempt with their class, and the class decides what happens to the job (outcomes.py).
+If a worker crashes at any step, SQS redelivers the message, and the next worker finds the state in the rows
+and objects. Errors propagate to OutcomeHandler, where their class decides what happens to the job.
 """
 
 import time
@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Message
-from app.aws.tasks import Claim, Ended, Held
 from app.errors import MediaConflictError, NarrationCancelledError, PoisonedJobError
 from app.job import Job, S3Address
 from app.media import SRT, MediaKind, TaskRow
@@ -25,20 +25,23 @@ from app.narration.options import NarrationOptions, for_job
 from app.shutdown import Shutdown
 from app.telemetry import AttemptOutcome, JobFigures
 from app.work_folder import WorkFolder
-from app.worker.retry import LAST_RETRY_SECS, retry_call
+from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
 
-POISON_RECEIVES = 4
-"""Times max_receives: a message that was received so often without any result has killed its workers."""
+CRASHES_PER_ATTEMPT = 4
+"""Times max_attempts: a job whose claims so often ended without any outcome crashes its workers."""
+MAX_RECEIVES = 90
+"""The last defence against a message that comes back without end; the stack's redrive limit is above it."""
 MEDIA_TRIES = 5
+"""How often an object that another writer keeps changing is written again."""
 STORE_SECS = 120.0
-"""How long storing the media outlasts AWS not answering, before the job is given back."""
+"""How long to retry an upload while S3 is unavailable, before the job is returned to the queue."""
 
 log = structlog.get_logger()
 
 
 class Attempt:
-    """What one receipt of a message has come to so far."""
+    """The state of one attempt: the message, and the job and claim once they are known."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -49,7 +52,7 @@ class Attempt:
 
     @property
     def figures(self) -> JobFigures:
-        """The attempt in numbers."""
+        """The metrics of the attempt so far."""
         return JobFigures(
             processing_secs=time.monotonic() - self.started,
             queue_wait_secs=max(0.0, self.message.queue_wait_secs - (time.monotonic() - self.started)),
@@ -59,7 +62,7 @@ class Attempt:
 
     @property
     def log(self) -> Any:
-        """A logger that names the message and the job, never its text."""
+        """A logger bound to the ids of the message and the job."""
         return log.bind(
             message_id=self.message.id,
             receive_count=self.message.receive_count,
@@ -69,7 +72,7 @@ class Attempt:
 
 
 class StopCondition:
-    """Whether the current narration has to end early: its lease is lost, or there is no time left for it."""
+    """Whether to stop the current narration: the lease is lost, or a shutdown leaves too little time."""
 
     def __init__(self, *, lease: JobLease, shutdown: Shutdown) -> None:
         self._lease = lease
@@ -78,23 +81,23 @@ class StopCondition:
         self._remaining_secs: float | None = None
 
     def watch(self, progress: Progress) -> None:
-        """Record the progress, and estimate the remaining time from the pace so far."""
+        """Store the progress for the next renewal, and estimate the remaining time from the pace so far."""
         self._lease.progress = progress.fraction
         now = time.monotonic()
-        since, before = self._origin
-        if progress.fraction > before:
-            self._remaining_secs = (now - since) / (progress.fraction - before) * (1 - progress.fraction)
-        if not before:
-            # Loading models and a short first chunk come only once: the pace is measured after them.
+        start, fraction = self._origin
+        if progress.fraction > fraction:
+            self._remaining_secs = (now - start) / (progress.fraction - fraction) * (1 - progress.fraction)
+        if not fraction:
+            # The pace is measured from the first report on, without loading models and the short first chunk.
             self._origin = (now, progress.fraction)
 
     def is_set(self) -> bool:
-        """Return whether to end now."""
+        """Return whether to stop now."""
         return self._lease.is_lost or self._shutdown.should_abort(remaining_secs=self._remaining_secs)
 
 
 class AttemptRunner:
-    """Carries an attempt through its steps."""
+    """Runs the steps of an attempt."""
 
     def __init__(
         self,
@@ -108,7 +111,7 @@ class AttemptRunner:
         work_folder: WorkFolder,
         leases: LeaseFactory,
         lease_secs: float,
-        max_receives: int,
+        max_attempts: int,
         shutdown: Shutdown,
     ) -> None:
         self._queue = queue
@@ -120,46 +123,55 @@ class AttemptRunner:
         self._work_folder = work_folder
         self._leases = leases
         self._lease_secs = lease_secs
-        self._max_receives = max_receives
+        self._max_attempts = max_attempts
         self._shutdown = shutdown
 
     def run(self, attempt: Attempt) -> AttemptOutcome:
         """
-        Complete the job, or find that there is nothing to do.
+        Complete the job, or skip it if there is nothing to do.
 
-        Raises PermanentJobError, RetryableJobError, LeaseLostError, NarrationCancelledError and
-        InfrastructureError.
+        Raises PermanentJobError, RetryableJobError, LeaseLostError, JobCancelledError,
+        NarrationCancelledError and InfrastructureError.
         """
         message = attempt.message
         job = attempt.job = self._parser.job(message.body)
         if job.unknown_fields:
             attempt.log.info("unknown fields ignored", count=len(job.unknown_fields))
-        if message.receive_count > POISON_RECEIVES * self._max_receives:
-            raise PoisonedJobError(f"received {message.receive_count} times without a result")
         claimed_at = time.monotonic()
-        claim = self._tasks.claim(job, lease_secs=self._lease_secs)
+        claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
         if isinstance(claim, Ended):
             attempt.log.info("nothing to do", status=claim.status)
             self._queue.delete(message)
             return AttemptOutcome.SKIPPED
         if isinstance(claim, Held):
-            # A second later than the lease, which its holder may renew until then.
-            self._queue.give_back(message, delay_secs=min(claim.secs, LAST_RETRY_SECS) + 1)
+            delay = held_delay(
+                claim.secs, receive_count=message.receive_count, is_copy=claim.message_id != message.id
+            )
+            self._queue.give_back(message, delay_secs=delay)
             attempt.log.info("held by another worker", lease_secs=round(claim.secs, 1))
             return AttemptOutcome.SKIPPED
         attempt.claim = claim
+        self._refuse_poison(message, claim)
         with self._leases(message, claim, claimed_at) as lease, self._work_folder.job() as folder:
             self._perform(attempt, job, claim, lease, folder)
         return AttemptOutcome.COMPLETED
 
+    def _refuse_poison(self, message: Message, claim: Claim) -> None:
+        if claim.crashes >= CRASHES_PER_ATTEMPT * self._max_attempts:
+            raise PoisonedJobError(f"{claim.crashes} workers claimed the job and ended without an outcome")
+        if message.receive_count > MAX_RECEIVES:
+            raise PoisonedJobError(f"the message was received {message.receive_count} times")
+
     def _perform(self, attempt: Attempt, job: Job, claim: Claim, lease: JobLease, folder: Path) -> None:
-        """Narrate a claimed job, store its media, commit, and delete its message last."""
+        """Narrate a claimed job, store its media, commit its rows, and delete its message last."""
         attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
-        before = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
+        etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
         narration = self._narrate(job, lease, folder)
         attempt.audio_secs = narration.duration_secs
+        # The last look at the rows before anything is stored: a cancelled job should leave no media behind.
+        retry_call(lease.confirm, secs=lease.secs_left, shutdown=self._shutdown)
         digests = {
-            kind: self._store(kind, path, job.destination.address(kind), before[kind], lease)
+            kind: self._store(kind, path, job.destination.address(kind), etags[kind], lease)
             for kind, path in narration.media.items()
         }
         lease.check()
@@ -181,7 +193,7 @@ class AttemptRunner:
         retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
 
     def _narrate(self, job: Job, lease: JobLease, folder: Path) -> Narration:
-        """Narrate in the speech process while the lease holds and no shutdown asks for the job back."""
+        """Narrate in the speech process; stop if the lease is lost or a shutdown leaves too little time."""
         stop = StopCondition(lease=lease, shutdown=self._shutdown)
         request = Request(text=job.text, folder=folder, options=for_job(self._options, job))
         try:
@@ -194,9 +206,9 @@ class AttemptRunner:
         self, kind: MediaKind, path: Path, address: S3Address, replacing: str | None, lease: JobLease
     ) -> Digest:
         """
-        Write one object without overwriting a newer one, and return the digest of what was written.
+        Upload one object without overwriting newer media, and return the digest of the file.
 
-        Raises LeaseLostError, MediaConflictError where others keep writing, InfrastructureError.
+        Raises LeaseLostError, MediaConflictError if another writer keeps changing it, InfrastructureError.
         """
         digest = Digest.of(path)
         for _ in range(MEDIA_TRIES):
@@ -215,8 +227,8 @@ class AttemptRunner:
                     check=lease.check,
                 )
             except ObjectChangedError:
-                # Either a worker that lost its lease wrote here, or our own write succeeded and its reply was
-                # lost. Only the row knows whether we may overwrite, so it is asked.
+                # Another worker wrote the object, or our own write succeeded and its reply was lost. The row
+                # tells whether we still hold the job and may overwrite.
                 lease.confirm()
                 replacing = self._media.etag(address)
             else:

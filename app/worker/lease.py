@@ -1,4 +1,4 @@
-"""Keeps a job ours: the message's visibility and the row's lease, renewed together by a thread."""
+"""The lease of a job: a thread renews the row's lease and the message's visibility timeout together."""
 
 import threading
 import time
@@ -6,27 +6,28 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.errors import InfrastructureError, LeaseLostError, RetryableJobError, StoryTtsError
 
 RENEWALS_PER_LEASE = 3
-"""Two renewals may fail before the lease ends."""
+"""Two renewals may fail before the lease expires."""
 RETRY_SHARE = 1 / 30
-"""Of the lease: the wait after a renewal that got no answer."""
+"""The delay after a failed renewal, as a share of the lease."""
 
 
 class JobTooLongError(RetryableJobError):
-    """The job outlasts the longest time that the queue lets one receiver hold a message."""
+    """The job takes longer than SQS lets one receiver hold a message."""
 
     code = "JOB_TOO_LONG"
 
 
 class Lease:
     """
-    One job's lease, renewed from entering the `with` block until `stop` or its end.
+    The lease of one job, renewed from entering the `with` block until `stop` or the end of the block.
 
-    All times are on the monotonic clock: the wall clock may step.
+    All times are monotonic, because the wall clock may step.
     """
 
     def __init__(
@@ -40,20 +41,20 @@ class Lease:
         claimed_at: float,
         on_renewal: Callable[[], None],
     ) -> None:
-        """`queue` and `tasks` answer or fail well within `lease_secs`; `claimed_at` is before the claim."""
+        """`queue` and `tasks` must time out well within `lease_secs`; `claimed_at` precedes the claim."""
         self._queue = queue
         self._tasks = tasks
         self._message = message
         self._claim = claim
         self._lease_secs = lease_secs
-        self._ends = claimed_at + lease_secs
+        self._expires_at = claimed_at + lease_secs
         self._on_renewal = on_renewal
         self._fault: StoryTtsError | None = None
         self._stopped = threading.Event()
         self._renewing = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew_until_stopped, name="lease", daemon=True)
         self.progress = 0.0
-        """Share of the job that is done, 0 to 1; the next renewal shows it on the row."""
+        """The progress of the job, 0 to 1; the next renewal stores it in the row."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,41 +66,41 @@ class Lease:
         self.stop()
 
     def stop(self) -> None:
-        """Stop renewing: after this returns no renewal is under way, and none will come."""
+        """Stop renewing. When this returns, no renewal is in progress and none will follow."""
         self._stopped.set()
         with self._renewing:
             pass
 
     @property
     def is_lost(self) -> bool:
-        """Whether the job is not ours any more, known by an answer or by the clock."""
-        return self._fault is not None or time.monotonic() >= self._ends
+        """Whether the lease is lost, by a refused renewal or by the clock."""
+        return self._fault is not None or time.monotonic() >= self._expires_at
 
     @property
     def secs_left(self) -> float:
-        """How long the job stays ours without renewal."""
-        return max(0.0, self._ends - time.monotonic())
+        """Seconds until the lease expires without renewal."""
+        return max(0.0, self._expires_at - time.monotonic())
 
     def check(self) -> None:
-        """Raise LeaseLostError (or JobTooLongError) unless the job is ours, as far as is known here."""
+        """Raise LeaseLostError, JobCancelledError or JobTooLongError if the lease is lost; make no call."""
         if self._fault is not None:
             raise self._fault
-        if time.monotonic() >= self._ends:
-            raise LeaseLostError("the lease ended without a renewal")
+        if time.monotonic() >= self._expires_at:
+            raise LeaseLostError("the lease expired without a renewal")
 
     def confirm(self) -> None:
-        """Ask the row whether the job is ours, and renew it. Raises LeaseLostError, InfrastructureError."""
+        """Renew now, which asks the rows. Raises LeaseLostError, JobCancelledError, InfrastructureError."""
         self.check()
         self._renew()
 
-    def _keep(self) -> None:
+    def _renew_until_stopped(self) -> None:
         interval = self._lease_secs / RENEWALS_PER_LEASE
         wait = interval
         while not self._stopped.wait(wait):
             try:
                 self._renew()
             except InfrastructureError:
-                # No answer is no refusal: try again until the lease would have ended.
+                # Not a refusal: retry until the lease expires.
                 wait = self._lease_secs * RETRY_SHARE
             except StoryTtsError as fault:
                 self._fault = fault
@@ -115,10 +116,10 @@ class Lease:
             started = time.monotonic()
             self._tasks.renew(self._claim, lease_secs=self._lease_secs, progress=self.progress)
             self._queue.extend(self._message, self._lease_secs)
-            self._ends = started + self._lease_secs
+            self._expires_at = started + self._lease_secs
         self._on_renewal()
 
     def _refuse_beyond_queue_limit(self) -> None:
         held_secs = time.monotonic() - self._message.received_at
         if held_secs + 2 * self._lease_secs > MAX_VISIBILITY_SECS:
-            raise JobTooLongError("the job takes longer than the 12 hours that SQS lets a message be held")
+            raise JobTooLongError("the job takes longer than the 12 hours that SQS allows a receiver")

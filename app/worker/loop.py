@@ -1,7 +1,7 @@
 """
-The worker's loop: receive a message, make one attempt at its job, end the attempt.
+The worker's loop: receive a message, run one attempt at its job, handle the outcome.
 
-One worker holds one job at a time.
+A worker processes one job at a time.
 """
 
 from enum import IntEnum
@@ -28,20 +28,20 @@ from app.worker.seams import JobQueue, Speech
 
 READY_POLL_SECS = 0.05
 QUEUE_GONE_TRIES = 5
-"""SQS may deny for a moment that an existing queue exists; after so many answers it is gone."""
+"""SQS may briefly report that an existing queue does not exist; after so many reports it is gone."""
 
 log = structlog.get_logger()
 
 
 class WorkerExit(IntEnum):
-    """How `Worker.run` ended, as the process's exit code."""
+    """Why `Worker.run` returned, as the exit code of the process."""
 
     OK = 0
     QUEUE_GONE = 3
 
 
 class Worker:
-    """Takes jobs off the queue until it is asked to stop."""
+    """Processes jobs from the queue until it is asked to stop."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Worker:
         self._deaths_in_a_row = 0
 
     def run(self, *, drain: bool = False) -> WorkerExit:
-        """Work until a signal, or with `drain` until the queue is empty; return the process's exit code."""
+        """Run until a signal, or with `drain` until the queue is empty; return the exit code."""
         try:
             while not self._shutdown.requested.is_set():
                 try:
@@ -90,7 +90,7 @@ class Worker:
             self._protection.release()
 
     def _turn(self, *, drain: bool) -> bool:
-        """Receive one message and handle it; return whether a drain has reached its end."""
+        """Receive and handle one message; return whether the queue is drained."""
         if not self._is_speech_ready():
             return False
         self._protection.protect()
@@ -110,9 +110,9 @@ class Worker:
 
     def _is_speech_ready(self) -> bool:
         """
-        Return whether the speech process can narrate; start another where it is dead.
+        Return whether the speech process can narrate; restart it if it is dead.
 
-        Raises what no new start would change: ConfigurationError, MissingExtraError.
+        Raises ConfigurationError and MissingExtraError, which a restart cannot fix.
         """
         state = self._speech.state
         if state in {ProcessState.READY, ProcessState.BUSY}:
@@ -124,12 +124,12 @@ class Worker:
             return False
         if isinstance(self._speech.fault, ConfigurationError | MissingExtraError):
             raise self._speech.fault
-        # The log has what the process said of its end: it writes to the same stderr.
+        # The speech process logged the reason itself: it writes to the same stderr.
         self._deaths_in_a_row += 1
         if self._deaths_in_a_row > 1:
-            self._health.mark_unhealthy("the speech process does not start")
+            self._health.mark_unhealthy("the speech process fails to start")
             delay = backoff_delay(self._deaths_in_a_row - 1)
-            log.error("the speech process does not start", retry_in_secs=delay)
+            log.error("the speech process fails to start", retry_in_secs=delay)
             self._shutdown.requested.wait(delay)
         self._speech.start()
         return False
@@ -138,16 +138,16 @@ class Worker:
         if isinstance(fault, CredentialsError | QueueGoneError):
             self._health.mark_unhealthy(fault.message)
         delay = backoff_delay(self._faults_in_a_row)
-        log.warning("AWS is out of reach", reason=fault.message, retry_in_secs=delay)
+        log.warning("AWS is unavailable", reason=fault.message, retry_in_secs=delay)
         self._shutdown.requested.wait(delay)
 
     def _handle(self, message: Message) -> None:
-        """Make one attempt, and let the class of its error decide what becomes of the job."""
+        """Run one attempt; the class of its error decides what happens to the job."""
         attempt = Attempt(message)
         try:
             outcome = self._runner.run(attempt)
-        except Exception as error:  # noqa: BLE001  # whatever went wrong, the worker goes on
-            outcome = self._outcomes.end(attempt, error)
+        except Exception as error:  # noqa: BLE001  # no error of a job may end the worker
+            outcome = self._outcomes.handle(attempt, error)
             if isinstance(error, InfrastructureError):
                 self._faults_in_a_row += 1
                 self._back_off(error)

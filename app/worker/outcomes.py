@@ -1,9 +1,10 @@
-"""What becomes of a job whose attempt ended with an error: it fails, is retried, or is given back."""
+"""Handles the error that ended an attempt: the job fails, is retried, or is returned to the queue."""
 
 from collections.abc import Callable
 
 from app.errors import (
     InfrastructureError,
+    JobCancelledError,
     LeaseLostError,
     NarrationCancelledError,
     PermanentJobError,
@@ -19,7 +20,7 @@ from app.worker.seams import DeadLetterQueue, JobQueue, TaskTable
 
 
 class OutcomeHandler:
-    """Ends attempts, by the class of the error that ended them."""
+    """Decides by the class of an error what happens to the job."""
 
     def __init__(
         self,
@@ -28,73 +29,88 @@ class OutcomeHandler:
         dead_letters: DeadLetterQueue | None,
         tasks: TaskTable,
         parser: MessageParser,
-        max_receives: int,
+        max_attempts: int,
     ) -> None:
         self._queue = queue
         self._dead_letters = dead_letters
         self._tasks = tasks
         self._parser = parser
-        self._max_receives = max_receives
+        self._max_attempts = max_attempts
 
-    def end(self, attempt: Attempt, error: Exception) -> AttemptOutcome:
-        """Do with the job what the class of `error` asks for."""
+    def handle(self, attempt: Attempt, error: Exception) -> AttemptOutcome:
+        """Fail, retry or return the job, depending on the class of `error`."""
         match error:
             case PermanentJobError():
                 return self._fail(attempt, error)
             case RetryableJobError():
                 return self._retry_or_fail(attempt, error)
-            case NarrationCancelledError():
-                attempt.log.info("job given back", reason="shutdown")
-                return self._give_back(attempt, 0)
-            case LeaseLostError():
-                attempt.log.warning("job lost", reason=error.message)
-                return AttemptOutcome.LOST
-            case InfrastructureError():
-                attempt.log.warning("job given back", reason=error.message)
-                return self._give_back(attempt, retry_delay(attempt.message.receive_count))
+            case StoryTtsError():
+                return self._end_without_attempt(attempt, error)
             case _:
-                # A fault of our own costs an attempt, never the worker.
-                attempt.log.error("unexpected fault", **error_details(error))
+                # A bug costs the job an attempt, but does not end the worker.
+                attempt.log.error("unexpected error", **error_details(error))
                 return self._retry_or_fail(
                     attempt, UnexpectedFaultError(f"unexpected {type(error).__name__}")
                 )
 
+    def _end_without_attempt(self, attempt: Attempt, error: StoryTtsError) -> AttemptOutcome:
+        """Handle an error that does not count against the job."""
+        match error:
+            case NarrationCancelledError():
+                attempt.log.info("job returned", reason="shutdown")
+                return self._give_back(attempt, 0)
+            case LeaseLostError():
+                attempt.log.warning("job lost", reason=error.message)
+                return AttemptOutcome.LOST
+            case JobCancelledError():
+                attempt.log.info("job cancelled")
+                return self._finish(attempt, lambda: self._cancel(attempt), AttemptOutcome.SKIPPED)
+            case _:
+                attempt.log.warning("job returned", reason=error.message)
+                return self._give_back(attempt, retry_delay(attempt.message.receive_count))
+
     def _retry_or_fail(self, attempt: Attempt, error: RetryableJobError) -> AttemptOutcome:
-        count = attempt.message.receive_count
-        if count >= self._max_receives:
+        # Without a claim there is no row to count on: the producer has not created it yet.
+        claim = attempt.claim
+        number = claim.attempts + 1 if claim else attempt.message.receive_count
+        if number >= self._max_attempts:
             return self._fail(attempt, error)
-        delay = retry_delay(count)
+        delay = retry_delay(number)
         attempt.log.warning(
-            "job will be tried again", code=error.code, reason=error.message, delay_secs=delay
+            "job will be retried", code=error.code, reason=error.message, attempt=number, delay_secs=delay
         )
-        return self._give_back(attempt, delay)
+        return self._give_back(attempt, delay, cause=error.code)
 
     def _fail(self, attempt: Attempt, error: StoryTtsError) -> AttemptOutcome:
         return self._finish(attempt, lambda: self._send_dead_letter(attempt, error), AttemptOutcome.FAILED)
 
-    def _give_back(self, attempt: Attempt, delay_secs: float) -> AttemptOutcome:
-        return self._finish(attempt, lambda: self._release(attempt, delay_secs), AttemptOutcome.RETURNED)
+    def _give_back(self, attempt: Attempt, delay_secs: float, *, cause: str | None = None) -> AttemptOutcome:
+        """Return the job to the queue; `cause` is the error code of an attempt that counts."""
+        return self._finish(
+            attempt, lambda: self._release(attempt, delay_secs, cause), AttemptOutcome.RETURNED
+        )
 
     def _finish(
-        self, attempt: Attempt, ending: Callable[[], None], outcome: AttemptOutcome
+        self, attempt: Attempt, action: Callable[[], None], outcome: AttemptOutcome
     ) -> AttemptOutcome:
         """
-        Run `ending`; where AWS does not answer, the lease expires and another attempt decides.
+        Run `action`. If AWS is unavailable, the lease expires and the next attempt decides again.
 
-        Nothing is lost: the message is deleted last, so it comes back.
+        Nothing is lost, because the message is deleted last.
         """
         try:
-            ending()
-        except LeaseLostError as error:
+            action()
+        except (LeaseLostError, JobCancelledError) as error:
+            # A cancelled job comes back once more, and its claim finds the cancelled row.
             attempt.log.warning("job lost", reason=error.message)
             return AttemptOutcome.LOST
         except InfrastructureError as fault:
-            attempt.log.warning("the result of a job could not be recorded", reason=fault.message)
+            attempt.log.warning("job outcome not recorded", reason=fault.message)
             return AttemptOutcome.RETURNED
         return outcome
 
     def _send_dead_letter(self, attempt: Attempt, error: StoryTtsError) -> None:
-        """Mark the rows, send the dead letter, delete the message: in this order, so that none gets lost."""
+        """Mark the rows, send the dead letter, delete the message: in this order, so that no job is lost."""
         attempt.log.error("job failed", code=error.code, reason=error.message)
         if attempt.claim is not None:
             self._tasks.fail(attempt.claim, code=error.code, message=error.message)
@@ -114,17 +130,23 @@ class OutcomeHandler:
         )
         self._queue.delete(attempt.message)
 
-    def _release(self, attempt: Attempt, delay_secs: float) -> None:
-        """
-        End the lease, then show the message to others, so that whoever receives it can claim the job.
+    def _cancel(self, attempt: Attempt) -> None:
+        """Let both rows follow the one that the producer cancelled, then delete the message."""
+        if attempt.claim is not None:
+            self._tasks.cancel(attempt.claim)
+        self._queue.delete(attempt.message)
 
-        The attempt stopped renewing before it got here.
+    def _release(self, attempt: Attempt, delay_secs: float, cause: str | None) -> None:
+        """
+        Release the lease, then the message, so that the next receiver can claim the job.
+
+        The attempt has stopped renewing before.
         """
         if attempt.claim is not None:
-            self._tasks.release(attempt.claim)
+            self._tasks.release(attempt.claim, cause=cause)
         self._queue.give_back(attempt.message, delay_secs=delay_secs)
 
 
 def _printable(message: str) -> str:
-    """Return `message` as SQS accepts it for an attribute: no control characters, not empty."""
+    """Return `message` as SQS accepts it in an attribute: no control characters, not empty."""
     return "".join(character if character.isprintable() else " " for character in message)[:1000] or "-"

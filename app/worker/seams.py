@@ -1,13 +1,13 @@
-"""What the worker needs of its surroundings: queue, task table, media store, speech, lease, protection."""
+"""The interfaces that the worker depends on: queue, task table, media store, speech process, lease."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest
 from app.aws.queue import Depth, Message
-from app.aws.tasks import Claim, Ended, Held
 from app.errors import StoryTtsError
 from app.job import Job, RowKey, S3Address
 from app.narration.base import Cancellation, Narration, OnProgress, Request
@@ -15,57 +15,60 @@ from app.speech_process.client import ProcessState
 
 
 class JobQueue(Protocol):
-    """The queue of jobs. Calls raise InfrastructureError where it cannot be reached."""
+    """The queue of jobs. Methods raise InfrastructureError if it is unavailable."""
 
     def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
         """Return the next message, hidden from others for `visibility_secs`, or None after `wait_secs`."""
 
     def give_back(self, message: Message, *, delay_secs: float = 0) -> None:
-        """Show `message` to other workers after `delay_secs`."""
+        """Return `message` to the queue, visible after `delay_secs`."""
 
     def delete(self, message: Message) -> None:
-        """Remove `message` for good."""
+        """Delete `message`."""
 
     def depth(self) -> Depth:
         """Return how many messages the queue holds."""
 
 
 class DeadLetterQueue(Protocol):
-    """Where jobs go that cannot succeed."""
+    """The queue for jobs that cannot succeed."""
 
     def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
-        """Add a letter."""
+        """Send a dead letter with string attributes."""
 
 
 class TaskTable(Protocol):
-    """The task rows. Calls raise InfrastructureError where the table cannot be reached."""
+    """The task rows. Methods raise InfrastructureError if the table is unavailable."""
 
-    def claim(self, job: Job, *, lease_secs: float) -> Claim | Held | Ended:
-        """Take the job where it is free. Raises TaskRowMissingError, TaskRowError."""
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+        """Claim the job if it is free. Raises TaskRowMissingError, TaskRowError."""
 
-    def release(self, claim: Claim) -> None:
-        """End the lease now."""
+    def release(self, claim: Claim, *, cause: str | None = None) -> None:
+        """End the lease now; `cause` is the error code of an attempt that counts."""
+
+    def cancel(self, claim: Claim) -> None:
+        """Mark both rows CANCELLED after the producer has cancelled one."""
 
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
-        """Complete both rows or neither. Raises LeaseLostError."""
+        """Mark both rows COMPLETED, or neither. Raises LeaseLostError, JobCancelledError."""
 
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
-        """Mark both rows FAILED. Raises LeaseLostError."""
+        """Mark both rows FAILED. Raises LeaseLostError, JobCancelledError."""
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
-        """Mark rows FAILED that were never claimed, where nobody holds or ended them."""
+        """Mark rows FAILED that were never claimed, unless a worker holds or ended them."""
 
 
 class MediaStore(Protocol):
-    """The objects of a job. Calls raise InfrastructureError where the store cannot be reached."""
+    """The objects of a job. Methods raise InfrastructureError if the store is unavailable."""
 
     def etag(self, address: S3Address) -> str | None:
-        """Return the entity tag of the object, None where there is none."""
+        """Return the entity tag of the object, None if it does not exist."""
 
     def put(
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
     ) -> None:
-        """Write the file if `replacing` still holds. Raises ObjectChangedError where it does not."""
+        """Upload the file if the object's entity tag is still `replacing`. Raises ObjectChangedError."""
 
 
 class Speech(Protocol):
@@ -73,24 +76,24 @@ class Speech(Protocol):
 
     @property
     def state(self) -> ProcessState:
-        """What it is doing now."""
+        """Its current state."""
 
     @property
     def fault(self) -> StoryTtsError | None:
-        """What kept it from starting, as it reported itself."""
+        """The error that it reported when it failed to start."""
 
     def start(self) -> None:
-        """Start it where it does not run; return at once."""
+        """Start it unless it runs; do not wait until it is ready."""
 
     def narrate(self, request: Request, *, on_progress: OnProgress, cancel: Cancellation) -> Narration:
         """Narrate one story. Raises EngineDiedError, NarrationCancelledError and what the narrator raises."""
 
 
 class JobLease(Protocol):
-    """The hold on one job, renewed while its `with` block runs."""
+    """The lease of one job, renewed while its `with` block runs."""
 
     progress: float
-    """Share of the job that is done, 0 to 1."""
+    """The progress of the job, 0 to 1."""
 
     def __enter__(self) -> Self:
         """Start renewing."""
@@ -101,25 +104,25 @@ class JobLease(Protocol):
         """Stop renewing."""
 
     def stop(self) -> None:
-        """Stop renewing; after it returns no renewal is under way."""
+        """Stop renewing; when it returns, no renewal is in progress."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether the job belongs to another worker, known by an answer or by the clock."""
+        """Whether the lease is lost, by a refused renewal or by the clock."""
 
     @property
     def secs_left(self) -> float:
-        """How long the lease lasts without renewal."""
+        """Seconds until the lease expires without renewal."""
 
     def check(self) -> None:
-        """Raise LeaseLostError unless the lease holds, as far as is known here."""
+        """Raise LeaseLostError or JobCancelledError if the lease is known to be lost; calls no service."""
 
     def confirm(self) -> None:
-        """Ask the row, and renew the lease. Raises LeaseLostError, InfrastructureError."""
+        """Renew the lease now. Raises LeaseLostError, JobCancelledError, InfrastructureError."""
 
 
 class LeaseFactory(Protocol):
-    """Makes the lease of a claimed message."""
+    """Creates the lease of a claimed message."""
 
     def __call__(self, message: Message, claim: Claim, claimed_at: float) -> JobLease:
         """Return the lease; `claimed_at` is the monotonic time before the claim."""

@@ -45,7 +45,7 @@ def test_health_follows_the_poll_loop_the_child_and_its_faults() -> None:
         clock.now += STALE_SECS + 1
         assert asked(port) == (
             503,
-            {"status": "unhealthy", "reason": "the poll loop has not turned for 91 s"},
+            {"status": "unhealthy", "reason": "no heartbeat of the poll loop for 91 s"},
         )
         health.heartbeat()
         assert asked(port) == (200, {"status": "ok"})

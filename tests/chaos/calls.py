@@ -28,6 +28,7 @@ class Boundary(StrEnum):
     GIVE_BACK = "give back"
     FAIL = "fail"
     REFUSE = "refuse"
+    CANCEL = "cancel"
     DEAD_LETTER = "dead letter"
     READ = "read a row"
     OTHER = "other"
@@ -37,7 +38,7 @@ B = Boundary
 PUTS = {".wav": B.PUT_AUDIO, ".srt": B.PUT_SRT, ".vtt": B.PUT_VTT, ".words.json": B.PUT_WORDS}
 PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.DELETE)
 """What every job crosses, in this order."""
-ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE})
+ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE, B.CANCEL})
 _SQS = {"ReceiveMessage": B.RECEIVE, "DeleteMessage": B.DELETE, "SendMessage": B.DEAD_LETTER}
 # Each update of a row has a part of its expression that no other has.
 _UPDATES = {
@@ -46,6 +47,7 @@ _UPDATES = {
     "lease_expires_at = :expires, progress": B.RENEW,
     "lease_expires_at = :zero": B.RELEASE,
     "#status = :failed": B.REFUSE,
+    "#status = :cancelled": B.CANCEL,
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.aws.tasks import Row
+from app.aws.rows import Row
 from app.job import RowKey
 from tests.chaos.calls import PUTS, ROW_WRITES, Boundary
 from tests.chaos.journal import Entry, Journal

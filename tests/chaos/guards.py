@@ -57,8 +57,11 @@ def guards() -> list[Guard]:
 def address(test: str) -> str:
     """Return the pytest address of a test that is named without its file."""
     definition = re.compile(rf"^ *def {test.partition('[')[0]}\(", re.MULTILINE)
-    (path,) = (path for path in (ROOT / "tests").rglob("test_*.py") if definition.search(path.read_text()))
-    return f"{path.relative_to(ROOT)}::{test}"
+    texts = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    ((path, match),) = [(path, match) for path, text in texts.items() if (match := definition.search(text))]
+    classes = re.findall(r"^class (\w+)", texts[path][: match.start()], re.MULTILINE)
+    inside = [classes[-1]] if match[0].startswith(" ") else []
+    return "::".join([str(path.relative_to(ROOT)), *inside, test])
 
 
 def judge(guard: Guard, test: str) -> str:

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 import app.worker.retry
-from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
 from app.bootstrap import build_worker
 from app.errors import InfrastructureError
 from app.job import RowKey
@@ -44,7 +44,7 @@ from tests.workers import Jobs, until
 
 LONG_SECS = 3600.0
 MOST_COPIES = 3
-RELEASING = frozenset({*PUTS.values(), Boundary.COMMIT})
+RELEASING = frozenset({Boundary.RENEW, Boundary.READ, Boundary.EXTEND, *PUTS.values(), Boundary.COMMIT})
 """Refused there, a worker that lives ends its lease itself; elsewhere the lease runs out."""
 FIRST_REFUSALS = [*sorted(RELEASING), *[None] * len(RELEASING)]
 Place = tuple[Boundary, Side]
@@ -234,16 +234,22 @@ class LifeInAWorker(RuleBasedStateMachine):
     def _path(self) -> Iterator[Step]:
         """Yield the calls that decide, in the worker's order, each with what it does."""
         yield Boundary.RECEIVE, _nothing
-        if self.statuses[self.audio] in {COMPLETED, CANCELLED}:
-            yield from ((Boundary.CLAIM, _nothing), (Boundary.READ, _nothing), (Boundary.DELETE, self._gone))
+        if self.statuses[self.audio] == CANCELLED:
+            yield Boundary.CLAIM, _nothing
+            yield Boundary.CANCEL, lambda: self._become(self.subtitles, CANCELLED)
+            yield Boundary.DELETE, self._gone
+            return
+        if self.statuses[self.audio] == COMPLETED:
+            yield from ((Boundary.CLAIM, _nothing), (Boundary.DELETE, self._gone))
             return
         if self.is_held:
-            yield from ((Boundary.CLAIM, _nothing), (Boundary.READ, _nothing), (Boundary.GIVE_BACK, _nothing))
+            yield from ((Boundary.CLAIM, _nothing), (Boundary.GIVE_BACK, _nothing))
             return
         yield Boundary.CLAIM, self._claimed
         yield Boundary.MARK, lambda: self._become(self.subtitles, IN_PROGRESS)
         yield Boundary.LOOK, _nothing
         if self.is_sayable:
+            yield from ((boundary, _nothing) for boundary in (Boundary.RENEW, Boundary.READ, Boundary.EXTEND))
             yield from ((boundary, _nothing) for boundary in PUTS.values())
             yield Boundary.COMMIT, self._committed
         else:

@@ -24,13 +24,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.aws.tasks import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Claim, Ended, Held
-from app.errors import LeaseLostError
+from app.aws.claims import Claim, Ended, Held
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
+from app.errors import JobCancelledError, LeaseLostError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.platform import Platform
 from tests.workers import Jobs
 
 LONG_SECS = 3600.0
+LOST = (LeaseLostError, JobCancelledError)
 UNFINISHED = (PENDING, IN_PROGRESS, FAILED)
 
 
@@ -54,13 +56,16 @@ class LifeOfATask(RuleBasedStateMachine):
         self.tasks.create(self.audio, self.subtitles, source_prompt="Once")
         self.status = PENDING
         self.holder: Claim | None = None
+        self.newest: Claim | None = None
+        """The claim that may still write: the latest, until it is released."""
+        self.ended_by: Claim | None = None
         self.epoch = 0
         self.commits = 0
 
     @rule(target=claims)
     def claim(self) -> Any:
         """A worker asks for the job: it gets it exactly where nobody holds it and it has not ended."""
-        answer = self.tasks.claim(self.job, lease_secs=LONG_SECS)
+        answer = self.tasks.claim(self.job, lease_secs=LONG_SECS, message_id="m")
         if self.status in {COMPLETED, CANCELLED}:
             assert answer == Ended(self.status)
             return multiple()
@@ -71,6 +76,7 @@ class LifeOfATask(RuleBasedStateMachine):
         assert isinstance(answer, Claim)
         assert answer.epoch == self.epoch + 1
         self.epoch, self.holder, self.status = answer.epoch, answer, IN_PROGRESS
+        self.newest = answer
         return answer
 
     @rule()
@@ -87,7 +93,7 @@ class LifeOfATask(RuleBasedStateMachine):
             self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
             self.holder = claim
         else:
-            with pytest.raises(LeaseLostError):
+            with pytest.raises(LOST):
                 self.tasks.renew(claim, lease_secs=LONG_SECS, progress=0.5)
 
     @rule(claim=claims)
@@ -95,15 +101,15 @@ class LifeOfATask(RuleBasedStateMachine):
         """A worker gives the job back; one that had lost it changes nothing."""
         self.tasks.release(claim)
         if self._is_newest(claim):
-            self.holder = None
+            self.holder, self.newest = None, None
 
     @rule(claim=claims, again=st.booleans())
     def commit(self, claim: Claim, again: bool) -> None:  # hypothesis names its arguments
         """A worker completes the job: only the newest claim can, once; asked again, it is told so."""
         attributes = {"media_url": f"s3://x/{claim.epoch}"}
         if not self._is_newest(claim):
-            if not (self.status == COMPLETED and claim.epoch == self.epoch):
-                with pytest.raises(LeaseLostError):
+            if not (self.status == COMPLETED and claim == self.ended_by):
+                with pytest.raises(LOST):
                     self.tasks.commit(claim, audio=attributes, subtitles=attributes)
                 return
             self.tasks.commit(claim, audio=attributes, subtitles=attributes)
@@ -111,18 +117,18 @@ class LifeOfATask(RuleBasedStateMachine):
         for _ in range(1 + again):
             self.tasks.commit(claim, audio=attributes, subtitles=attributes)
         self.commits += 1
-        self.status, self.holder = COMPLETED, None
+        self.status, self.holder, self.newest, self.ended_by = COMPLETED, None, None, claim
 
     @rule(claim=claims)
     def fail(self, claim: Claim) -> None:
         """A worker says that the job can never succeed: only the newest claim can."""
         if self._is_newest(claim):
             self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
-            self.status, self.holder = FAILED, None
-        elif self.status == FAILED and claim.epoch == self.epoch:
+            self.status, self.holder, self.newest, self.ended_by = FAILED, None, None, claim
+        elif self.status == FAILED and claim == self.ended_by:
             self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
         else:
-            with pytest.raises(LeaseLostError):
+            with pytest.raises(LOST):
                 self.tasks.fail(claim, code="REFUSED_TEXT", message="nothing to say")
 
     @rule()
@@ -165,7 +171,7 @@ class LifeOfATask(RuleBasedStateMachine):
                 assert row["media_url"] == f"s3://x/{self.epoch}"
 
     def _is_newest(self, claim: Claim) -> bool:
-        return self.status == IN_PROGRESS and claim.epoch == self.epoch
+        return self.status == IN_PROGRESS and claim == self.newest
 
     def _statuses(self) -> list[str]:
         return [str((self.tasks.read(key) or {})["status"]) for key in (self.audio, self.subtitles)]

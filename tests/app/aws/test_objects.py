@@ -1,6 +1,11 @@
-"""Objects: a write names what it may overwrite, and is refused where that has changed."""
+"""
+The contract of objects: a write names what it may overwrite, and is refused if that has changed.
+
+It holds for S3 and for the in-memory store that the worker's rules are tested with.
+"""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,12 +14,21 @@ from app.aws.session import AwsClients
 from app.job import S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
+from tests.app.worker.in_memory import InMemoryMedia
 
 
 @pytest.fixture
 def objects(platform: Platform) -> Objects:  # noqa: ARG001  # its environment names the emulator
     """Objects of the emulator, which the platform's environment names."""
     return Objects(s3=AwsClients(region=REGION).client("s3"))
+
+
+@pytest.fixture(params=["s3", "in memory"])
+def any_objects(request: pytest.FixtureRequest) -> Objects | InMemoryMedia:
+    """Objects of S3 or in memory."""
+    if request.param == "in memory":
+        return InMemoryMedia()
+    return cast("Objects", request.getfixturevalue("objects"))
 
 
 @pytest.fixture
@@ -43,31 +57,32 @@ def test_an_object_is_written_with_type_and_checksum(
     assert answer["Body"].read() == b"RIFF" * 1000
     assert answer["ContentType"] == "audio/wav"
     assert answer["ChecksumSHA256"] == digest.base64
+    assert objects.download(address, tmp_path / "back") == 4000
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
 
 
 def test_where_nothing_was_nothing_newer_is_overwritten(
-    objects: Objects, address: S3Address, tmp_path: Path
+    any_objects: Objects | InMemoryMedia, address: S3Address, tmp_path: Path
 ) -> None:
     """A writer that saw no object is refused when there is one now."""
     first, second = written(tmp_path, b"first"), written(tmp_path, b"second")
-    objects.put(first, address, content_type="audio/wav", digest=Digest.of(first), replacing=None)
+    any_objects.put(first, address, content_type="audio/wav", digest=Digest.of(first), replacing=None)
 
     with pytest.raises(ObjectChangedError):
-        objects.put(second, address, content_type="audio/wav", digest=Digest.of(second), replacing=None)
+        any_objects.put(second, address, content_type="audio/wav", digest=Digest.of(second), replacing=None)
 
 
 def test_what_was_seen_is_overwritten_and_nothing_else(
-    objects: Objects, address: S3Address, tmp_path: Path
+    any_objects: Objects | InMemoryMedia, address: S3Address, tmp_path: Path
 ) -> None:
     """A writer that saw an object may replace that one, once."""
-    assert objects.etag(address) is None
+    assert any_objects.etag(address) is None
     path = written(tmp_path, b"first")
-    objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=None)
-    seen = objects.etag(address)
+    any_objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=None)
+    seen = any_objects.etag(address)
     path = written(tmp_path, b"second")
-    objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
+    any_objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
 
     with pytest.raises(ObjectChangedError):
-        objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
-    assert objects.download(address, tmp_path / "back") == len(b"second")
-    assert (tmp_path / "back").read_bytes() == b"second"
+        any_objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
+    assert any_objects.etag(address) not in {None, seen}

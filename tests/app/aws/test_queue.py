@@ -1,4 +1,10 @@
-"""The queue: what was received is ours for a time, given back when we say so, and deleted once."""
+"""
+The contract of a queue: a received message is hidden for a time, returned on request, and deleted once.
+
+It holds for SQS and for the in-memory queue that the worker's rules are tested with.
+"""
+
+from typing import cast
 
 import pytest
 
@@ -7,19 +13,30 @@ from app.aws.session import AwsClients
 from app.errors import QueueGoneError
 from app.local.emulator import REGION
 from app.local.platform import Platform
+from tests.app.worker.in_memory import InMemoryQueue
+
+AnyQueue = Queue | InMemoryQueue
+
+
+@pytest.fixture(params=["sqs", "in memory"])
+def any_queue(request: pytest.FixtureRequest) -> AnyQueue:
+    """An empty queue, real or in memory."""
+    if request.param == "in memory":
+        return InMemoryQueue()
+    return cast("Queue", request.getfixturevalue("queue"))
 
 
 @pytest.fixture
 def queue(platform: Platform) -> Queue:
-    """An empty queue."""
+    """An empty SQS queue."""
     return Queue(sqs=AwsClients(region=REGION).client("sqs"), url=platform.queue_url)
 
 
-def test_a_sent_body_is_received_with_its_attributes_and_count(queue: Queue) -> None:
+def test_a_sent_body_is_received_with_its_attributes_and_count(any_queue: AnyQueue) -> None:
     """What comes out is what went in, with the number of this receipt."""
-    queue.send("Grüße 📖", attributes={"error_code": "X"})
+    any_queue.send("Grüße 📖", attributes={"error_code": "X"})
 
-    message = queue.receive(wait_secs=1, visibility_secs=30)
+    message = any_queue.receive(wait_secs=1, visibility_secs=30)
 
     assert message is not None
     assert (message.body, message.receive_count, dict(message.attributes)) == (
@@ -30,42 +47,42 @@ def test_a_sent_body_is_received_with_its_attributes_and_count(queue: Queue) -> 
     assert 0 <= message.queue_wait_secs < 60
 
 
-def test_a_received_message_is_invisible_until_given_back(queue: Queue) -> None:
+def test_a_received_message_is_invisible_until_given_back(any_queue: AnyQueue) -> None:
     """Nobody else sees a message that is held; given back, it is there at once, and counted."""
-    queue.send("one")
-    message = queue.receive(wait_secs=1, visibility_secs=30)
+    any_queue.send("one")
+    message = any_queue.receive(wait_secs=1, visibility_secs=30)
     assert message is not None
-    assert queue.receive(wait_secs=0, visibility_secs=30) is None
+    assert any_queue.receive(wait_secs=0, visibility_secs=30) is None
 
-    queue.give_back(message)
+    any_queue.give_back(message)
 
-    again = queue.receive(wait_secs=1, visibility_secs=30)
+    again = any_queue.receive(wait_secs=1, visibility_secs=30)
     assert again is not None
     assert again.receive_count == 2
 
 
-def test_a_message_given_back_with_a_delay_is_in_flight_until_then(queue: Queue) -> None:
+def test_a_message_given_back_with_a_delay_is_in_flight_until_then(any_queue: AnyQueue) -> None:
     """A delay keeps the message away, not lost."""
-    queue.send("one")
-    message = queue.receive(wait_secs=1, visibility_secs=30)
+    any_queue.send("one")
+    message = any_queue.receive(wait_secs=1, visibility_secs=30)
     assert message is not None
 
-    queue.give_back(message, delay_secs=900)
+    any_queue.give_back(message, delay_secs=900)
 
-    assert queue.receive(wait_secs=0, visibility_secs=30) is None
-    assert queue.depth().in_flight == 1
+    assert any_queue.receive(wait_secs=0, visibility_secs=30) is None
+    assert any_queue.depth().in_flight == 1
 
 
-def test_a_deleted_message_is_gone_and_deleting_again_is_no_error(queue: Queue) -> None:
+def test_a_deleted_message_is_gone_and_deleting_again_is_no_error(any_queue: AnyQueue) -> None:
     """A message ends once, however often its end is said."""
-    queue.send("one")
-    message = queue.receive(wait_secs=1, visibility_secs=30)
+    any_queue.send("one")
+    message = any_queue.receive(wait_secs=1, visibility_secs=30)
     assert message is not None
 
-    queue.delete(message)
-    queue.delete(message)
+    any_queue.delete(message)
+    any_queue.delete(message)
 
-    assert queue.depth().total == 0
+    assert any_queue.depth().total == 0
 
 
 def test_a_body_that_fills_the_limit_goes_without_its_attributes(queue: Queue) -> None:

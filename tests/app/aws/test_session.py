@@ -58,7 +58,7 @@ def test_every_vendor_error_becomes_one_of_ours(error: Exception, kind: type[Inf
         (
             "s3",
             exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:1/bucket/key"),
-            "no answer from 127.0.0.1:1 (EndpointConnectionError)",
+            "no response from 127.0.0.1:1 (EndpointConnectionError)",
         ),
         ("sqs", exceptions.ParamValidationError(report="value: a story"), "ParamValidationError"),
     ],

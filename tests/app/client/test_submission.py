@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.aws.queue import MAX_MESSAGE_BYTES, Queue, Topic
-from app.aws.tasks import FAILED, PENDING, Tasks
+from app.aws.rows import FAILED, PENDING
+from app.aws.tasks import Tasks
 from app.client.submission import Submission, Submitter
 from app.errors import InfrastructureError, InvalidMessageError, UnavailableError
 from app.local.platform import Platform

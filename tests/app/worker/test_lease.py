@@ -6,14 +6,15 @@ from typing import cast
 
 import pytest
 
+from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
-from app.aws.tasks import Claim, Tasks
+from app.aws.tasks import Tasks
 from app.errors import LeaseLostError, UnavailableError
 from app.job import RowKey
 from app.worker.lease import JobTooLongError, Lease
 from tests.workers import until
 
-CLAIM = Claim(RowKey("story-1", "a1"), None, 1)
+CLAIM = Claim(RowKey("story-1", "a1"), None, 1, "here/1")
 
 
 class Renewals:
@@ -99,6 +100,15 @@ def test_nothing_is_renewed_after_stop() -> None:
         count = len(renewals.rows)
         held.confirm()
         assert len(renewals.rows) == count
+
+
+def test_nothing_is_renewed_after_the_block() -> None:
+    """When the block has ended, however it ended, no renewal can undo the release that follows it."""
+    renewals = Renewals()
+    with pytest.raises(ZeroDivisionError), lease(renewals) as held:
+        raise ZeroDivisionError
+    held.confirm()
+    assert renewals.rows == []
 
 
 def test_a_job_longer_than_the_queue_allows_is_given_back_in_time() -> None:

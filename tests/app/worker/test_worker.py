@@ -1,4 +1,4 @@
-"""The worker's promises, kept by real processes against an embedded AWS over HTTP."""
+"""Real workers against an embedded AWS: end to end, killed, paused and stopped."""
 
 import http.client
 import io
@@ -8,18 +8,13 @@ import signal
 import time
 import wave
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from app.aws.queue import Topic
 from app.job import RowKey
 from app.local.platform import Platform
-from app.narration.base import Progress
-from app.shutdown import RESERVE_SECS, Shutdown
-from app.worker.attempt import StopCondition
-from app.worker.lease import Lease
 from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
@@ -44,29 +39,6 @@ def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
     until(lambda: process.logged("job claimed") and 0 < jobs.row(key).get("progress", 0) < 1)
 
 
-def test_what_a_job_still_takes_is_judged_by_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Asked to stop, a worker gives back what it could not finish in time, and nothing else.
-
-    What came before the first report, as a model that loads, does not count: it comes but once.
-    """
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    shutdown = Shutdown(stop_timeout_secs=RESERVE_SECS + 60)
-    end = StopCondition(lease=cast("Lease", SimpleNamespace(is_lost=False)), shutdown=shutdown)
-
-    def report(at_secs: float, fraction: float) -> bool:
-        nonlocal now
-        now = at_secs
-        end.watch(Progress(fraction=fraction, chunk=1, audio_secs=1.0))
-        return end.is_set()
-
-    shutdown.request()
-    assert report(10.0, 0.1)  # 90 more, for all that is known
-    assert not report(15.0, 0.2)  # 40 more at a tenth in 5
-    assert report(35.0, 0.3)  # 87 more
-
-
 @pytest.mark.slow
 def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs) -> None:
     """One job in: four objects and two COMPLETED rows out, and nothing left on the queue."""
@@ -80,6 +52,10 @@ def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 22050)
         assert sound.getnframes() / 22050 == pytest.approx(float(audio["duration_seconds"]), abs=0.001)
     assert jobs.media(subtitles).decode().startswith("1\n00:00:00,")
+    body = jobs.s3.get_object(Bucket=platform.bucket, Key=f"{key.id}/srt.words.json")["Body"].read()
+    words = json.loads(body)["words"]
+    assert [word["text"] for word in words] == STORY.split()
+    assert [STORY[slice(*word["span"])] for word in words] == STORY.split()
     listing = jobs.s3.list_objects_v2(Bucket=platform.bucket)["Contents"]
     assert sorted(entry["Key"] for entry in listing) == [
         f"{key.id}/srt.srt",
@@ -89,19 +65,6 @@ def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs
     ]
     assert jobs.depth() == 0
     assert jobs.dead_letters() == []
-
-
-@pytest.mark.slow
-def test_the_words_file_holds_every_word_of_the_source(platform: Platform, jobs: Jobs) -> None:
-    """The words file spells the source: each word once, in order, by its span."""
-    key = jobs.story(STORY)
-    with worker(platform, "--drain") as process:
-        assert process.wait() == 0
-
-    body = jobs.s3.get_object(Bucket=platform.bucket, Key=f"{key.id}/srt.words.json")["Body"].read()
-    words = json.loads(body)["words"]
-    assert [word["text"] for word in words] == STORY.split()
-    assert [STORY[slice(*word["span"])] for word in words] == STORY.split()
 
 
 @pytest.mark.slow
@@ -116,94 +79,6 @@ def test_a_direct_job_in_an_envelope_writes_where_it_says(platform: Platform, jo
     row = jobs.row(RowKey(uri, "direct"))
     assert (row["status"], row["media_url"]) == ("COMPLETED", uri)
     assert jobs.media(row)[:4] == b"RIFF"
-
-
-@pytest.mark.slow
-def test_bad_bodies_become_dead_letters_and_the_worker_goes_on(platform: Platform, jobs: Jobs) -> None:
-    """Each bad body is one dead letter with its reason, and the good job after it is done."""
-    named = {"parent_id": "story-1", "tts_task_id": "a1", "srt_task_id": "b2"}
-    bad = {
-        "not json": "INVALID_MESSAGE",
-        "[" * 100_000 + "]" * 100_000: "INVALID_MESSAGE",
-        '{"text": "x", "chapter": ' + "9" * 5000 + "}": "INVALID_MESSAGE",
-        '{"text": "x", "speed": NaN}': "INVALID_MESSAGE",
-        '{"text": "x", "text": "y"}': "INVALID_MESSAGE",
-        json.dumps(named | {"text": "\ud800"}): "INVALID_MESSAGE",
-        json.dumps(named | {"text": " "}): "INVALID_MESSAGE",
-        json.dumps(named | {"text": "x", "parent_id": "../x"}): "INVALID_MESSAGE",
-        json.dumps(named | {"text": "x", "voice": "darth"}): "UNKNOWN_VOICE",
-        json.dumps({"text": "x", "audio_out": "s3://foreign/a.wav", "subs_out": "s3://foreign/a.srt"}): (
-            "REFUSED_DESTINATION"
-        ),
-    }
-    for body in bad:
-        jobs.send(body)
-    key = jobs.story(STORY)
-
-    with worker(platform, "--drain") as process:
-        assert process.wait() == 0
-        log = process.log_path.read_text()
-
-    letters = jobs.dead_letters()
-    codes = {letter["Body"]: letter["MessageAttributes"]["error_code"]["StringValue"] for letter in letters}
-    assert codes == bad
-    assert len(letters) == len(bad)
-    assert jobs.status(key) == "COMPLETED"
-    assert "Traceback" not in log
-
-
-@pytest.mark.slow
-def test_a_job_refused_at_the_edge_fails_its_rows(platform: Platform, jobs: Jobs) -> None:
-    """Whoever waits for a job that cannot be understood learns it from the rows, and can send it again."""
-    key = jobs.story(STORY, voice="darth")
-    with worker(platform, "--drain") as process:
-        assert process.wait() == 0
-
-    for row in (jobs.row(key), jobs.row(subtitles_of(key))):
-        assert (row["status"], row["error_code"]) == ("FAILED", "UNKNOWN_VOICE")
-        assert row["sparse_gsi_hash_key"] == key.id
-
-
-@pytest.mark.slow
-def test_a_text_without_anything_to_say_fails_after_its_claim(platform: Platform, jobs: Jobs) -> None:
-    """A text that the narrator refuses ends its claimed job: FAILED rows, a dead letter, no media."""
-    key = jobs.story("*** --- ***")
-    with worker(platform, "--drain") as process:
-        assert process.wait() == 0
-
-    assert jobs.row(key)["error_code"] == "REFUSED_TEXT"
-    assert jobs.status(subtitles_of(key)) == "FAILED"
-    assert [letter["MessageAttributes"]["error_code"]["StringValue"] for letter in jobs.dead_letters()] == [
-        "REFUSED_TEXT"
-    ]
-    assert "Contents" not in jobs.s3.list_objects_v2(Bucket=platform.bucket)
-
-
-@pytest.mark.slow
-def test_a_missing_row_is_waited_for_and_then_given_up(platform: Platform, jobs: Jobs) -> None:
-    """A story whose rows never come is tried again later, then a dead letter; no row is made."""
-    key = jobs.story(STORY, rows=False)
-    with worker(platform, "--drain", MAX_RECEIVES="2") as process:
-        assert process.wait() == 0
-        retries = process.logged("job will be tried again")
-
-    assert [retry["delay_secs"] for retry in retries] == [5.0]
-    assert jobs.tasks.rows_of(key.id) == []
-    assert [letter["MessageAttributes"]["error_code"]["StringValue"] for letter in jobs.dead_letters()] == [
-        "TASK_ROW_MISSING"
-    ]
-
-
-@pytest.mark.slow
-def test_without_a_dead_letter_queue_a_bad_message_stays(platform: Platform, jobs: Jobs) -> None:
-    """Nothing is dropped: where there is no dead-letter queue the message comes back later."""
-    jobs.send("not json")
-    with worker(platform, DEAD_LETTER_QUEUE_URL="") as process:
-        until(lambda: process.logged("job failed"))
-        process.signal(signal.SIGTERM)
-        assert process.wait() == 0
-
-    assert jobs.depth() == 1
 
 
 @pytest.mark.slow
@@ -256,7 +131,7 @@ def test_sigterm_gives_a_long_job_back_at_once(platform: Platform, jobs: Jobs) -
         children = process.children
         process.signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        assert [line["reason"] for line in process.logged("job given back")] == ["shutdown"]
+        assert [line["reason"] for line in process.logged("job returned")] == ["shutdown"]
 
     received = jobs.sqs.receive_message(QueueUrl=platform.queue_url, WaitTimeSeconds=0)["Messages"]
     assert len(received) == 1
@@ -299,41 +174,10 @@ def test_a_killed_speech_child_costs_an_attempt_not_the_job(platform: Platform, 
         speaking(process, jobs, key)
         (child,) = process.children
         os.kill(child, signal.SIGKILL)
-        retry = until(lambda: process.logged("job will be tried again"))
+        retry = until(lambda: process.logged("job will be retried"))
         assert retry[0]["code"] == "ENGINE_DIED"
         row = jobs.wait_for(key, "COMPLETED")
         assert row["lease_epoch"] == 2
-
-
-@pytest.mark.slow
-def test_two_copies_of_a_message_are_one_commit(platform: Platform, jobs: Jobs) -> None:
-    """A message that is delivered twice, to two workers, is narrated by one and deleted by both."""
-    key = RowKey("story-twice", "tts")
-    jobs.tasks.create(key, subtitles_of(key), source_prompt="test")
-    body = {"text": STORY * 20, "parent_id": key.id, "tts_task_id": "tts", "srt_task_id": "srt"}
-    jobs.send(json.dumps(body))
-    jobs.send(json.dumps(body))
-    with worker(platform, "--drain") as first, worker(platform, "--drain") as second:
-        assert (first.wait(), second.wait()) == (0, 0)
-        completed = first.logged("job completed") + second.logged("job completed")
-
-    assert len(completed) == 1
-    assert jobs.row(key)["lease_epoch"] == 1
-    assert jobs.depth() == 0
-
-
-@pytest.mark.slow
-def test_a_deleted_queue_ends_the_worker(platform: Platform, jobs: Jobs) -> None:
-    """Without its queue a worker has nothing to live for: it says so and exits with 3."""
-    with worker(platform) as process:
-        until(lambda: healthz(process)[0] == 200)
-        jobs.sqs.delete_queue(QueueUrl=platform.queue_url)
-        until(
-            lambda: (
-                healthz(process) == (503, {"status": "unhealthy", "reason": "sqs: the queue does not exist"})
-            )
-        )
-        assert process.wait() == 3
 
 
 @pytest.mark.slow

@@ -1,0 +1,489 @@
+"""
+In-memory implementations of the worker's interfaces (app/worker/seams.py).
+
+The contract suites in tests/app/aws run over these and over the real ones, so that the rules tested with them
+hold for both.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from app.aws.claims import Claim, Ended, Held
+from app.aws.objects import Digest, ObjectChangedError
+from app.aws.queue import Depth, Message
+from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Row
+from app.errors import (
+    JobCancelledError,
+    LeaseLostError,
+    NarrationCancelledError,
+    StoryTtsError,
+    TaskRowError,
+    TaskRowMissingError,
+)
+from app.job import Job, RowKey, S3Address
+from app.media import MEDIA
+from app.narration.base import Cancellation, Narration, OnProgress, Request
+from app.speech_process.client import ProcessState
+
+RATE = 22050
+
+
+@dataclass(slots=True)
+class _Stored:
+    id: str
+    body: str
+    attributes: Mapping[str, str]
+    visible_at: float = 0.0
+    receive_count: int = 0
+    receipt: str = ""
+
+
+class Faults:
+    """Errors to raise, by the name of a method: the first call takes the first."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, list[Exception]] = {}
+        self.calls: list[str] = []
+        self.on_call: Callable[[str], None] = lambda _: None
+        """Called before each call takes effect, with the name of its method."""
+
+    def add(self, method: str, *errors: Exception) -> None:
+        """Let the next calls of `method` raise `errors`."""
+        self._errors.setdefault(method, []).extend(errors)
+
+    def meet(self, method: str) -> None:
+        """Record a call, and raise the error that awaits it."""
+        self.calls.append(method)
+        self.on_call(method)
+        if errors := self._errors.get(method):
+            raise errors.pop(0)
+
+
+class InMemoryQueue:
+    """A queue with a clock of its own, which only waiting receives advance."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.now = 0.0
+        self.delays: list[float] = []
+        """Of the messages that were given back, in seconds."""
+        self._faults = faults or Faults()
+        self._stored: list[_Stored] = []
+        self._ids = count(1)
+
+    @property
+    def bodies(self) -> list[str]:
+        """The bodies of all messages."""
+        return [stored.body for stored in self._stored]
+
+    @property
+    def attributes(self) -> list[Mapping[str, str]]:
+        """The attributes of all messages."""
+        return [stored.attributes for stored in self._stored]
+
+    def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
+        """Add a message."""
+        self._faults.meet("send")
+        self._stored.append(_Stored(f"message-{next(self._ids)}", body, dict(attributes or {})))
+
+    def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
+        """Return the next visible message; where none is, let `wait_secs` pass."""
+        self._faults.meet("receive")
+        visible = [stored for stored in self._stored if stored.visible_at <= self.now]
+        if not visible:
+            self.now += wait_secs
+            return None
+        stored = min(visible, key=lambda each: each.visible_at)
+        stored.visible_at = self.now + visibility_secs
+        stored.receive_count += 1
+        stored.receipt = f"{stored.id}/{stored.receive_count}"
+        return Message(
+            stored.id,
+            stored.body,
+            stored.receipt,
+            stored.receive_count,
+            time.time(),
+            attributes=stored.attributes,
+        )
+
+    def give_back(self, message: Message, *, delay_secs: float = 0) -> None:
+        """Show the message again after `delay_secs`."""
+        self._faults.meet("give_back")
+        for stored in self._of(message):
+            self.delays.append(delay_secs)
+            stored.visible_at = self.now + delay_secs
+
+    def delete(self, message: Message) -> None:
+        """Remove the message."""
+        self._faults.meet("delete")
+        for stored in self._of(message):
+            self._stored.remove(stored)
+
+    def depth(self) -> Depth:
+        """Count the messages."""
+        visible = sum(stored.visible_at <= self.now for stored in self._stored)
+        return Depth(visible, len(self._stored) - visible, 0)
+
+    def _of(self, message: Message) -> list[_Stored]:
+        return [stored for stored in self._stored if stored.receipt == message.receipt_handle]
+
+
+class InMemoryTasks:
+    """Task rows in a dictionary, with the rules of app.aws.tasks.Tasks."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.rows: dict[RowKey, Row] = {}
+        self._faults = faults or Faults()
+        self._owners = (f"here/{number}" for number in count(1))
+        self._lock = threading.Lock()
+
+    def create(self, audio: RowKey, subtitles: RowKey, *, source_prompt: str) -> None:
+        """Create both rows as the producer does."""
+        if {audio, subtitles} & self.rows.keys():
+            raise TaskRowError(f"a row of {audio.id} with these task ids exists already")
+        for key in (audio, subtitles):
+            self.rows[key] = _new_row(key) | {"source_prompt": source_prompt}
+
+    def read(self, key: RowKey) -> Row | None:
+        """Return a copy of the row."""
+        return dict(self.rows[key]) if key in self.rows else None
+
+    def rows_of(self, row_id: str) -> list[Row]:
+        """Return the rows of a story."""
+        return [dict(row) for key, row in sorted(self.rows.items(), key=str) if key.id == row_id]
+
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+        """Claim the job if it is free."""
+        self._faults.meet("claim")
+        with self._lock:
+            return self._claim(job, lease_secs, message_id)
+
+    def _claim(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+        if job.is_direct and job.audio_row not in self.rows:
+            self.rows[job.audio_row] = _new_row(job.audio_row) | {"type": "TTS"}
+        row = self._existing(job.audio_row)
+        if row["status"] == CANCELLED:
+            self._cancel(job.audio_row, job.subtitles_row)
+        if row["status"] in {COMPLETED, CANCELLED}:
+            return Ended(row["status"])
+        if row["status"] not in {PENDING, FAILED, IN_PROGRESS}:
+            raise TaskRowError(
+                f"row {job.audio_row.task_id} of {job.audio_row.id} has the unknown status {row['status']!r}"
+            )
+        if _is_live(row):
+            return Held(row["lease_expires_at"] - time.time(), row.get("lease_message_id"))
+        claim = Claim(
+            job.audio_row,
+            job.subtitles_row,
+            epoch=row.get("lease_epoch", 0) + 1,
+            owner=next(self._owners),
+            attempts=row.get("attempts", 0),
+            crashes=row.get("crashes", 0),
+        )
+        row |= {
+            "status": IN_PROGRESS,
+            "progress": 0,
+            "lease_epoch": claim.epoch,
+            "lease_owner": claim.owner,
+            "lease_message_id": message_id,
+            "crashes": claim.crashes + 1,
+            "lease_expires_at": time.time() + lease_secs,
+        }
+        _drop(row, "error_code", "error_message")
+        return self._claim_subtitles(claim)
+
+    def _claim_subtitles(self, claim: Claim) -> Claim | Ended:
+        if claim.subtitles_row is None:
+            return claim
+        try:
+            row = self._existing(claim.subtitles_row)
+            if row["status"] == COMPLETED:
+                key = claim.subtitles_row
+                raise TaskRowError(f"row {key.task_id} of {key.id} is COMPLETED, its audio is not")
+        except StoryTtsError:
+            self._release(claim)
+            raise
+        if row["status"] == CANCELLED:
+            self.cancel(claim)
+            return Ended(CANCELLED)
+        row |= {"status": IN_PROGRESS, "lease_epoch": claim.epoch, "lease_owner": claim.owner}
+        _drop(row, "error_code", "error_message")
+        return claim
+
+    def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
+        """Extend the lease."""
+        self._faults.meet("renew")
+        self._hold(claim)
+        self.rows[claim.audio_row] |= {
+            "lease_expires_at": time.time() + lease_secs,
+            "progress": Decimal(f"{progress:.4f}"),
+        }
+        if any(row["status"] == CANCELLED for row in self._rows(claim)):
+            raise _cancelled()
+
+    def release(self, claim: Claim, *, cause: str | None = None) -> None:
+        """End the lease, and count the attempt if it has a cause."""
+        self._faults.meet("release")
+        self._release(claim, cause)
+
+    def _release(self, claim: Claim, cause: str | None = None) -> None:
+        if self._is_held(claim):
+            row = self.rows[claim.audio_row]
+            row["lease_expires_at"] = 0
+            _drop(row, "lease_owner", "lease_message_id", "crashes")
+            if cause:
+                causes = row["attempt_causes"] if claim.attempts else []
+                row |= {"attempts": claim.attempts + 1, "attempt_causes": [*causes, cause]}
+
+    def cancel(self, claim: Claim) -> None:
+        """Cancel both rows."""
+        self._faults.meet("cancel")
+        self._cancel(claim.audio_row, claim.subtitles_row)
+
+    def _cancel(self, *keys: RowKey | None) -> None:
+        for key in keys:
+            if key in self.rows and self.rows[key]["status"] != COMPLETED:
+                self.rows[key]["status"] = CANCELLED
+                _drop(self.rows[key], "lease_owner", "lease_expires_at")
+
+    def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
+        """Complete both rows."""
+        self._faults.meet("commit")
+        if not self._is_ended(claim, COMPLETED):
+            self._hold(claim, both=True)
+            self._end(claim, {"status": COMPLETED, "progress": 1, "ended_by": claim.owner}, audio, subtitles)
+            for row in self._rows(claim):
+                _drop(row, "sparse_gsi_hash_key", "error_code", "error_message")
+
+    def fail(self, claim: Claim, *, code: str, message: str) -> None:
+        """Mark both rows FAILED."""
+        self._faults.meet("fail")
+        if not self._is_ended(claim, FAILED):
+            self._hold(claim, both=True)
+            reason = {"error_code": code, "error_message": message[:500]}
+            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, {}, {})
+            _drop(self.rows[claim.audio_row], "attempts")
+
+    def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
+        """Mark rows FAILED that were never claimed."""
+        self._faults.meet("refuse")
+        for row in [self.rows[key] for key in rows if key in self.rows]:
+            if row["status"] not in {PENDING, FAILED, IN_PROGRESS} or _is_live(row):
+                return
+            row |= {"status": FAILED, "error_code": code, "error_message": message[:500]}
+
+    def _end(self, claim: Claim, both: Row, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
+        for row, own in zip(self._rows(claim), (audio, subtitles), strict=False):
+            row.update(own, **both)
+            _drop(row, "lease_owner", "lease_expires_at", "lease_message_id", "crashes")
+
+    def _existing(self, key: RowKey) -> Row:
+        if key not in self.rows:
+            raise TaskRowMissingError(f"row {key.task_id} of {key.id} does not exist (yet)")
+        return self.rows[key]
+
+    def _rows(self, claim: Claim) -> list[Row]:
+        keys = [key for key in (claim.audio_row, claim.subtitles_row) if key]
+        return [self.rows[key] for key in keys if key in self.rows]
+
+    def _is_held(self, claim: Claim) -> bool:
+        return _is_of(claim, self.rows.get(claim.audio_row, {}))
+
+    def _is_ended(self, claim: Claim, status: str) -> bool:
+        row = self.rows[claim.audio_row]
+        return (row["status"], row.get("ended_by")) == (status, claim.owner)
+
+    def _hold(self, claim: Claim, *, both: bool = False) -> None:
+        rows = self._rows(claim) if both else self._rows(claim)[:1]
+        if any(row["status"] == CANCELLED for row in rows):
+            raise _cancelled()
+        if not all(_is_of(claim, row) for row in rows):
+            raise LeaseLostError("another worker has claimed or ended the job")
+
+
+def _new_row(key: RowKey) -> Row:
+    return {"id": key.id, "task_id": key.task_id, "status": PENDING, "sparse_gsi_hash_key": key.id}
+
+
+def _cancelled() -> JobCancelledError:
+    return JobCancelledError("the producer cancelled the job")
+
+
+def _is_of(claim: Claim, row: Row) -> bool:
+    holder = (row.get("status"), row.get("lease_epoch"), row.get("lease_owner"))
+    return holder == (IN_PROGRESS, claim.epoch, claim.owner)
+
+
+def _is_live(row: Row) -> bool:
+    return bool(row["status"] == IN_PROGRESS and row.get("lease_expires_at", 0) >= time.time())
+
+
+def _drop(row: Row, *names: str) -> None:
+    for name in names:
+        row.pop(name, None)
+
+
+class InMemoryMedia:
+    """Objects in a dictionary."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.objects: dict[S3Address, bytes] = {}
+        self.on_put: Callable[[S3Address], None] = lambda _: None
+        """Called before each write takes effect."""
+        self._faults = faults or Faults()
+
+    def etag(self, address: S3Address) -> str | None:
+        """Return a digest of the content."""
+        self._faults.meet("etag")
+        return sha256(self.objects[address]).hexdigest() if address in self.objects else None
+
+    def put(
+        self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
+    ) -> None:
+        """Write the file, if the object is still what it was."""
+        self._faults.meet("put")
+        assert content_type
+        assert digest == Digest.of(path)
+        self.on_put(address)
+        if self.etag(address) != replacing:
+            raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime")
+        self.objects[address] = path.read_bytes()
+
+
+class FakeSpeech:
+    """A speech process that writes a few bytes for each kind of media."""
+
+    def __init__(self) -> None:
+        self.state = ProcessState.READY
+        self.fault: StoryTtsError | None = None
+        self.starts = 0
+        self.state_after_start = ProcessState.READY
+        self.texts: list[str] = []
+        self.steps: list[Exception | Callable[[], None]] = []
+        """What happens in the next narrations: an error is raised, a function called."""
+
+    def start(self) -> None:
+        """Become what a start leads to."""
+        self.starts += 1
+        self.state = self.state_after_start
+
+    def narrate(self, request: Request, *, on_progress: OnProgress, cancel: Cancellation) -> Narration:
+        """Write the media, unless the next step has it otherwise."""
+        del on_progress
+        self.texts.append(request.text)
+        step = self.steps.pop(0) if self.steps else None
+        if isinstance(step, Exception):
+            raise step
+        if step:
+            step()
+        if cancel.is_set():
+            raise NarrationCancelledError("the narration was cancelled")
+        media = {kind: request.folder / kind.file_name for kind in MEDIA}
+        for kind, path in media.items():
+            path.write_bytes(f"{kind.name} of {request.text} by {len(self.texts)}".encode())
+        return Narration(
+            media=media,
+            duration_secs=1.5,
+            sample_rate=RATE,
+            engine="espeak",
+            voice=request.options.voice,
+            alignment="engine",
+            alignment_chunks={"engine": 1},
+            words=1,
+            words_interpolated=0,
+            cues=1,
+            relaxed_rules={},
+            synthesis_secs=0.1,
+            alignment_secs=0.0,
+            elapsed_secs=0.1,
+        )
+
+
+@dataclass
+class FakeLease:
+    """A lease that holds until a test gives it a fault."""
+
+    message: Message
+    claim: Claim
+    calls: list[str]
+    fault: StoryTtsError | None = None
+    fault_at_confirmation: StoryTtsError | None = None
+    confirmations: int = 0
+    """How many confirmations succeed before that fault."""
+    progress: float = 0.0
+    secs_left: float = 0.0
+    """None left: calls that AWS refuses are not repeated."""
+
+    def __enter__(self) -> Self:
+        self.calls.append("lease starts")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Note the end of the renewals."""
+        self.calls.append("lease stops")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is a fault."""
+        return self.fault is not None
+
+    def check(self) -> None:
+        """Raise the fault."""
+        if self.fault:
+            raise self.fault
+
+    def confirm(self) -> None:
+        """Raise the fault, also one that only the row knows of."""
+        self.calls.append("confirm")
+        if self.confirmations <= 0:
+            self.fault = self.fault or self.fault_at_confirmation
+        self.confirmations -= 1
+        self.check()
+
+
+@dataclass
+class FakeLeases:
+    """Makes leases, and keeps them for a test to look at."""
+
+    calls: list[str] = field(default_factory=list)
+    made: list[FakeLease] = field(default_factory=list)
+    fault_at_confirmation: StoryTtsError | None = None
+    confirmations: int = 0
+
+    def __call__(self, message: Message, claim: Claim, claimed_at: float) -> FakeLease:
+        """Return a lease of the claim."""
+        assert claimed_at <= time.monotonic()
+        lease = FakeLease(
+            message,
+            claim,
+            self.calls,
+            fault_at_confirmation=self.fault_at_confirmation,
+            confirmations=self.confirmations,
+        )
+        self.made.append(lease)
+        return lease
+
+
+class InstantEvent(threading.Event):
+    """An event whose `wait` returns at once, and records how long it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Record the wait."""
+        self.waits.append(timeout or 0.0)
+        return self.is_set()
