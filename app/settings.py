@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from app.audio.loudness import DEFAULT_TARGET_LUFS
 from app.errors import ConfigurationError
 from app.healthcheck import DEFAULT_PORT, PORT_VARIABLE
 from app.speech.registry import ENGINES, Precision
@@ -44,6 +45,11 @@ class SpeechSettings(BaseModel):
     )
     paragraph_pause_secs: float = _variable(
         "PARAGRAPH_PAUSE_SECS", "silence after a paragraph in seconds, 0 to 10", 0.6
+    )
+    loudness_lufs: float = _variable(
+        "LOUDNESS_LUFS",
+        "integrated loudness of the audio in LUFS, -36 to -12",
+        DEFAULT_TARGET_LUFS,
     )
     models_dir: Path = _variable(
         "MODELS_DIR",
@@ -88,6 +94,11 @@ class SpeechSettings(BaseModel):
     @classmethod
     def _pause(cls, value: float) -> float:
         return _within(value, 0.0, 10.0)
+
+    @field_validator("loudness_lufs")
+    @classmethod
+    def _loudness(cls, value: float) -> float:
+        return _within(value, -36.0, -12.0)
 
     @field_validator("models_dir")
     @classmethod
