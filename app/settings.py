@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from app.audio.loudness import DEFAULT_TARGET_LUFS
 from app.errors import ConfigurationError
 from app.healthcheck import DEFAULT_PORT, PORT_VARIABLE
 from app.speech.registry import ENGINES, Precision
@@ -55,6 +56,11 @@ class SpeechSettings(BaseModel):
     )
     chapter_pause_secs: float = _variable(
         "CHAPTER_PAUSE_SECS", "silence after the heading of a chapter in seconds, 0 to 10", 1.4
+    )
+    loudness_lufs: float = _variable(
+        "LOUDNESS_LUFS",
+        "integrated loudness of the audio in LUFS, -36 to -12",
+        DEFAULT_TARGET_LUFS,
     )
     models_dir: Path = _variable(
         "MODELS_DIR",
@@ -105,6 +111,11 @@ class SpeechSettings(BaseModel):
     @classmethod
     def _pause(cls, value: float) -> float:
         return _within(value, 0.0, 10.0)
+
+    @field_validator("loudness_lufs")
+    @classmethod
+    def _loudness(cls, value: float) -> float:
+        return _within(value, -36.0, -12.0)
 
     @field_validator("models_dir")
     @classmethod

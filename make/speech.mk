@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -24,3 +24,9 @@ bench-alignment: $(SPEECH) ## Error of word onsets against espeak-ng's known tim
 
 bench-cost: $(SPEECH) ## Cost of an hour of audio on Fargate
 	$(BIN)/python -m benchmarks.cost
+
+bench-loudness: $(DEV) ## Loudness and true peak of the corpus; LOUDNESS="--engine kokoro --models DIR" for Kokoro
+	$(BIN)/python -m benchmarks.loudness check $(LOUDNESS)
+
+measure-loudness: $(DEV) ## Measure every voice again, for app/audio/loudness.tab
+	$(BIN)/python -m benchmarks.loudness measure --write $(LOUDNESS)

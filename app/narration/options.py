@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from app.audio.loudness import DEFAULT_TARGET_LUFS
 from app.errors import ConfigurationError
 from app.job import Job
 from app.settings import SpeechSettings
@@ -53,6 +54,8 @@ class NarrationOptions:
     pauses: Pauses = field(default_factory=Pauses)
     lexicon: Lexicon = NO_LEXICON
     """Pronunciations of words."""
+    loudness_lufs: float = DEFAULT_TARGET_LUFS
+    """Integrated loudness of the audio, in LUFS."""
     models_dir: Path = Path()
     """The folder filled by `story-tts models fetch`. Engines without models ignore it."""
     threads: int = 0
@@ -93,6 +96,7 @@ class NarrationOptions:
                 chapter_secs=settings.chapter_pause_secs,
             ),
             lexicon=lexicon,
+            loudness_lufs=settings.loudness_lufs,
             models_dir=settings.models_dir,
             threads=settings.speech_threads,
             precision=settings.speech_precision,

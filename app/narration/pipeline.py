@@ -1,7 +1,7 @@
 """
 The narration pipeline: text to audio, words, cues and files, one chunk at a time.
 
-    text ─▶ chunks ─▶ engine ─▶ trim, limit, fade ─▶ audio.wav
+    text ─▶ chunks ─▶ engine ─▶ trim, amplify, limit, fade ─▶ audio.wav
                          └─▶ aligner or marks ─▶ words ─▶ cues ─▶ .srt, .vtt
                                                    └─▶ .words.json
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from app.alignment.base import Aligner
 from app.alignment.word_times import WordTimes, time_words
-from app.audio.processing import LEAD_SECS, TAIL_SECS, fade_ends, limit_peaks, trim_silence
+from app.audio.loudness import voice_gain
+from app.audio.processing import LEAD_SECS, TAIL_SECS, amplify, fade_ends, limit_peaks, trim_silence
 from app.audio.wav import WavWriter
 from app.errors import RefusedTextError, disk_error
 from app.media import AUDIO
@@ -117,6 +118,7 @@ class _NarrationRun:
         self._options = request.options
         self._find_aligner = find_aligner
         self._on_progress = on_progress
+        self._gain = voice_gain(engine.name, self._options.voice, self._options.loudness_lufs)
         self._pause_secs = 0.0
         self._is_mid_phrase = False
         self.chunks_by_method: Counter[str] = Counter()
@@ -168,7 +170,7 @@ class _NarrationRun:
         self._wav.silence(self._pause_secs)
         start_secs = self._wav.seconds
         marks = tuple(_shift_marks(utterance.marks, -speech.cut_secs))
-        self._wav.write(fade_ends(limit_peaks(speech.samples, rate), rate))
+        self._wav.write(fade_ends(limit_peaks(amplify(speech.samples, self._gain), rate), rate))
         word_times = self._time_words(chunk, replace(utterance, samples=speech.samples, marks=marks))
         self._pause_secs = self._pause_after(chunk) / self._options.speed - speech.tail_secs
         self._is_mid_phrase = _ends_mid_phrase(chunk)
