@@ -112,26 +112,26 @@ def _print_table(results: "list[FileResult]", output: Path) -> None:
 
     from app.cli.console import LiteralConsole
 
-    table = Table("files", "audio", "words", "cues", "timed by", "real-time factor", box=None)
+    table = Table("story", "audio", "words", "cues", "timed by", box=None)
     table.columns[0].overflow = "fold"
-    spoken = ""
-    for result in results:
-        narration = result.narration
-        if narration is None:
-            continue
-        spoken = f"spoken by {narration.engine} as {narration.voice}"
+    narrations = [(result.story.stem, result.narration) for result in results if result.narration]
+    for stem, narration in narrations:
         table.add_row(
-            " ".join([result.story.stem, *(kind.suffix for kind in narration.media)]),
+            stem,
             _clock(narration.duration_secs),
             f"{narration.words:,}",
             f"{narration.cues:,}",
             narration.alignment,
-            f"{narration.elapsed_secs / narration.duration_secs:.3f}",
         )
-    if table.row_count:
-        console = LiteralConsole()
-        console.print(table)
-        console.print_line(f"in {output}, {spoken}")
+    if not narrations:
+        return
+    _, last = narrations[-1]
+    console = LiteralConsole()
+    console.print(table)
+    console.print_line(f"spoken by {last.engine} as {last.voice}; files:")
+    for stem, narration in narrations:
+        for kind in narration.media:
+            console.print_line(f"  {output / f'{stem}{kind.suffix}'}")
 
 
 def _clock(secs: float) -> str:

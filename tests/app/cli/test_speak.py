@@ -57,8 +57,8 @@ def test_a_story_becomes_media(story: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert names(tmp_path / "out") == FILES
     assert soundfile.info(tmp_path / "out" / "fox.wav").duration > 2
-    assert "fox .wav .srt" in done.stdout
-    assert f"in {tmp_path / 'out'}, spoken by espeak as af_heart" in done.stdout
+    assert str(tmp_path / "out" / "fox.words.json") in done.stdout
+    assert "spoken by espeak as af_heart" in done.stdout
 
 
 def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:
