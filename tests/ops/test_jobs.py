@@ -111,7 +111,7 @@ def test_a_smoke_story_that_is_not_narrated_fails_the_job(account: Account) -> N
     account.runner.environment["SMOKE_TIMEOUT"] = "90"
 
     assert not run.succeeded
-    assert "still waiting when the time was up" in run.log
+    assert "✗ story         still waiting" in run.log
 
 
 def test_drift_fails_the_run_and_names_what_differs(account: Account) -> None:
