@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
-from app.aws.tasks import COMPLETED
+from app.aws.rows import COMPLETED
 from app.job import RowKey
 from app.local.emulator import emulator
 from app.local.platform import Platform, create_platform
