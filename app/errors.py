@@ -23,8 +23,8 @@ StoryTtsError
 │   ├── UnavailableError        throttled, unreachable, 5xx
 │   ├── CredentialsError        refused or expired
 │   └── QueueGoneError          the queue was deleted: exit non-zero
-├── ConfigurationError      the settings are wrong: exit 2
-├── MissingExtraError       an optional package is not installed
+├── ConfigurationError      settings or model files are wrong: the job goes back untouched, exit 2
+├── MissingExtraError       an optional package is not installed: as ConfigurationError
 └── LocalServiceError       the service on this machine did not start, or a part of it ended
 """
 

@@ -82,6 +82,12 @@ class ModelStore:
             self.file(name)
         return self.folder / prefix
 
+    def verify(self, *prefixes: str) -> None:
+        """Verify every file whose name starts with one of `prefixes`. Raises ConfigurationError."""
+        for name in self.lock if prefixes else ():
+            if name.startswith(prefixes):
+                self.file(name)
+
     def fault_of(self, name: str) -> Fault | None:
         """Compare size and digest of the file on disk with its entry in the lock."""
         locked = self.lock.get(name)

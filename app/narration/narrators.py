@@ -1,5 +1,6 @@
 """Builds narrators inside the speech process from one engine and, where useful, an aligner."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from app.alignment import whisperx
@@ -21,7 +22,7 @@ class Narrators:
 
     def __init__(self, options: NarrationOptions) -> None:
         """
-        Load the engine that `options` names.
+        Load the engine that `options` names, and verify the model files that stories load later.
 
         Raises ConfigurationError for an unknown engine or damaged models, MissingExtraError if the engine's
         packages are not installed.
@@ -29,7 +30,11 @@ class Narrators:
         self._options = options
         self._spec = engine_spec(options.engine)
         self._models = ModelStore(options.models_dir)
-        self._engine = self._load()
+        # Verified beside the loading: otherwise a damaged file would fail jobs, one by one.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            verification = pool.submit(self._models.verify, *self._spec.lazy_models)
+            self._engine = self._load()
+            verification.result()
         self._aligners: dict[str, Aligner] = {}
 
     def narrator(self, voice: str) -> Narrator:

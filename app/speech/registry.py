@@ -49,6 +49,8 @@ class EngineSpec:
     """Whether state that it keeps between calls would change how the next story sounds; it loads quickly."""
     has_blends: bool = False
     """Whether a voice may be a blend, such as "af_heart(2)+am_adam"."""
+    lazy_models: tuple[str, ...] = ()
+    """Prefixes of model files that are read only when a story needs them."""
 
 
 def _load_espeak(*, models_dir: Path, threads: int, precision: Precision) -> "SpeechEngine":  # noqa: ARG001
@@ -82,6 +84,7 @@ ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
                 voices=KOKORO_VOICES,
                 load=_load_kokoro,
                 has_blends=True,
+                lazy_models=("kokoro/voices/", "align/"),
             ),
         )
     }

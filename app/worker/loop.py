@@ -71,7 +71,11 @@ class Worker:
         self._deaths_in_a_row = 0
 
     def run(self, *, drain: bool = False) -> WorkerExit:
-        """Run until a signal, or with `drain` until the queue is empty; return the exit code."""
+        """
+        Run until a signal, or with `drain` until the queue is empty; return the exit code.
+
+        Raises ConfigurationError and MissingExtraError if this worker cannot narrate.
+        """
         try:
             while not self._shutdown.requested.is_set():
                 try:
@@ -123,6 +127,7 @@ class Worker:
             self._shutdown.requested.wait(READY_POLL_SECS)
             return False
         if isinstance(self._speech.fault, ConfigurationError | MissingExtraError):
+            self._health.mark_unhealthy(self._speech.fault.message)
             raise self._speech.fault
         # The speech process logged the reason itself: it writes to the same stderr.
         self._deaths_in_a_row += 1
@@ -142,13 +147,22 @@ class Worker:
         self._shutdown.requested.wait(delay)
 
     def _handle(self, message: Message) -> None:
-        """Run one attempt; the class of its error decides what happens to the job."""
+        """
+        Run one attempt; the class of its error decides what happens to the job.
+
+        Raises ConfigurationError and MissingExtraError: no job can succeed on this worker.
+        """
         attempt = Attempt(message)
         try:
             outcome = self._runner.run(attempt)
-        except Exception as error:  # noqa: BLE001  # no error of a job may end the worker
+        except Exception as error:  # no error of a job may end the worker
             outcome = self._outcomes.handle(attempt, error)
+            self._metrics.attempt(outcome, attempt.figures)
+            if isinstance(error, ConfigurationError | MissingExtraError):
+                self._health.mark_unhealthy(error.message)
+                raise
             if isinstance(error, InfrastructureError):
                 self._faults_in_a_row += 1
                 self._back_off(error)
-        self._metrics.attempt(outcome, attempt.figures)
+        else:
+            self._metrics.attempt(outcome, attempt.figures)

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from app.errors import (
+    ConfigurationError,
     InfrastructureError,
     JobCancelledError,
     LeaseLostError,
+    MissingExtraError,
     NarrationCancelledError,
     PermanentJobError,
     RetryableJobError,
@@ -65,6 +67,10 @@ class OutcomeHandler:
             case JobCancelledError():
                 attempt.log.info("job cancelled")
                 return self._finish(attempt, lambda: self._cancel(attempt), AttemptOutcome.SKIPPED)
+            case ConfigurationError() | MissingExtraError():
+                # The fault of this worker: another one may take the job at once.
+                attempt.log.error("job returned", reason=error.message)
+                return self._give_back(attempt, 0)
             case _:
                 attempt.log.warning("job returned", reason=error.message)
                 return self._give_back(attempt, retry_delay(attempt.message.receive_count))

@@ -18,6 +18,7 @@ if HAS_SPEECH:
 else:
     # without the extra these could not even be imported; `make test` runs them
     collect_ignore = [
+        "narration/test_narrators.py",
         "speech/test_kokoro.py",
         "speech/test_loading.py",
         "speech/test_offline.py",

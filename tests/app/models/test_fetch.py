@@ -247,6 +247,9 @@ def test_a_changed_file_is_refused(store: ModelStore, hub: Hub, content: bytes |
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"kokoro/a.bin (is missing|differs).*models fetch"):
         ModelStore(store.folder).file("kokoro/a.bin")
+    with pytest.raises(ConfigurationError, match=r"kokoro/a.bin (is missing|differs).*models fetch"):
+        ModelStore(store.folder).verify("align/", "kokoro/")
+    ModelStore(store.folder).verify("align/")
 
 
 @pytest.mark.parametrize("lock", [None, "", "[]", '{"files": {"a": {"size": 1}}}'])

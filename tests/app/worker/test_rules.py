@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from app.errors import (
+    ConfigurationError,
     CredentialsError,
     EngineDiedError,
     JobCancelledError,
@@ -18,6 +19,7 @@ from app.errors import (
     MissingExtraError,
     QueueGoneError,
     RefusedTextError,
+    StoryTtsError,
     UnavailableError,
 )
 from app.health import Health
@@ -496,6 +498,25 @@ class TestReturns:
 
         assert (bench.queue.delays, bench.outcomes) == ([0], [])
         assert "claim" not in bench.calls
+
+    @pytest.mark.parametrize(
+        "fault", [ConfigurationError("align/en.pt has another SHA-256"), MissingExtraError("pip install x")]
+    )
+    def test_a_fault_of_the_worker_returns_the_job_and_ends_the_worker(
+        self, bench: Bench, fault: StoryTtsError
+    ) -> None:
+        """A damaged model file costs the job nothing: it goes back at once, and the worker ends unhealthy."""
+        bench.send()
+        bench.speech.steps = [fault]
+
+        with pytest.raises(type(fault)):
+            bench.drain()
+
+        assert (bench.outcomes, bench.queue.delays) == (["returned"], [0])
+        assert bench.tasks.rows[AUDIO_ROW]["lease_expires_at"] == 0
+        assert not {"attempts", "attempt_causes"} & bench.tasks.rows[AUDIO_ROW].keys()
+        assert bench.letters.bodies == []
+        assert bench.health.problem() == fault.message
 
     def test_a_lost_lease_writes_nothing(self, bench: Bench) -> None:
         """If the lease is lost during the narration, the attempt ends without any write."""
