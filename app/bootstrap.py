@@ -82,7 +82,7 @@ def build_worker(
     """
     parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
-    health = Health(speech_state=lambda: speech.state)
+    health = Health(speech_state=lambda: speech.state, lease_secs=settings.lease_secs)
     queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     tasks = task_table(settings, clients)
     runner = AttemptRunner(

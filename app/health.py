@@ -14,16 +14,23 @@ from app.healthcheck import HEALTH_PATH
 
 STALE_SECS = 90.0
 """How long the poll loop may take for one iteration: a long poll and its retries fit in."""
+STALE_LEASES = 1.5
+"""How long a job may go without a renewal, in leases: renewals are retried until the lease expires."""
 
 
 class Health:
     """The worker's health; updated by the poll loop and the lease, read by the endpoint. Thread-safe."""
 
     def __init__(
-        self, *, speech_state: Callable[[], str], clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        speech_state: Callable[[], str],
+        lease_secs: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`speech_state` returns the state of the speech process: starting, ready, busy or dead."""
         self._speech_state = speech_state
+        self._stale_secs = max(STALE_SECS, STALE_LEASES * lease_secs)
         self._clock = clock
         self._heartbeat_at = clock()
         self._fault: str | None = None
@@ -42,7 +49,7 @@ class Health:
         if self._fault is not None:
             return self._fault
         silent_secs = self._clock() - self._heartbeat_at
-        if silent_secs > STALE_SECS:
+        if silent_secs > self._stale_secs:
             return f"no heartbeat of the poll loop for {silent_secs:.0f} s"
         if self._speech_state() == "dead":
             return "the speech process is dead"

@@ -39,7 +39,7 @@ def asked(port: int, path: str = "/healthz") -> tuple[int, dict[str, str]]:
 def test_health_follows_the_poll_loop_the_child_and_its_faults() -> None:
     """200 while the loop turns and the child lives; otherwise 503 with the reason, and back again."""
     clock, state = Clock(), ["starting"]
-    health = Health(speech_state=lambda: state[0], clock=clock)
+    health = Health(speech_state=lambda: state[0], lease_secs=60, clock=clock)
     with health_server(health, host="127.0.0.1", port=0) as port:
         assert asked(port) == (200, {"status": "ok"})
         clock.now += STALE_SECS + 1
@@ -67,7 +67,7 @@ def test_the_command_reports_the_health_of_the_worker(
     reason: str | None, expected: tuple[int, str, str]
 ) -> None:
     """The container's health check exits with 0 or 1, and prints the reason."""
-    health = Health(speech_state=lambda: "ready")
+    health = Health(speech_state=lambda: "ready", lease_secs=60)
     if reason:
         health.mark_unhealthy(reason)
     with health_server(health, host="127.0.0.1", port=0) as port:
@@ -135,3 +135,15 @@ def answer_once(server: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(4096)
         connection.sendall(answer)
+
+
+@pytest.mark.parametrize(("lease_secs", "stale_secs"), [(2.0, 90.0), (60.0, 90.0), (600.0, 900.0)])
+def test_a_long_lease_may_go_long_without_a_heartbeat(lease_secs: float, stale_secs: float) -> None:
+    """A job is healthy for one and a half leases without a renewal, and for 90 s at least."""
+    clock = Clock()
+    health = Health(speech_state=lambda: "busy", lease_secs=lease_secs, clock=clock)
+
+    clock.now += stale_secs
+    assert health.problem() is None
+    clock.now += 1
+    assert health.problem() == f"no heartbeat of the poll loop for {stale_secs + 1:.0f} s"

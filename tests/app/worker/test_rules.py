@@ -81,7 +81,7 @@ class Bench:
         self.leases = FakeLeases(self.calls)
         self.shutdown = Shutdown(stop_timeout_secs=RESERVE_SECS)
         self.shutdown.requested, self.shutdown.urgent = InstantEvent(), InstantEvent()
-        self.health = Health(speech_state=lambda: self.speech.state)
+        self.health = Health(speech_state=lambda: self.speech.state, lease_secs=60)
         self.metrics = io.StringIO()
         self._work_folder = work_folder
         self.has_dead_letters = True
