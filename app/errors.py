@@ -8,6 +8,7 @@ StoryTtsError
 │   ├── RefusedTextError        the text cannot be narrated
 │   ├── RefusedDestinationError an output is outside the allowed buckets
 │   ├── TaskRowError            the status of the producer's rows does not allow it
+│   ├── JobTooLongError         it takes longer than SQS lets one receiver hold a message
 │   └── PoisonedJobError        many attempts without a result: it may crash its workers
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
 │   ├── EngineDiedError         the speech process crashed, hung or was killed
@@ -82,6 +83,12 @@ class TaskRowError(PermanentJobError):
     """The status of the producer's rows does not allow the job to run."""
 
     code = "TASK_ROW"
+
+
+class JobTooLongError(PermanentJobError):
+    """The job takes longer than SQS lets one receiver hold a message, and would again."""
+
+    code = "JOB_TOO_LONG"
 
 
 class PoisonedJobError(PermanentJobError):

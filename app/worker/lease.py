@@ -9,18 +9,12 @@ from typing import Self
 from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
 from app.aws.tasks import Tasks
-from app.errors import InfrastructureError, LeaseLostError, RetryableJobError, StoryTtsError
+from app.errors import InfrastructureError, JobTooLongError, LeaseLostError, StoryTtsError
 
 RENEWALS_PER_LEASE = 3
 """Two renewals may fail before the lease expires."""
 RETRY_SHARE = 1 / 30
 """The delay after a failed renewal, as a share of the lease."""
-
-
-class JobTooLongError(RetryableJobError):
-    """The job takes longer than SQS lets one receiver hold a message."""
-
-    code = "JOB_TOO_LONG"
 
 
 class Lease:

@@ -9,9 +9,9 @@ import pytest
 from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
 from app.aws.tasks import Tasks
-from app.errors import LeaseLostError, UnavailableError
+from app.errors import JobTooLongError, LeaseLostError, PermanentJobError, UnavailableError
 from app.job import RowKey
-from app.worker.lease import JobTooLongError, Lease
+from app.worker.lease import Lease
 from tests.workers import until
 
 CLAIM = Claim(RowKey("story-1", "a1"), None, 1, "here/1")
@@ -111,9 +111,10 @@ def test_nothing_is_renewed_after_the_block() -> None:
     assert renewals.rows == []
 
 
-def test_a_job_longer_than_the_queue_allows_is_given_back_in_time() -> None:
-    """SQS ends a receipt after twelve hours: the lease ends before that, as an error that is retried."""
+def test_a_job_longer_than_the_queue_allows_fails_at_once() -> None:
+    """SQS ends a receipt after 12 hours: the job fails before that, and is not begun again."""
     with lease(Renewals(), held_secs=MAX_VISIBILITY_SECS - 0.5) as held:
         until(lambda: held.is_lost)
-        with pytest.raises(JobTooLongError):
+        with pytest.raises(JobTooLongError) as caught:
             held.check()
+    assert isinstance(caught.value, PermanentJobError)
