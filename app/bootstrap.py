@@ -4,7 +4,7 @@ import sys
 
 from app.aws.claims import Claim
 from app.aws.objects import Objects
-from app.aws.protection import NoProtection, TaskProtection
+from app.aws.protection import NoProtection, Protection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
@@ -83,6 +83,9 @@ def build_worker(
     parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
     health = Health(speech_state=lambda: speech.state, lease_secs=settings.lease_secs)
+    protection = (
+        TaskProtection(agent_uri=settings.ecs_agent_uri) if settings.ecs_agent_uri else NoProtection()
+    )
     queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     tasks = task_table(settings, clients)
     runner = AttemptRunner(
@@ -93,7 +96,7 @@ def build_worker(
         speech=speech,
         options=options,
         work_folder=work_folder,
-        leases=_Leases(settings, health),
+        leases=_Leases(settings, health, protection),
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
         shutdown=shutdown,
@@ -114,9 +117,7 @@ def build_worker(
         visibility_secs=settings.lease_secs,
         health=health,
         metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
-        protection=(
-            TaskProtection(agent_uri=settings.ecs_agent_uri) if settings.ecs_agent_uri else NoProtection()
-        ),
+        protection=protection,
         shutdown=shutdown,
     )
     return worker, health
@@ -125,7 +126,7 @@ def build_worker(
 class _Leases:
     """Creates leases, with AWS clients that time out quickly so that renewals can be retried."""
 
-    def __init__(self, settings: Settings, health: Health) -> None:
+    def __init__(self, settings: Settings, health: Health, protection: Protection) -> None:
         clients = AwsClients(
             region=settings.region, timeout_secs=settings.lease_secs * RENEWAL_TIMEOUT_SHARE, attempts=1
         )
@@ -133,6 +134,7 @@ class _Leases:
         self._tasks = task_table(settings, clients)
         self._lease_secs = settings.lease_secs
         self._health = health
+        self._protection = protection
 
     def __call__(self, message: Message, claim: Claim, claimed_at: float) -> Lease:
         return Lease(
@@ -142,5 +144,9 @@ class _Leases:
             claim=claim,
             lease_secs=self._lease_secs,
             claimed_at=claimed_at,
-            on_renewal=self._health.heartbeat,
+            on_renewal=self._on_renewal,
         )
+
+    def _on_renewal(self) -> None:
+        self._health.heartbeat()
+        self._protection.renew()

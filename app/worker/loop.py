@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import structlog
 
-from app.aws.protection import Protection
+from app.aws.protection import Protection, ProtectionStatus
 from app.aws.queue import Message
 from app.errors import (
     ConfigurationError,
@@ -27,6 +27,7 @@ from app.worker.retry import backoff_delay
 from app.worker.seams import JobQueue, Speech
 
 READY_POLL_SECS = 0.05
+DEPLOYMENT_POLL_SECS = 15.0
 QUEUE_GONE_TRIES = 5
 """SQS may briefly report that an existing queue does not exist; after so many reports it is gone."""
 
@@ -97,7 +98,12 @@ class Worker:
         """Receive and handle one message; return whether the queue is drained."""
         if not self._is_speech_ready():
             return False
-        self._protection.protect()
+        if self._protection.protect() is ProtectionStatus.DEPLOYMENT_WAITS:
+            # An idle task: the deployment can stop it now. Should it not, this one goes on working.
+            self._health.heartbeat()
+            log.info("not receiving: a deployment waits for this task")
+            self._shutdown.requested.wait(DEPLOYMENT_POLL_SECS)
+            return False
         message = self._queue.receive(
             wait_secs=self._receive_wait_secs, visibility_secs=self._visibility_secs
         )
@@ -110,6 +116,8 @@ class Worker:
             self._queue.give_back(message)
             return False
         self._handle(message)
+        # Between two jobs a deployment or a scale-in may stop this task.
+        self._protection.release()
         return False
 
     def _is_speech_ready(self) -> bool:

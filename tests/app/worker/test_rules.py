@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.aws.protection import ProtectionStatus
 from app.errors import (
     ConfigurationError,
     CredentialsError,
@@ -53,15 +54,21 @@ AUDIO_ROW, SUBTITLES_ROW = RowKey("story-1", "a1"), RowKey("story-1", "b2")
 WAV = S3Address(BUCKET, "story-1/a1.wav")
 
 
-class NoProtection:
-    """Protection that is always granted."""
+class FakeProtection:
+    """Protection that is granted unless a test says otherwise."""
 
     def __init__(self, calls: list[str]) -> None:
         self._calls = calls
+        self.answers: list[ProtectionStatus] = []
 
-    def protect(self) -> None:
+    def protect(self) -> ProtectionStatus:
         """Record it."""
         self._calls.append("protect")
+        return self.answers.pop(0) if self.answers else ProtectionStatus.PROTECTED
+
+    def renew(self) -> None:
+        """Record it."""
+        self._calls.append("renew protection")
 
     def release(self) -> None:
         """Record it."""
@@ -83,6 +90,7 @@ class Bench:
         self.shutdown.requested, self.shutdown.urgent = InstantEvent(), InstantEvent()
         self.health = Health(speech_state=lambda: self.speech.state, lease_secs=60)
         self.metrics = io.StringIO()
+        self.protection = FakeProtection(self.calls)
         self._work_folder = work_folder
         self.has_dead_letters = True
 
@@ -152,7 +160,7 @@ class Bench:
             visibility_secs=60,
             health=self.health,
             metrics=Metrics(stream=self.metrics, service="story-tts"),
-            protection=NoProtection(self.calls),
+            protection=self.protection,
             shutdown=self.shutdown,
         )
         return worker.run(drain=True)
@@ -709,14 +717,28 @@ class TestLoop:
 
         assert "receive" not in bench.calls
 
-    def test_protection_is_requested_before_a_receive_and_released_when_idle(self, bench: Bench) -> None:
-        """A task is protected from scale-in from before it receives a message until it is idle."""
+    def test_protection_is_requested_before_a_receive_and_released_after_the_job(self, bench: Bench) -> None:
+        """Between two jobs and after an empty receive a deployment finds the task unprotected."""
         bench.send()
 
         bench.drain()
 
-        calls = [call for call in bench.calls if call in {"protect", "receive", "unprotect"}]
-        assert calls == ["protect", "receive", "protect", "receive", "unprotect", "unprotect"]
+        calls = [call for call in bench.calls if call in {"protect", "receive", "delete", "unprotect"}]
+        assert (
+            calls == ["protect", "receive", "delete", "unprotect", "protect", "receive"] + ["unprotect"] * 2
+        )
+
+    def test_nothing_is_received_while_a_deployment_waits(self, bench: Bench) -> None:
+        """A task that a deployment wants to stop leaves the jobs to the new tasks, and asks again later."""
+        bench.send()
+        bench.protection.answers = [ProtectionStatus.DEPLOYMENT_WAITS] * 3 + [ProtectionStatus.UNPROTECTED]
+        self.on_wait(bench, lambda: bench.calls.append("pause"))
+
+        bench.drain()
+
+        assert bench.calls[1:9] == ["protect", "pause"] * 3 + ["protect", "receive"]
+        assert bench.health.problem() is None
+        assert bench.outcomes == ["completed"]
 
     @staticmethod
     def on_wait(bench: Bench, action: Callable[[], None]) -> None:
