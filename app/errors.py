@@ -7,6 +7,7 @@ StoryTtsError
 │   ├── UnknownVoiceError       the voice is not in the engine's set
 │   ├── RefusedTextError        the text cannot be narrated
 │   ├── RefusedDestinationError an output is outside the allowed buckets
+│   ├── OutputTakenError        a direct job names the output of another job
 │   ├── TaskRowError            the status of the producer's rows does not allow it
 │   ├── JobTooLongError         it takes longer than SQS lets one receiver hold a message
 │   └── PoisonedJobError        many attempts without a result: it may crash its workers
@@ -77,6 +78,12 @@ class RefusedDestinationError(PermanentJobError):
     """A direct job names an output outside the allowed buckets."""
 
     code = "REFUSED_DESTINATION"
+
+
+class OutputTakenError(PermanentJobError):
+    """A direct job names an output that another job has completed."""
+
+    code = "OUTPUT_TAKEN"
 
 
 class TaskRowError(PermanentJobError):

@@ -1,5 +1,7 @@
 """The domain: a job, its task rows, and the S3 objects it produces. No parsing."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from app.media import MEDIA, MediaKind, TaskRow
@@ -78,6 +80,13 @@ class Job:
     def is_direct(self) -> bool:
         """Whether the job is in direct form, without rows of a producer."""
         return self.subtitles_row is None
+
+    @property
+    def request_sha256(self) -> str:
+        """A digest over everything that decides what the job produces, and where."""
+        outputs = [address.uri for address in self.destination.addresses.values()]
+        request = [self.text, self.voice, self.speed, self.use_alignment, outputs]
+        return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 
     @property
     def label(self) -> str:

@@ -31,6 +31,7 @@ from app.aws.rows import (
 from app.errors import (
     JobCancelledError,
     LeaseLostError,
+    OutputTakenError,
     StoryTtsError,
     TaskRowError,
     TaskRowMissingError,
@@ -93,7 +94,8 @@ class TaskClaims(TaskRows):
         Claim the job of a received message if it is free, under a new epoch, for `lease_secs` seconds.
 
         Raises TaskRowMissingError if a row of the producer does not exist (yet), TaskRowError if a row has a
-        status that the contract does not define.
+        status that the contract does not define, OutputTakenError if a direct job with the same audio_out and
+        another request is COMPLETED.
         """
         result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
@@ -138,9 +140,9 @@ class TaskClaims(TaskRows):
         if job.is_direct:
             update += (
                 ", #type = if_not_exists(#type, :tts), date_created = if_not_exists(date_created, :date),"
-                " sparse_gsi_hash_key = :id"
+                " sparse_gsi_hash_key = :id, request_sha256 = :request"
             )
-            values |= {":tts": "TTS", ":id": job.audio_row.id}
+            values |= {":tts": "TTS", ":id": job.audio_row.id, ":request": job.request_sha256}
             names = {"#type": "type"}
         update += " REMOVE error_code, error_message"
         try:
@@ -167,6 +169,12 @@ class TaskClaims(TaskRows):
         if row.get("lease_owner") == owner:
             return self._claimed(job, row)
         status = row.get("status")
+        if (
+            job.is_direct
+            and status == COMPLETED
+            and row.get("request_sha256", job.request_sha256) != job.request_sha256
+        ):
+            raise OutputTakenError(f"audio_out: {key.id} holds another job's audio; name another output")
         if status in {COMPLETED, CANCELLED}:
             return Ended(str(status))
         if status == IN_PROGRESS:

@@ -7,6 +7,7 @@ It holds for the table in DynamoDB and for the in-memory one that the worker's r
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from app.aws.claims import Claim, Ended, Held
 from app.aws.rows import Row
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
-from app.errors import JobCancelledError, LeaseLostError, TaskRowError, TaskRowMissingError
+from app.errors import JobCancelledError, LeaseLostError, OutputTakenError, TaskRowError, TaskRowMissingError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
@@ -359,6 +360,28 @@ def test_a_direct_job_makes_its_own_row(tasks: AnyTasks) -> None:
     assert (ended["status"], ended["type"]) == ("COMPLETED", "TTS")
     assert "sparse_gsi_hash_key" not in ended
     assert tasks.claim(DIRECT, lease_secs=60, message_id="m") == Ended("COMPLETED")
+
+
+@pytest.mark.parametrize("change", [{"text": "Twice."}, {"voice": "bm_george"}, {"speed": 1.5}])
+def test_a_direct_job_does_not_take_the_output_of_another(tasks: AnyTasks, change: dict[str, Any]) -> None:
+    """A second job with the same audio_out is refused aloud if it asks for other media."""
+    tasks.commit(claimed(tasks, DIRECT), audio={"media_url": "s3://story-video-data/a.wav"}, subtitles={})
+    before = row(tasks, DIRECT.audio_row)
+
+    with pytest.raises(OutputTakenError, match=r"s3://story-video-data/a\.wav"):
+        tasks.claim(replace(DIRECT, **change), lease_secs=60, message_id="m")
+
+    assert row(tasks, DIRECT.audio_row) == before
+
+
+def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:
+    """Only a job that COMPLETED keeps its output."""
+    tasks.fail(claimed(tasks, DIRECT), code="REFUSED_TEXT", message="nothing to speak")
+    corrected = replace(DIRECT, text="Twice.")
+
+    tasks.commit(claimed(tasks, corrected), audio={}, subtitles={})
+
+    assert tasks.claim(corrected, lease_secs=60, message_id="m") == Ended("COMPLETED")
 
 
 def test_a_refused_job_fails_its_free_rows_alone(produced: AnyTasks) -> None:

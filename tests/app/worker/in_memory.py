@@ -24,6 +24,7 @@ from app.errors import (
     JobCancelledError,
     LeaseLostError,
     NarrationCancelledError,
+    OutputTakenError,
     StoryTtsError,
     TaskRowError,
     TaskRowMissingError,
@@ -171,6 +172,8 @@ class InMemoryTasks:
         row = self._existing(job.audio_row)
         if row["status"] == CANCELLED:
             self._cancel(job.audio_row, job.subtitles_row)
+        if row["status"] == COMPLETED and row.get("request_sha256") not in {None, job.request_sha256}:
+            raise OutputTakenError(f"audio_out: {job.audio_row.id} holds another job's audio")
         if row["status"] in {COMPLETED, CANCELLED}:
             return Ended(row["status"])
         if row["status"] not in {PENDING, FAILED, IN_PROGRESS}:
@@ -196,6 +199,8 @@ class InMemoryTasks:
             "crashes": claim.crashes + 1,
             "lease_expires_at": time.time() + lease_secs,
         }
+        if job.is_direct:
+            row["request_sha256"] = job.request_sha256
         _drop(row, "error_code", "error_message")
         return self._claim_subtitles(claim)
 
