@@ -91,9 +91,9 @@ class Objects:
 
     def put(
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
-    ) -> None:
+    ) -> str:
         """
-        Upload the file at `path` in one request; `digest` is its digest.
+        Upload the file at `path` in one request and return the entity tag; `digest` is the file's digest.
 
         `replacing` is the entity tag of the object that may be overwritten; None means that no object may
         exist. Raises ObjectChangedError if the object at `address` differs from that.
@@ -101,7 +101,7 @@ class Objects:
         condition = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing}
         with translated("s3"), path.open("rb") as body:
             try:
-                self._s3.put_object(
+                response = self._s3.put_object(
                     Bucket=address.bucket,
                     Key=address.key,
                     Body=body,
@@ -118,6 +118,7 @@ class Objects:
                 ):
                     raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime") from error
                 raise
+        return str(response["ETag"])
 
     def download(self, address: S3Address, path: Path) -> int:
         """Download the object at `address` to `path` in blocks, and return its size in bytes."""

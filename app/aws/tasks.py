@@ -73,6 +73,10 @@ class Tasks(TaskClaims):
         }
         self._end(claim, update, dict(audio) | attributes, dict(subtitles) | attributes, COMPLETED)
 
+    def is_committed(self, claim: Claim) -> bool:
+        """Return whether the audio row shows the commit of this claim."""
+        return _is_ended_by(claim, self.read(claim.audio_row), COMPLETED)
+
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
         """
         Mark both rows FAILED with the reason; a redriven job has all its attempts again.

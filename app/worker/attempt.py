@@ -7,7 +7,10 @@ and objects. Errors propagate to OutcomeHandler, where their class decides what 
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import structlog
 from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Message
-from app.errors import MediaConflictError, NarrationCancelledError, PoisonedJobError
+from app.errors import InfrastructureError, MediaConflictError, NarrationCancelledError, PoisonedJobError
 from app.job import Job, S3Address
 from app.media import SRT, MediaKind, TaskRow
 from app.message import MessageParser
@@ -69,6 +72,14 @@ class Attempt:
             job=self.job.label if self.job else None,
             epoch=self.claim.epoch if self.claim else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMedia:
+    """An uploaded object: the digest of its file, and its entity tag."""
+
+    digest: Digest
+    etag: str
 
 
 class StopCondition:
@@ -170,13 +181,13 @@ class AttemptRunner:
         attempt.audio_secs = narration.duration_secs
         # The last look at the rows before anything is stored: a cancelled job should leave no media behind.
         retry_call(lease.confirm, secs=lease.secs_left, shutdown=self._shutdown)
-        digests = {
+        stored = {
             kind: self._store(kind, path, job.destination.address(kind), etags[kind], lease)
             for kind, path in narration.media.items()
         }
         lease.check()
         lease.stop()
-        rows = row_attributes(job, narration, digests)
+        rows = row_attributes(job, narration, {kind: each.digest for kind, each in stored.items()})
         retry_call(
             lambda: self._tasks.commit(claim, audio=rows[TaskRow.AUDIO], subtitles=rows[TaskRow.SUBTITLES]),
             secs=lease.secs_left,
@@ -190,6 +201,7 @@ class AttemptRunner:
             processing_secs=round(attempt.figures.processing_secs, 3),
             alignment=narration.alignment,
         )
+        self._verify(attempt, job, narration, stored)
         retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
 
     def _narrate(self, job: Job, lease: JobLease, folder: Path) -> Narration:
@@ -204,23 +216,23 @@ class AttemptRunner:
 
     def _store(
         self, kind: MediaKind, path: Path, address: S3Address, replacing: str | None, lease: JobLease
-    ) -> Digest:
+    ) -> StoredMedia:
         """
-        Upload one object without overwriting newer media, and return the digest of the file.
+        Upload one object without overwriting newer media.
 
         Raises LeaseLostError, MediaConflictError if another writer keeps changing it, InfrastructureError.
         """
         digest = Digest.of(path)
         for _ in range(MEDIA_TRIES):
-            condition = replacing
             try:
-                retry_call(
-                    lambda: self._media.put(
+                etag = retry_call(
+                    partial(
+                        self._media.put,
                         path,
                         address,
                         content_type=kind.content_type,
                         digest=digest,
-                        replacing=condition,  # noqa: B023
+                        replacing=replacing,
                     ),
                     secs=STORE_SECS,
                     shutdown=self._shutdown,
@@ -232,8 +244,39 @@ class AttemptRunner:
                 lease.confirm()
                 replacing = self._media.etag(address)
             else:
-                return digest
+                return StoredMedia(digest, etag)
         raise MediaConflictError(f"{address.uri} changed {MEDIA_TRIES} times while it was written")
+
+    def _verify(
+        self, attempt: Attempt, job: Job, narration: Narration, stored: Mapping[MediaKind, StoredMedia]
+    ) -> None:
+        """
+        Look at the media once more after the commit, and write again what changed.
+
+        An entity tag identifies content, not a write: where an earlier attempt stored the same bytes, a late
+        write of a lost attempt meets its condition. Errors are logged only, because the job is complete.
+        """
+        try:
+            for kind, path in narration.media.items():
+                self._restore(attempt, kind, path, job.destination.address(kind), stored[kind])
+        except InfrastructureError as error:
+            attempt.log.warning("media not verified", reason=error.message)
+
+    def _restore(
+        self, attempt: Attempt, kind: MediaKind, path: Path, address: S3Address, stored: StoredMedia
+    ) -> None:
+        etag = stored.etag
+        for _ in range(MEDIA_TRIES):
+            current = self._media.etag(address)
+            # A producer may have written the rows anew: then the object belongs to the new job.
+            if current == etag or attempt.claim is None or not self._tasks.is_committed(attempt.claim):
+                return
+            attempt.log.warning("media changed after the commit and are written again", media=kind.name)
+            with suppress(ObjectChangedError):
+                etag = self._media.put(
+                    path, address, content_type=kind.content_type, digest=stored.digest, replacing=current
+                )
+        attempt.log.error("media keep changing after the commit", media=kind.name)
 
 
 def row_attributes(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 
@@ -15,6 +16,8 @@ LAST_HELD_SECS = 60 * 60.0
 MAX_BACKOFF_SECS = 30.0
 _FIRST_CALL_DELAY_SECS = 0.2
 _LAST_CALL_DELAY_SECS = 5.0
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
@@ -41,16 +44,17 @@ def backoff_delay(faults_in_a_row: int) -> float:
 
 
 def retry_call(
-    call: Callable[[], None],
+    call: Callable[[], Result],
     *,
     secs: float,
     shutdown: Shutdown,
     check: Callable[[], None] = lambda: None,
-) -> None:
+) -> Result:
     """
-    Call `call`, and retry it for up to `secs` seconds while AWS is unavailable; then raise the last error.
+    Return what `call` returns; retry it for up to `secs` seconds while AWS is unavailable.
 
-    `check` runs before each try and may raise. Errors that a retry cannot fix are raised at once.
+    Then the last error is raised; errors that a retry cannot fix are raised at once. `check` runs before each
+    try and may raise.
     """
     deadline = time.monotonic() + secs
     delay = _FIRST_CALL_DELAY_SECS

@@ -52,6 +52,9 @@ class TaskTable(Protocol):
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Mark both rows COMPLETED, or neither. Raises LeaseLostError, JobCancelledError."""
 
+    def is_committed(self, claim: Claim) -> bool:
+        """Return whether this claim completed the job that the row shows."""
+
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
         """Mark both rows FAILED. Raises LeaseLostError, JobCancelledError."""
 
@@ -67,8 +70,12 @@ class MediaStore(Protocol):
 
     def put(
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
-    ) -> None:
-        """Upload the file if the object's entity tag is still `replacing`. Raises ObjectChangedError."""
+    ) -> str:
+        """
+        Upload the file if the object's entity tag is still `replacing`; return its new entity tag.
+
+        Raises ObjectChangedError.
+        """
 
 
 class Speech(Protocol):

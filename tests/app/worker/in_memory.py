@@ -267,6 +267,10 @@ class InMemoryTasks:
             for row in self._rows(claim):
                 _drop(row, "sparse_gsi_hash_key", "error_code", "error_message")
 
+    def is_committed(self, claim: Claim) -> bool:
+        """Return whether this claim completed the job."""
+        return self._is_ended(claim, COMPLETED)
+
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
         """Mark both rows FAILED."""
         self._faults.meet("fail")
@@ -351,7 +355,7 @@ class InMemoryMedia:
 
     def put(
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
-    ) -> None:
+    ) -> str:
         """Write the file, if the object is still what it was."""
         self._faults.meet("put")
         assert content_type
@@ -360,6 +364,7 @@ class InMemoryMedia:
         if self.etag(address) != replacing:
             raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime")
         self.objects[address] = path.read_bytes()
+        return digest.hex
 
 
 class FakeSpeech:

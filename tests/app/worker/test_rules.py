@@ -619,6 +619,41 @@ class TestMedia:
         assert bench.outcomes == ["returned", "completed"]
         assert bench.tasks.rows[AUDIO_ROW]["media_url"] == WAV.uri
 
+    @pytest.mark.parametrize("times", [1, 2, 100])
+    def test_media_that_a_late_write_replaced_are_written_again_after_the_commit(
+        self, bench: Bench, times: int
+    ) -> None:
+        """
+        A late write whose condition holds, because of equal bytes, is not refused: it is found afterwards.
+
+        Only the committed media stay. If a writer never gives up, the job is completed all the same.
+        """
+        bench.send()
+        late = iter(range(times))
+
+        def overwrite(method: str) -> None:
+            if method == "etag" and "commit" in bench.calls and next(late, None) is not None:
+                bench.media.objects[WAV] = b"a late write"
+
+        bench.faults.on_call = overwrite
+
+        bench.drain()
+
+        assert (bench.outcomes, bench.queue.bodies) == (["completed"], [])
+        is_mended = bench.media.objects[WAV] == b"audio of Once upon a time. by 1"
+        assert is_mended == (times < 100)
+
+    def test_an_outage_after_the_commit_does_not_undo_the_job(self, bench: Bench) -> None:
+        """If S3 is unavailable after the commit, the message is deleted without the last look."""
+        bench.send()
+        bench.faults.on_call = lambda method: (
+            bench.faults.add("etag", UnavailableError("s3: 503")) if method == "commit" else None
+        )
+
+        bench.drain()
+
+        assert (bench.outcomes, bench.queue.bodies) == (["completed"], [])
+
     @staticmethod
     def write_before_put(bench: Bench, *, times: int) -> None:
         """Let another writer change the audio just before each of the first `times` writes."""
