@@ -3,6 +3,7 @@
 import sys
 
 from app.aws.claims import Claim
+from app.aws.dead_letters import DeadLetters
 from app.aws.objects import Objects
 from app.aws.protection import NoProtection, Protection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
@@ -50,11 +51,16 @@ def task_table(settings: Settings, clients: AwsClients) -> Tasks:
     return Tasks(dynamodb=clients.client("dynamodb"), table=settings.table, owner=settings.owner)
 
 
-def dead_letter_queue(settings: Settings, clients: AwsClients) -> Queue | None:
+def dead_letter_queue(settings: Settings, clients: AwsClients) -> DeadLetters | None:
     """Return the dead-letter queue, None if none is configured."""
     if settings.dead_letter_queue_url is None:
         return None
-    return Queue(sqs=clients.client("sqs"), url=settings.dead_letter_queue_url)
+    return DeadLetters(
+        sqs=clients.client("sqs"),
+        url=settings.dead_letter_queue_url,
+        objects=Objects(s3=clients.client("s3")),
+        bucket=settings.bucket,
+    )
 
 
 def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:

@@ -120,6 +120,29 @@ class Objects:
                 raise
         return str(response["ETag"])
 
+    def create(self, address: S3Address, content: bytes, *, content_type: str) -> None:
+        """Store `content` as a new object; an object that exists is kept."""
+        with translated("s3"):
+            try:
+                self._s3.put_object(
+                    Bucket=address.bucket,
+                    Key=address.key,
+                    Body=content,
+                    ContentType=content_type,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                if code_of(error) not in _CHANGED:
+                    raise
+
+    def read(self, address: S3Address) -> bytes:
+        """Return the content of the object at `address`."""
+        with translated("s3"):
+            content: bytes = self._s3.get_object(Bucket=address.bucket, Key=address.key)["Body"].read()
+        return content
+
     def download(self, address: S3Address, path: Path) -> int:
         """Download the object at `address` to `path` in blocks, and return its size in bytes."""
         size = 0

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.aws.session import code_of, translated
-from app.errors import CredentialsError, InvalidMessageError, LeaseLostError
+from app.errors import CredentialsError, InfrastructureError, InvalidMessageError, LeaseLostError
 
 MAX_VISIBILITY_SECS = 12 * 3600
 """SQS limits the visibility timeout to 12 hours from the receive, including all extensions."""
@@ -24,6 +24,13 @@ _TASK_TYPE_BYTES = len("TASK_TYPE" + "String" + "TTS")
 
 _HANDLE_LOST = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 _HANDLE_LOST_PREFIX = "AWS.SimpleQueueService.MessageNotInflight"
+_TOO_LARGE = frozenset({"InvalidParameterValue", "BatchRequestTooLong", "MessageTooLong"})
+
+
+class MessageTooLargeError(InfrastructureError):
+    """The message is larger than the queue takes."""
+
+    code = "MESSAGE_TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +127,26 @@ class Queue:
         """
         Send `body` with string attributes.
 
-        The SQS limit of 1 MiB includes attributes: they are left out if the body leaves no room for them.
+        Raises MessageTooLargeError if both together are larger than the queue takes.
         """
-        sent = attributes or {}
+        sent = {name: value for name, value in (attributes or {}).items() if value}
         size = len(body.encode()) + sum(len(f"{name}String{value}".encode()) for name, value in sent.items())
         if size > MAX_MESSAGE_BYTES:
-            sent = {}
+            raise MessageTooLargeError(f"sqs: {size:,} bytes are more than a message may have")
         with translated("sqs"):
-            self._sqs.send_message(
-                QueueUrl=self.url,
-                MessageBody=body,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in sent.items()
-                    if value
-                },
-            )
+            try:
+                self._sqs.send_message(
+                    QueueUrl=self.url,
+                    MessageBody=body,
+                    MessageAttributes={
+                        name: {"DataType": "String", "StringValue": value} for name, value in sent.items()
+                    },
+                )
+            except ClientError as error:
+                # The queue's own limit may be lower, and its attributes are not for every sender to read.
+                if code_of(error) in _TOO_LARGE:
+                    raise MessageTooLargeError(f"sqs: the queue refuses {size:,} bytes") from error
+                raise
 
     def check(self, body: str) -> None:
         """Raise InvalidMessageError where `body` is larger than the queue takes."""

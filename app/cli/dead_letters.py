@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from app.aws.dead_letters import DeadLetters
     from app.aws.queue import Message, Queue
 
 app = typer.Typer(help="List and redrive jobs that could not succeed.", no_args_is_help=True)
@@ -78,7 +79,7 @@ def redrive(
             typer.confirm(f"Send {len(chosen)} to the queue again?", abort=True)
         for letter in list(chosen):
             # Sent first: a crash between the two duplicates a letter and loses none.
-            queue.send(letter.body)
+            queue.send(dead_letters.body_of(letter))
             dead_letters.delete(letter)
             letters.remove(letter)
         typer.echo(f"{len(chosen)} sent again")
@@ -86,7 +87,7 @@ def redrive(
         _make_visible(dead_letters, letters)
 
 
-def _queues() -> "tuple[Queue, Queue]":
+def _queues() -> "tuple[Queue, DeadLetters]":
     from app.aws.queue import Queue
     from app.aws.session import AwsClients
     from app.bootstrap import dead_letter_queue

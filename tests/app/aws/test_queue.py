@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from app.aws.queue import MAX_MESSAGE_BYTES, Queue
+from app.aws.queue import MAX_MESSAGE_BYTES, MessageTooLargeError, Queue
 from app.aws.session import AwsClients
 from app.errors import QueueGoneError
 from app.local.emulator import REGION
@@ -85,16 +85,17 @@ def test_a_deleted_message_is_gone_and_deleting_again_is_no_error(any_queue: Any
     assert any_queue.depth().total == 0
 
 
-def test_a_body_that_fills_the_limit_goes_without_its_attributes(queue: Queue) -> None:
-    """A dead letter of the full 1 MiB is sent, though no room is left for the reason."""
+def test_a_body_that_leaves_its_attributes_no_room_is_refused(queue: Queue) -> None:
+    """SQS counts attributes into its limit of 1 MiB."""
     full = "x" * MAX_MESSAGE_BYTES
+    queue.send(full)
 
-    queue.send(full, attributes={"error_code": "REFUSED_TEXT"})
+    with pytest.raises(MessageTooLargeError):
+        queue.send(full, attributes={"error_code": "REFUSED_TEXT"})
 
     message = queue.receive(wait_secs=1, visibility_secs=30)
     assert message is not None
     assert message.body == full
-    assert dict(message.attributes) == {}
 
 
 def test_peeking_shows_every_message_once(queue: Queue) -> None:
