@@ -1,12 +1,15 @@
 """
 The table of everything a job produces.
 
-A new format is one row here and one encoder: in app/audio for audio, in app/subtitles/formats.py for
-subtitles. Object keys, content types, row attributes, downloads and checks are derived from this table.
+A new format is one row here and one encoder: in app/audio/encoders.py for audio, in
+app/subtitles/formats.py for subtitles. Object keys, content types, row attributes, downloads and checks are
+derived from this table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class TaskRow(StrEnum):
@@ -46,8 +49,18 @@ VTT = MediaKind("vtt", ".vtt", "text/vtt; charset=utf-8", TaskRow.SUBTITLES, "vt
 WORDS = MediaKind("words", ".words.json", "application/json", TaskRow.SUBTITLES, "words_url")
 
 MEDIA = (AUDIO, SRT, VTT, WORDS)
+"""What the service produces for every job."""
+
+OPUS = MediaKind("opus", ".opus", "audio/ogg", TaskRow.AUDIO, "opus_url")
+MP3 = MediaKind("mp3", ".mp3", "audio/mpeg", TaskRow.AUDIO, "mp3_url")
+FLAC = MediaKind("flac", ".flac", "audio/flac", TaskRow.AUDIO, "flac_url")
+
+AUDIO_FORMATS: Mapping[str, MediaKind] = MappingProxyType(
+    {kind.suffix.lstrip("."): kind for kind in (AUDIO, OPUS, MP3, FLAC)}
+)
+"""The audio formats that a narration can have, by the names that users give them."""
 
 
 def media_kind(name: str) -> MediaKind:
     """Return the kind called `name`. Raises KeyError if there is none."""
-    return {kind.name: kind for kind in MEDIA}[name]
+    return {kind.name: kind for kind in (*MEDIA, *AUDIO_FORMATS.values())}[name]

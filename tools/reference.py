@@ -83,6 +83,14 @@ white space.
 
 WAV: PCM, mono, 16 bit. Kokoro speaks at 24 kHz, espeak-ng at 22.05 kHz. A WAV file holds at most 4 GiB:
 25 hours of Kokoro, 27 hours of espeak-ng. A longer story is refused.
+
+`story-tts speak --format` writes other formats, encoded while the story is narrated:
+
+| format | encoding |
+| --- | --- |
+| `opus` | Ogg Opus, about 32 kbit/s, 24 kHz |
+| `mp3` | MPEG-2 layer III, 64 kbit/s constant |
+| `flac` | lossless, 16 bit |
 """
 
 
