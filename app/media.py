@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+PRIMARY_ATTRIBUTE = "media_url"
+"""Holds the address of a row's main object: the subtitles as SubRip, and the audio in its first format."""
+
 
 class TaskRow(StrEnum):
     """The two task rows of a job."""
@@ -30,12 +33,17 @@ class MediaKind:
     row: TaskRow
     """The task row that holds the object's address."""
     attribute: str
-    """The attribute of that row with the address."""
+    """The attribute of that row with the address; see also `Destination.attribute`."""
 
     @property
     def is_primary(self) -> bool:
         """Whether this is the row's main object: stored in `media_url`, with its digest in `media_sha256`."""
-        return self.attribute == "media_url"
+        return self.attribute == PRIMARY_ATTRIBUTE
+
+    @property
+    def format_name(self) -> str:
+        """The name of an audio format in jobs and options, such as `opus`."""
+        return self.suffix.lstrip(".")
 
     @property
     def file_name(self) -> str:
@@ -43,20 +51,22 @@ class MediaKind:
         return f"{self.row}{self.suffix}"
 
 
-AUDIO = MediaKind("audio", ".wav", "audio/wav", TaskRow.AUDIO, "media_url")
-SRT = MediaKind("srt", ".srt", "application/x-subrip; charset=utf-8", TaskRow.SUBTITLES, "media_url")
+AUDIO = MediaKind("audio", ".wav", "audio/wav", TaskRow.AUDIO, PRIMARY_ATTRIBUTE)
+SRT = MediaKind("srt", ".srt", "application/x-subrip; charset=utf-8", TaskRow.SUBTITLES, PRIMARY_ATTRIBUTE)
 VTT = MediaKind("vtt", ".vtt", "text/vtt; charset=utf-8", TaskRow.SUBTITLES, "vtt_url")
 WORDS = MediaKind("words", ".words.json", "application/json", TaskRow.SUBTITLES, "words_url")
 
-MEDIA = (AUDIO, SRT, VTT, WORDS)
-"""What the service produces for every job."""
+SUBTITLE_MEDIA = (SRT, VTT, WORDS)
+"""What every job produces besides its audio."""
+MEDIA = (AUDIO, *SUBTITLE_MEDIA)
+"""What a job produces by default."""
 
 OPUS = MediaKind("opus", ".opus", "audio/ogg", TaskRow.AUDIO, "opus_url")
 MP3 = MediaKind("mp3", ".mp3", "audio/mpeg", TaskRow.AUDIO, "mp3_url")
 FLAC = MediaKind("flac", ".flac", "audio/flac", TaskRow.AUDIO, "flac_url")
 
 AUDIO_FORMATS: Mapping[str, MediaKind] = MappingProxyType(
-    {kind.suffix.lstrip("."): kind for kind in (AUDIO, OPUS, MP3, FLAC)}
+    {kind.format_name: kind for kind in (AUDIO, OPUS, MP3, FLAC)}
 )
 """The audio formats that a narration can have, by the names that users give them."""
 

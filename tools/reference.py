@@ -84,7 +84,9 @@ white space.
 WAV: PCM, mono, 16 bit. Kokoro speaks at 24 kHz, espeak-ng at 22.05 kHz. A WAV file holds at most 4 GiB:
 25 hours of Kokoro, 27 hours of espeak-ng. A longer story is refused.
 
-`story-tts speak --format` writes other formats, encoded while the story is narrated:
+The field `formats` of a job, and `--format` of `speak` and `submit`, ask for other formats, which are encoded
+while the story is narrated. `media_url` of the audio row names the first format; others have an attribute of
+their own, such as `wav_url` or `mp3_url`.
 
 | format | encoding |
 | --- | --- |

@@ -118,4 +118,10 @@ class NarrationOptions:
 
 def for_job(options: NarrationOptions, job: Job) -> NarrationOptions:
     """Return the worker's options, overridden by those of `job`."""
-    return replace(options, voice=job.voice, speed=job.speed, use_alignment=job.use_alignment)
+    return replace(
+        options,
+        voice=job.voice,
+        speed=job.speed,
+        use_alignment=job.use_alignment,
+        formats=tuple(kind.format_name for kind in job.destination.formats),
+    )
