@@ -4,10 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from app.media import MEDIA, MediaKind, TaskRow
+from app.media import AUDIO, PRIMARY_ATTRIBUTE, SRT, SUBTITLE_MEDIA, MediaKind, TaskRow
 
 DIRECT_TASK_ID = "direct"
-_PRIMARY_SUFFIX = {kind.row: kind.suffix for kind in MEDIA if kind.is_primary}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +37,34 @@ class Destination:
     """Where a job's objects are stored: two addresses; the others are derived from them by suffix."""
 
     audio: S3Address
+    """The audio in its first format."""
     subtitles: S3Address
+    """The subtitles as SubRip."""
+    formats: tuple[MediaKind, ...] = (AUDIO,)
+    """The formats of the audio, at least one."""
 
     def address(self, kind: MediaKind) -> S3Address:
         """Return the address of the object of `kind`."""
-        primary = self.audio if kind.row is TaskRow.AUDIO else self.subtitles
-        if kind.is_primary:
-            return primary
-        return primary.with_suffix(_PRIMARY_SUFFIX[kind.row], kind.suffix)
+        primary, address = self._primary(kind.row)
+        return address if kind is primary else address.with_suffix(primary.suffix, kind.suffix)
+
+    def attribute(self, kind: MediaKind) -> str:
+        """Return the row attribute with the address: `media_url`, else one named after the kind."""
+        if self.is_primary(kind):
+            return PRIMARY_ATTRIBUTE
+        return f"{kind.format_name}_url" if kind.row is TaskRow.AUDIO else kind.attribute
+
+    def is_primary(self, kind: MediaKind) -> bool:
+        """Whether `kind` is the main object of its row."""
+        return kind is self._primary(kind.row)[0]
+
+    def _primary(self, row: TaskRow) -> tuple[MediaKind, S3Address]:
+        return (self.formats[0], self.audio) if row is TaskRow.AUDIO else (SRT, self.subtitles)
 
     @property
     def addresses(self) -> dict[MediaKind, S3Address]:
         """The addresses of all objects of the job, the audio first."""
-        return {kind: self.address(kind) for kind in MEDIA}
+        return {kind: self.address(kind) for kind in (*self.formats, *SUBTITLE_MEDIA)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app.errors import InvalidMessageError, RefusedDestinationError, UnknownVoiceError
 from app.job import DIRECT_TASK_ID, Destination, Job, RowKey, S3Address
-from app.media import AUDIO, SRT, MediaKind
+from app.media import AUDIO_FORMATS, SRT, MediaKind
 
 MAX_INTEGER_DIGITS = 32
 """Longer integers are refused: parsing takes time quadratic in their length, and no field needs them."""
@@ -55,6 +55,13 @@ def _speed(value: float) -> float:
     return value
 
 
+def _formats(value: list[str]) -> list[str]:
+    if not value or len(set(value)) < len(value) or not set(value) <= AUDIO_FORMATS.keys():
+        message = f"must list different audio formats of {', '.join(AUDIO_FORMATS)}"
+        raise ValueError(message)
+    return value
+
+
 Form = TypeVar("Form", bound="_Message")
 _Identifier = Annotated[str, AfterValidator(_identifier)]
 
@@ -68,6 +75,12 @@ class _Message(BaseModel):
     voice: Annotated[str, AfterValidator(_encodable)] | None = None
     speed: Annotated[float, AfterValidator(_speed)] = 1.0
     use_alignment: bool = True
+    formats: Annotated[list[str], AfterValidator(_formats)] = ["wav"]
+
+    @property
+    def audio_kinds(self) -> tuple[MediaKind, ...]:
+        """The formats of the audio."""
+        return tuple(AUDIO_FORMATS[name] for name in self.formats)
 
 
 class StoryMessage(_Message):
@@ -116,9 +129,16 @@ class MessageParser:
             return self._direct_job(fields)
         return self._story_job(fields)
 
-    def check(self, *, text: str, voice: str | None, speed: float | None) -> None:
+    def check(
+        self, *, text: str, voice: str | None, speed: float | None, formats: Sequence[str] = ("wav",)
+    ) -> None:
         """Validate the fields of a job that is about to be sent. Raises the same errors as `job`."""
-        fields = {"text": text, "voice": voice, "speed": 1.0 if speed is None else speed}
+        fields = {
+            "text": text,
+            "voice": voice,
+            "speed": 1.0 if speed is None else speed,
+            "formats": list(formats),
+        }
         self._voice(_validated(_Message, fields))
 
     def rows_named_by(self, body: str) -> tuple[RowKey, ...]:
@@ -152,8 +172,9 @@ class MessageParser:
             message,
             fields,
             Destination(
-                self._output(message.parent_id, message.tts_task_id, AUDIO),
+                self._output(message.parent_id, message.tts_task_id, message.audio_kinds[0]),
                 self._output(message.parent_id, message.srt_task_id, SRT),
+                message.audio_kinds,
             ),
             RowKey(message.parent_id, message.tts_task_id),
             RowKey(message.parent_id, message.srt_task_id),
@@ -165,7 +186,9 @@ class MessageParser:
             raise InvalidMessageError("must not be combined with audio_out and subs_out", field=mixed[0])
         message = _validated(DirectMessage, fields)
         destination = Destination(
-            self._address(message.audio_out, "audio_out"), self._address(message.subs_out, "subs_out")
+            self._address(message.audio_out, "audio_out"),
+            self._address(message.subs_out, "subs_out"),
+            message.audio_kinds,
         )
         addresses = destination.addresses.values()
         if len(set(addresses)) < len(addresses):

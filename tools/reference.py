@@ -83,6 +83,16 @@ white space.
 
 WAV: PCM, mono, 16 bit. Kokoro speaks at 24 kHz, espeak-ng at 22.05 kHz. A WAV file holds at most 4 GiB:
 25 hours of Kokoro, 27 hours of espeak-ng. A longer story is refused.
+
+The field `formats` of a job, and `--format` of `speak` and `submit`, ask for other formats, which are encoded
+while the story is narrated. `media_url` of the audio row names the first format; others have an attribute of
+their own, such as `wav_url` or `mp3_url`.
+
+| format | encoding |
+| --- | --- |
+| `opus` | Ogg Opus, about 32 kbit/s, 24 kHz |
+| `mp3` | MPEG-2 layer III, 64 kbit/s constant |
+| `flac` | lossless, 16 bit |
 """
 
 

@@ -18,44 +18,31 @@ _MOST_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
 
 class WavWriter:
     """
-    Writes a mono 16-bit PCM WAV file. `samples` counts the samples written so far.
+    Writes a mono 16-bit PCM WAV file.
 
     Raises OSError if the disk is full, RefusedTextError before the file would exceed the format's 4 GiB:
     27 hours at 22,050 Hz, 24 hours at 24,000 Hz.
     """
 
     def __init__(self, path: Path, *, sample_rate: int) -> None:
-        self.sample_rate = sample_rate
-        self.samples = 0
+        self._sample_rate = sample_rate
+        self._samples = 0
         self._file = path.open("wb")
         self._wave = wave.open(self._file, "wb")  # noqa: SIM115 - closed by close()
         self._wave.setnchannels(1)
         self._wave.setsampwidth(2)
         self._wave.setframerate(sample_rate)
 
-    @property
-    def seconds(self) -> float:
-        """The current position: the time of the next sample."""
-        return self.samples / self.sample_rate
-
     def write(self, samples: Samples) -> None:
         """Append samples within -1.0 and 1.0."""
-        scaled = samples * np.float32(32767)
-        self._append(np.rint(scaled, out=scaled).astype("<i2").data, len(samples))
-
-    def silence(self, secs: float) -> None:
-        """Append silence, rounded to the nearest sample; nothing if `secs` is negative."""
-        count = max(0, round(secs * self.sample_rate))
-        self._append(bytes(2 * count), count)
-
-    def _append(self, data: bytes | memoryview, count: int) -> None:
-        if self.samples + count > _MOST_SAMPLES:
-            hours = _MOST_SAMPLES / self.sample_rate / 3600
+        if self._samples + len(samples) > _MOST_SAMPLES:
+            hours = _MOST_SAMPLES / self._sample_rate / 3600
             raise RefusedTextError(
                 f"the audio would be longer than a WAV file can hold ({hours:.0f} hours): split the story"
             )
-        self._wave.writeframesraw(data)
-        self.samples += count
+        scaled = samples * np.float32(32767)
+        self._wave.writeframesraw(np.rint(scaled, out=scaled).astype("<i2").data)
+        self._samples += len(samples)
 
     def close(self) -> None:
         """Complete the header and the file."""

@@ -7,12 +7,18 @@ import typer
 
 from app.cli.pronounce import LexiconOption
 from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
+from app.media import AUDIO_FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from app.cli.console import LiteralConsole
     from app.client.file_narrator import FileResult
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Return the audio formats that start with what was typed."""
+    return [name for name in AUDIO_FORMATS if name.startswith(incomplete)]
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
@@ -36,11 +42,19 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     children: Annotated[
         bool, typer.Option("--children", help="Subtitles for children: at most 17 characters per second.")
     ] = False,
+    formats: Annotated[
+        list[str],
+        typer.Option(
+            "--format",
+            help=f"Audio format: {', '.join(AUDIO_FORMATS)}. Repeat it for several.",
+            autocompletion=complete_format,
+        ),
+    ] = ["wav"],  # noqa: B006 - typer copies it
     lexicon: LexiconOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
-    Narrate stories into .wav, .srt, .vtt and .words.json files named after each story.
+    Narrate stories into audio and subtitle files (.srt, .vtt, .words.json) named after each story.
 
     Existing files are replaced, each in one step, when the new ones are complete.
 
@@ -60,6 +74,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         speed=speed,
         use_alignment=not no_alignment,
         reading_speed=CHILDRENS_READING_SPEED if children else None,
+        formats=formats,
         lexicon=Lexicon.read(lexicon) if lexicon else NO_LEXICON,
     )
     errors = LiteralConsole(stderr=True)

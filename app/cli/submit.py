@@ -25,6 +25,10 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         bool | None,
         typer.Option("--alignment/--no-alignment", help="Time words by forced alignment, or by the engine."),
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
 ) -> None:
@@ -48,7 +52,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     submitter = build_submitter(settings, clients)
     # All stories are checked before one of them is sent.
     jobs = [
-        _prepared(story, parser, submitter, voice=voice, speed=speed, alignment=alignment)
+        _prepared(story, parser, submitter, voice=voice, speed=speed, alignment=alignment, formats=formats)
         for story in story_files(stories)
     ]
     is_watched = wait or download is not None
@@ -74,14 +78,17 @@ def _prepared(
     voice: str | None,
     speed: float | None,
     alignment: bool | None,
+    formats: list[str] | None,
 ) -> "PreparedJob":
     """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 
     try:
         text = story.text()
-        parser.check(text=text, voice=voice, speed=speed)
-        return submitter.prepare(text, name=story.name, voice=voice, speed=speed, use_alignment=alignment)
+        parser.check(text=text, voice=voice, speed=speed, formats=formats or ["wav"])
+        return submitter.prepare(
+            text, name=story.name, voice=voice, speed=speed, use_alignment=alignment, formats=formats
+        )
     except PermanentJobError as error:
         raise ConfigurationError(f"{story.name}: {error.message}") from error
 

@@ -102,6 +102,7 @@ class Submitter:
         voice: str | None = None,
         speed: float | None = None,
         use_alignment: bool | None = None,
+        formats: Sequence[str] | None = None,
     ) -> Submission:
         """Prepare a job and send it; see `prepare` and `send`."""
         return self.send(
@@ -112,6 +113,7 @@ class Submitter:
                 voice=voice,
                 speed=speed,
                 use_alignment=use_alignment,
+                formats=formats,
             )
         )
 
@@ -124,6 +126,7 @@ class Submitter:
         voice: str | None = None,
         speed: float | None = None,
         use_alignment: bool | None = None,
+        formats: Sequence[str] | None = None,
     ) -> PreparedJob:
         """
         Return the job, checked; nothing is written or sent. None leaves a field to its default.
@@ -136,7 +139,7 @@ class Submitter:
             )
         parent = parent_id or f"story-{uuid4().hex[:16]}"
         submission = Submission(name, RowKey(parent, uuid4().hex[:16]), RowKey(parent, uuid4().hex[:16]))
-        optional = {"voice": voice, "speed": speed, "use_alignment": use_alignment}
+        optional = {"voice": voice, "speed": speed, "use_alignment": use_alignment, "formats": formats}
         fields = {
             "text": text,
             "parent_id": parent,

@@ -1,6 +1,7 @@
 """All options of a narration in one value, passed from the settings through to the engine."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -8,6 +9,7 @@ from typing import Self
 from app.audio.loudness import DEFAULT_TARGET_LUFS
 from app.errors import ConfigurationError
 from app.job import Job
+from app.media import AUDIO_FORMATS
 from app.settings import SpeechSettings
 from app.speech.registry import Precision, voice_parts
 from app.text.lexicon import NO_LEXICON, Lexicon
@@ -56,6 +58,8 @@ class NarrationOptions:
     """Pronunciations of words."""
     loudness_lufs: float = DEFAULT_TARGET_LUFS
     """Integrated loudness of the audio, in LUFS."""
+    formats: tuple[str, ...] = ("wav",)
+    """Audio formats to write, of app.media.AUDIO_FORMATS."""
     models_dir: Path = Path()
     """The folder filled by `story-tts models fetch`. Engines without models ignore it."""
     threads: int = 0
@@ -73,6 +77,7 @@ class NarrationOptions:
         speed: float = 1.0,
         use_alignment: bool = True,
         reading_speed: float | None = None,
+        formats: Sequence[str] = ("wav",),
         lexicon: Lexicon = NO_LEXICON,
     ) -> Self:
         """
@@ -82,7 +87,13 @@ class NarrationOptions:
         """
         if not math.isfinite(speed):
             raise ConfigurationError("--speed must be a number from 0.5 to 2")
+        unknown = [name for name in formats if name not in AUDIO_FORMATS]
+        if unknown:
+            raise ConfigurationError(
+                f"--format {unknown[0]}: not an audio format; available: {', '.join(AUDIO_FORMATS)}"
+            )
         options = cls(
+            formats=tuple(dict.fromkeys(formats)),
             engine=engine or settings.speech_engine,
             voice=voice or settings.default_voice,
             speed=speed,
@@ -107,4 +118,10 @@ class NarrationOptions:
 
 def for_job(options: NarrationOptions, job: Job) -> NarrationOptions:
     """Return the worker's options, overridden by those of `job`."""
-    return replace(options, voice=job.voice, speed=job.speed, use_alignment=job.use_alignment)
+    return replace(
+        options,
+        voice=job.voice,
+        speed=job.speed,
+        use_alignment=job.use_alignment,
+        formats=tuple(kind.format_name for kind in job.destination.formats),
+    )

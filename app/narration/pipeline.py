@@ -19,11 +19,11 @@ import numpy as np
 
 from app.alignment.base import Aligner
 from app.alignment.word_times import WordTimes, time_words
+from app.audio.encoders import AudioFiles
 from app.audio.loudness import voice_gain
 from app.audio.processing import LEAD_SECS, TAIL_SECS, amplify, fade_ends, limit_peaks, trim_silence
-from app.audio.wav import WavWriter
 from app.errors import RefusedTextError, disk_error
-from app.media import AUDIO
+from app.media import AUDIO_FORMATS
 from app.narration.base import ENGINE_TIMINGS, PROPORTIONAL, Narration, OnProgress, Progress, Request
 from app.speech.base import Mark, SpeechEngine, Utterance
 from app.subtitles.formats import SubtitleFiles
@@ -65,25 +65,25 @@ class Narrator:
         """
         began = time.monotonic()
         _check_encodable(request.text)
-        audio = request.folder / AUDIO.file_name
         options = request.options
+        kinds = [AUDIO_FORMATS[name] for name in options.formats]
         layout = Layout(Style(speed=options.reading_speed))
         find_aligner = self._aligner if options.use_alignment else no_aligner
         try:
             with (
-                WavWriter(audio, sample_rate=self._engine.sample_rate) as wav,
+                AudioFiles(request.folder, kinds, sample_rate=self._engine.sample_rate) as audio,
                 SubtitleFiles(request.folder) as subtitles,
             ):
-                run = _NarrationRun(self._engine, find_aligner, request, wav, on_progress)
+                run = _NarrationRun(self._engine, find_aligner, request, audio, on_progress)
                 for cue in layout.cues(_write_words(run.words(), subtitles)):
                     subtitles.write_cue(cue)
         except OSError as error:
             raise disk_error(error, request.folder) from error
         report = layout.report
         return Narration(
-            media={AUDIO: audio, **subtitles.paths},
-            duration_secs=wav.seconds,
-            sample_rate=wav.sample_rate,
+            media={**audio.paths, **subtitles.paths},
+            duration_secs=audio.seconds,
+            sample_rate=audio.sample_rate,
             engine=self._engine.name,
             voice=options.voice,
             alignment=run.alignment,
@@ -111,10 +111,10 @@ class _NarrationRun:
         engine: SpeechEngine,
         find_aligner: FindAligner,
         request: Request,
-        wav: WavWriter,
+        audio: AudioFiles,
         on_progress: OnProgress,
     ) -> None:
-        self._engine, self._request, self._wav = engine, request, wav
+        self._engine, self._request, self._audio = engine, request, audio
         self._options = request.options
         self._find_aligner = find_aligner
         self._on_progress = on_progress
@@ -152,12 +152,12 @@ class _NarrationRun:
         for number, chunk in enumerate(story_chunks, start=1):
             yield from self._narrate_chunk(chunk)
             fraction = (chunk.start + len(chunk.text)) / len(text)
-            self._on_progress(Progress(fraction=fraction, chunk=number, audio_secs=self._wav.seconds))
+            self._on_progress(Progress(fraction=fraction, chunk=number, audio_secs=self._audio.seconds))
         if not self.chunks_by_method:
             raise RefusedTextError(f"the text holds nothing that the voice {options.voice} can say")
 
     def _narrate_chunk(self, chunk: Chunk) -> Iterator[Word]:
-        rate = self._wav.sample_rate
+        rate = self._audio.sample_rate
         utterance = self._synthesize(chunk)
         speech = trim_silence(
             utterance.samples,
@@ -167,10 +167,10 @@ class _NarrationRun:
         )
         if not len(speech.samples):
             return self._write_silent_chunk(chunk)
-        self._wav.silence(self._pause_secs)
-        start_secs = self._wav.seconds
+        self._audio.silence(self._pause_secs)
+        start_secs = self._audio.seconds
         marks = tuple(_shift_marks(utterance.marks, -speech.cut_secs))
-        self._wav.write(fade_ends(limit_peaks(amplify(speech.samples, self._gain), rate), rate))
+        self._audio.write(fade_ends(limit_peaks(amplify(speech.samples, self._gain), rate), rate))
         word_times = self._time_words(chunk, replace(utterance, samples=speech.samples, marks=marks))
         self._pause_secs = self._pause_after(chunk) / self._options.speed - speech.tail_secs
         self._is_mid_phrase = _ends_mid_phrase(chunk)
@@ -197,12 +197,12 @@ class _NarrationRun:
 
     def _write_silent_chunk(self, chunk: Chunk) -> Iterator[Word]:
         """Write a pause for a chunk without sound, long enough to read its symbols in the subtitles."""
-        start_secs = self._wav.seconds
-        self._wav.silence(self._options.pauses.scene_secs / self._options.speed)
+        start_secs = self._audio.seconds
+        self._audio.silence(self._options.pauses.scene_secs / self._options.speed)
         self._pause_secs = 0.0
         self._is_mid_phrase = False
         word_times = time_words(
-            _spans(chunk), (), text=chunk.text, duration_secs=self._wav.seconds - start_secs
+            _spans(chunk), (), text=chunk.text, duration_secs=self._audio.seconds - start_secs
         )
         return self._to_words(chunk, word_times, start_secs)
 
@@ -214,7 +214,7 @@ class _NarrationRun:
             spans,
             aligned or speech.marks,
             text=chunk.text,
-            duration_secs=len(speech.samples) / self._wav.sample_rate,
+            duration_secs=len(speech.samples) / self._audio.sample_rate,
         )
         method = self._aligner.name if aligned and self._aligner else ENGINE_TIMINGS
         self.chunks_by_method[PROPORTIONAL if word_times.proportional else method] += 1
@@ -227,7 +227,7 @@ class _NarrationRun:
         began = time.perf_counter()
         try:
             marks = self._aligner.align(
-                speech, text=chunk.text, words=spans, sample_rate=self._wav.sample_rate
+                speech, text=chunk.text, words=spans, sample_rate=self._audio.sample_rate
             )
         except Exception as error:  # noqa: BLE001 - a model may raise anything; the engine's times remain
             _log.warning(

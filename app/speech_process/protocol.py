@@ -32,6 +32,7 @@ def parse_options(text: str) -> NarrationOptions:
         | {
             "models_dir": Path(fields["models_dir"]),
             "pauses": Pauses(**fields["pauses"]),
+            "formats": tuple(fields["formats"]),
             "lexicon": Lexicon(tuple((word, said) for word, said in fields["lexicon"]["entries"])),
         }
     )

@@ -291,8 +291,8 @@ def row_attributes(
     }
     rows: dict[TaskRow, dict[str, Any]] = {row: dict(shared) for row in TaskRow}
     for kind in narration.media:
-        rows[kind.row][kind.attribute] = job.destination.address(kind).uri
-        if kind.is_primary:
+        rows[kind.row][job.destination.attribute(kind)] = job.destination.address(kind).uri
+        if job.destination.is_primary(kind):
             rows[kind.row]["media_sha256"] = digests[kind].hex
     if job.is_direct:
         rows[TaskRow.AUDIO]["subtitles_url"] = job.destination.address(SRT).uri

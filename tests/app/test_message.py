@@ -87,6 +87,27 @@ def test_options_are_taken_over() -> None:
     assert (job.voice, job.speed, job.use_alignment) == ("bm_george", 2.0, False)
 
 
+def test_formats_are_further_objects_of_the_audio_row() -> None:
+    """The first format is the main object; the others lie beside it, in attributes of their own."""
+    destination = CONTRACT.job(body(STORY, formats=["opus", "wav"])).destination
+
+    assert [(destination.attribute(kind), each.key) for kind, each in destination.addresses.items()] == [
+        ("media_url", "story-1/a1.opus"),
+        ("wav_url", "story-1/a1.wav"),
+        ("media_url", "story-1/b2.srt"),
+        ("vtt_url", "story-1/b2.vtt"),
+        ("words_url", "story-1/b2.words.json"),
+    ]
+    assert [kind.name for kind in destination.addresses if destination.is_primary(kind)] == ["opus", "srt"]
+
+
+def test_formats_of_the_direct_form_follow_its_audio() -> None:
+    """The named object has the first format; the key of another gets that format's suffix."""
+    destination = CONTRACT.job(body(DIRECT, formats=["wav", "mp3"])).destination
+
+    assert [address.key for address in destination.addresses.values()][:2] == ["old/one.wav", "old/one.mp3"]
+
+
 def test_unknown_fields_are_ignored_and_named() -> None:
     """The producer may add fields: they change nothing and can be counted."""
     job = CONTRACT.job(body(STORY, mood="merry", chapter=3))
@@ -150,6 +171,11 @@ REFUSED = [
     (enveloped(body(STORY), Message=...), "Message"),
     (enveloped(body(STORY), Message={"text": "x"}), "Message"),
     (enveloped("not json"), ""),
+    (body(STORY, formats=[]), "formats"),
+    (body(STORY, formats=["wav", "wav"]), "formats"),
+    (body(STORY, formats=["ogg"]), "formats"),
+    (body(STORY, formats="wav"), "formats"),
+    (body(STORY, formats=[["wav"]]), "formats"),
 ]
 
 

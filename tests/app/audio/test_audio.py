@@ -113,27 +113,11 @@ def test_the_shortest_sounds_can_be_fade_ends(count: int) -> None:
     assert len(fade_ends(np.ones(count, dtype=np.float32), RATE)) == count
 
 
-@given(lengths=st.lists(st.integers(0, 3000), max_size=8), pauses=st.lists(st.floats(0, 0.05), max_size=8))
-def test_positions_are_the_samples_in_the_file(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], pauses: list[float]
-) -> None:
-    """The writer's position is the length of the file, after any mix of sound and silence."""
-    path = tmp_path_factory.mktemp("wav") / "a.wav"
-    with WavWriter(path, sample_rate=RATE) as wav:
-        for length in lengths:
-            wav.write(np.full(length, 0.25, dtype=np.float32))
-        for pause in pauses:
-            wav.silence(pause)
-    assert soundfile.info(path).frames == wav.samples
-    assert wav.samples >= sum(lengths)
-
-
 def test_the_file_is_16_bit_mono_pcm(tmp_path: Path) -> None:
     """Another library reads the documented format and the same samples."""
     samples = tone(0.3)
     with WavWriter(tmp_path / "a.wav", sample_rate=RATE) as wav:
         wav.write(samples)
-        wav.silence(-1.0)
     info = soundfile.info(tmp_path / "a.wav")
     assert (info.channels, info.samplerate, info.subtype) == (1, RATE, "PCM_16")
     read, _ = soundfile.read(tmp_path / "a.wav", dtype="float32")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile  # type: ignore[import-untyped]
 
 from app.local.platform import Platform
 from app.media import MEDIA
@@ -63,6 +64,25 @@ def test_submitted_stories_are_waited_for_and_fetched(
     }
     assert "there was a queue" in (tmp_path / "out" / "tale.srt").read_text()
     assert jobs.depth() == 0
+
+
+def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tmp_path: Path) -> None:
+    """A job with several formats: the first under `media_url`, each downloaded with its own suffix."""
+    with worker(platform):
+        done = story_tts(
+            "submit", str(story), "--format", "opus", "--format", "mp3", "--download", str(tmp_path / "out")
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "tale.opus",
+        "tale.mp3",
+        "tale.srt",
+        "tale.vtt",
+        "tale.words.json",
+    }
+    assert ".opus" in done.stdout
+    assert soundfile.info(tmp_path / "out" / "tale.opus").format == "OGG"
 
 
 def test_a_failed_story_ends_the_wait_with_its_reason(platform: Platform, tmp_path: Path) -> None:

@@ -77,6 +77,18 @@ def test_standard_input_is_a_story(tmp_path: Path) -> None:
     assert {f"story{suffix}" for suffix in SUFFIXES} == names(tmp_path)
 
 
+def test_formats_are_chosen(story: Path, tmp_path: Path) -> None:
+    """With --format the audio is written in the named formats only."""
+    done = run("speak", story, "-o", tmp_path, "--format", "opus", "--format", "mp3", "--json")
+    (entry,) = json.loads(done.stdout)
+    assert {"opus", "mp3", "srt", "vtt", "words"} == set(entry["media"])
+    for name in ("opus", "mp3"):
+        assert soundfile.info(entry["media"][name]).duration == pytest.approx(
+            entry["duration_secs"], abs=0.01
+        )
+    assert not (tmp_path / "fox.wav").exists()
+
+
 def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:
     """Each failure is one line that names its file; the rest is told; the exit code says that one failed."""
     latin = tmp_path / "latin.txt"
@@ -106,6 +118,7 @@ def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> 
         (["--engine", "festival"], "festival"),
         (["--speed", "3"], "speed"),
         (["--speed", "nan"], "speed"),
+        (["--format", "ogg"], "wav, opus, mp3, flac"),
         (["-o", "/proc/nowhere"], "/proc/nowhere"),
     ],
 )
