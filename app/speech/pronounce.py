@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.errors import ConfigurationError
 from app.speech.registry import voice_parts
 from app.text.chunks import chunks
 from app.text.lexicon import Lexicon
@@ -107,7 +106,7 @@ class _KokoroWords:
 
     def __call__(self, text: str, lexicon: Lexicon) -> PronouncedText:
         said = self._pronouncer(text, lexicon=lexicon)
-        return PronouncedText(said.spoken.text, said.phonemes, tuple(self._words(text, said)))
+        return PronouncedText(said.spoken.text, said.symbols, tuple(self._words(text, said)))
 
     @staticmethod
     def _words(text: str, said: "Pronunciation") -> Iterator[PronouncedWord]:
@@ -116,7 +115,7 @@ class _KokoroWords:
         for source, spoken in _groups(said.spoken):
             phonemes = []
             while span is not None and span.start < source.end:
-                phonemes.append(said.phonemes[span.first_phoneme : span.end_phoneme])
+                phonemes.append(said.symbols[span.first_phoneme : span.end_phoneme])
                 span = next(spans, None)
             if phonemes:
                 yield PronouncedWord(
@@ -133,16 +132,7 @@ def _kokoro_pronouncer(language: str, models_dir: Path) -> "Pronouncer":
     from app.speech import kokoro
     from app.speech.pronunciation import known_phonemes, pronouncer
 
-    kokoro.check_installed()
-    if language in {"a", "b"}:
-        try:
-            kokoro.install_english(ModelStore(models_dir))
-        except ConfigurationError:
-            # also an English pipeline that is installed as a package will do
-            from importlib.util import find_spec
-
-            if find_spec("en_core_web_sm") is None:
-                raise
+    kokoro.prepare_pronunciation(ModelStore(models_dir), language=language)
     return pronouncer(language, vocabulary=known_phonemes())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import MissingExtraError, UnknownVoiceError
 from app.models.store import ModelStore
-from app.speech.kokoro import install_english
+from app.speech.kokoro import _install_english
 from app.speech.pronunciation import Pronunciation, pronouncer
 from tests.models.kokoro import VOCABULARY
 
@@ -20,7 +20,7 @@ Say = Callable[[str], Pronunciation]
 @pytest.fixture(scope="module")
 def say(models: ModelStore) -> Say:
     """American English."""
-    install_english(models)
+    _install_english(models)
     return pronouncer("a", vocabulary=VOCABULARY)
 
 
@@ -30,11 +30,11 @@ def _spoken(said: Pronunciation, text: str) -> list[str]:
 
 def _check(said: Pronunciation, text: str) -> None:
     """Sounds are in order, inside text and phonemes, and the phonemes are the model's."""
-    assert set(said.phonemes) <= set(VOCABULARY)
+    assert set(said.symbols) <= set(VOCABULARY)
     end = end_phoneme = 0
     for span in said.spans:
         assert end <= span.start < span.end <= len(text)
-        assert end_phoneme <= span.first_phoneme < span.end_phoneme <= len(said.phonemes)
+        assert end_phoneme <= span.first_phoneme < span.end_phoneme <= len(said.symbols)
         end, end_phoneme = span.end, span.end_phoneme
 
 
@@ -74,7 +74,7 @@ def test_a_number_is_one_sound(say: Say) -> None:
 
 def test_a_contraction_is_one_sound(say: Say) -> None:
     """Both kinds of apostrophe are read alike."""
-    assert say("don't").phonemes == say("don’t").phonemes
+    assert say("don't").symbols == say("don’t").symbols
     assert _spoken(say("don’t"), "don’t") == ["don’t"]
 
 
@@ -82,10 +82,10 @@ def test_pauses_belong_to_no_word(say: Say) -> None:
     """Punctuation is said as a pause, and no word's span includes one."""
     said = say('"Yes," she said; "no!"')
     pauses = set(';:,.!?—…"()“” ')
-    assert pauses & set(said.phonemes)
+    assert pauses & set(said.symbols)
     for span in said.spans:
-        assert said.phonemes[span.first_phoneme] not in pauses
-        assert said.phonemes[span.end_phoneme - 1] not in pauses
+        assert said.symbols[span.first_phoneme] not in pauses
+        assert said.symbols[span.end_phoneme - 1] not in pauses
 
 
 @pytest.mark.parametrize("text", ["", " ", "—", "...", "'", "\n"])
@@ -103,9 +103,9 @@ def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[s
 
 def test_british_english_differs(models: ModelStore) -> None:
     """Language b has its own dictionary."""
-    install_english(models)
+    _install_english(models)
     american, british = (pronouncer(code, vocabulary=VOCABULARY) for code in "ab")
-    assert american("lot, bath").phonemes != british("lot, bath").phonemes
+    assert american("lot, bath").symbols != british("lot, bath").symbols
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,5 @@ def test_the_english_pipeline_comes_from_the_models(models: ModelStore) -> None:
     """What misaki loads is the folder's, so it never downloads one."""
     import en_core_web_sm  # found only once installed
 
-    install_english(models)
+    _install_english(models)
     assert Path(en_core_web_sm.__file__).is_relative_to(models.folder)
