@@ -6,6 +6,7 @@ Needs only the files of the pronunciation (for Kokoro's English, spaCy's pipelin
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from app.text.spans import Span
 from app.text.spoken.base import SpokenText
 
 if TYPE_CHECKING:
+    from app.speech.espeak import EspeakEngine
     from app.speech.pronunciation import Pronouncer, Pronunciation
 
 _RUN = re.compile(r"\S+")
@@ -50,17 +52,22 @@ class PronouncedText:
 Pronounce = Callable[[str, Lexicon], PronouncedText]
 
 
-def load_pronounce(engine: str, *, voice: str, models_dir: Path) -> Pronounce:
+@contextmanager
+def pronouncing(engine: str, *, voice: str, models_dir: Path) -> Iterator[Pronounce]:
     """
-    Return the function that pronounces texts as `voice` of `engine` does.
+    Yield the function that pronounces texts as `voice` of `engine` does.
 
     Raises UnknownVoiceError, MissingExtraError where the engine's packages are not installed, and
     ConfigurationError where the files of the pronunciation are missing.
     """
     name = voice_parts(engine, voice)[0][0]
     if engine == "espeak":
-        return _in_windows(_EspeakWords(name))
-    return _in_windows(_KokoroWords(name, models_dir))
+        from app.speech.espeak import EspeakEngine
+
+        with closing(EspeakEngine()) as espeak:
+            yield _in_windows(_EspeakWords(espeak, name))
+    else:
+        yield _in_windows(_KokoroWords(name, models_dir))
 
 
 def _in_windows(pronounce: "_EspeakWords | _KokoroWords") -> Pronounce:
@@ -139,10 +146,8 @@ def _kokoro_pronouncer(language: str, models_dir: Path) -> "Pronouncer":
 class _EspeakWords:
     """Words by espeak-ng, each translated alone; the phonemes of the text are those of the whole."""
 
-    def __init__(self, voice: str) -> None:
-        from app.speech.espeak import EspeakEngine
-
-        self._engine = EspeakEngine()
+    def __init__(self, engine: "EspeakEngine", voice: str) -> None:
+        self._engine = engine
         self._voice = voice
 
     def __call__(self, text: str, lexicon: Lexicon) -> PronouncedText:

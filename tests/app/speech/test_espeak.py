@@ -193,6 +193,11 @@ def test_lost_words_are_spoken_again_in_halves(engine: EspeakEngine, monkeypatch
 
 def test_a_word_that_stays_silent_is_an_error(engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A word that espeak has phonemes for, and no audio, fails the chunk instead of being skipped."""
-    monkeypatch.setattr(engine, "_synthesize", lambda _: (engine._audio.clear(), engine._words.clear()))
+
+    def be_silent(_: str) -> None:
+        engine._audio.clear()
+        engine._words.clear()
+
+    monkeypatch.setattr(engine, "_synthesize", be_silent)
     with pytest.raises(EngineDiedError, match="lost a word"):
         engine.speak("hello", voice="en-us", speed=1.0)

@@ -139,3 +139,66 @@ def test_the_english_pipeline_comes_from_the_models(models: ModelStore) -> None:
 
     _install_english(models)
     assert Path(en_core_web_sm.__file__).is_relative_to(models.folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "phonemes"),
+    [
+        ("No, it wasn’t.", "wasn’t.", "wˈʌzᵊnt"),
+        ("He isn’t?", "isn’t?", "ˈɪzᵊnt"),
+        ("I fear he doesn’t.", "doesn’t.", "dˈʌzᵊnt"),
+        ("They hadn’t!", "hadn’t!", "hˈædᵊnt"),
+        ("She couldn’t, no.", "couldn’t,", "kˈʊdᵊnt"),
+        ("Why wouldn’t", "wouldn’t", "wˈʊdᵊnt"),
+        ("We read aloud every day.", "read", "ɹˈid"),
+        ("Yesterday I read it.", "read", "ɹˈɛd"),
+        ("He read it twice.", "read", "ɹˈɛd"),
+        ("IT SAT BY THE QUAY.", "IT", "ɪt"),
+        ("IT SAT BY THE QUAY.", "SAT", "sˈæt"),
+        ("“GO HOME!”", "“GO", "ɡˌO"),
+        ("LET US IN, OR ELSE!", "US", "ˌʌs"),
+        ("the old carpen-\nter’s bench", "carpen-\nter’s", "kˈɑɹpəntəɹz"),
+        ("a cor-\nner of it", "cor-\nner", "kˈɔɹnəɹ"),
+        ("two of a kind", "a", "ɐ"),
+        ("a well-known man", "well-known", "wˈɛlnˈOn"),
+    ],
+)
+def test_words_have_the_phonemes_that_a_reader_gives_them(
+    say: Say, text: str, word: str, phonemes: str
+) -> None:
+    """Contractions, homographs, capitals and words cut at a line's end are pronounced as words."""
+    said = say(text)
+    start = text.index(word)
+    assert phonemes == "".join(
+        said.symbols[span.first_phoneme : span.end_phoneme]
+        for span in said.spans
+        if start <= span.start < start + len(word)
+    )
+
+
+def test_a_quote_opens_and_closes(say: Say) -> None:
+    """Curly quotes keep their sides, which the network was trained with."""
+    assert [c for c in say("“No,” he said. “Yes.”").symbols if c in "“”"] == [*"“”“”"]
+
+
+@pytest.mark.parametrize("unit", ["a/b/", "s'", "a-b-", "a,b;", "x1y2"])
+@pytest.mark.parametrize("language", ["a", "f"])
+def test_joined_runs_are_pronounced_in_linear_time(
+    models: ModelStore, monkeypatch: pytest.MonkeyPatch, language: str, unit: str
+) -> None:
+    """No G2P gets a run of many parts, nor more text at once than it can align."""
+    _install_english(models)
+    made = pronouncer(language, vocabulary=VOCABULARY)
+    seen: list[str] = []
+    g2p = made._g2p  # type: ignore[attr-defined]
+
+    def noting(text: str, **options: object) -> object:
+        seen.append(text)
+        return g2p(text, **options)
+
+    monkeypatch.setattr(made, "_g2p", noting)
+    said = made(unit * 100)
+    assert said.symbols
+    assert max(len(word) for text in seen for word in text.split()) <= 64
+    if language == "f":
+        assert max(map(len, seen)) <= 200
