@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -30,3 +30,5 @@ bench-loudness: $(DEV) ## Loudness and true peak of the corpus; LOUDNESS="--engi
 
 measure-loudness: $(DEV) ## Measure every voice again, for app/audio/loudness.tab
 	$(BIN)/python -m benchmarks.loudness measure --write $(LOUDNESS)
+bench-spoken-forms: $(SPEECH) ## Share of written forms (dates, money, titles...) said as expected, by class
+	$(BIN)/python -m benchmarks.spoken_forms

@@ -53,19 +53,22 @@ def pronounce(  # noqa: PLR0917 - typer makes them options, and options have nam
     Exit codes: 0 success; 2 wrong usage or settings.
     """
     from app.settings import SpeechSettings
-    from app.speech.pronounce import load_pronounce
+    from app.speech.pronounce import pronouncing
     from app.text.lexicon import NO_LEXICON, Lexicon
 
     settings = SpeechSettings.read()
     entries = Lexicon.read(lexicon) if lexicon else NO_LEXICON
-    say = load_pronounce(engine, voice=voice or settings.default_voice, models_dir=settings.models_dir)
-    for part in _parts(text, lines=lines):
-        said = say(part, entries)
-        if as_json:
-            indent = None if lines else 2
-            print(json.dumps({"text": part} | asdict(said), ensure_ascii=False, indent=indent), flush=lines)
-        else:
-            _print(said)
+    name = voice or settings.default_voice
+    with pronouncing(engine, voice=name, models_dir=settings.models_dir) as say:
+        for part in _parts(text, lines=lines):
+            said = say(part, entries)
+            if as_json:
+                indent = None if lines else 2
+                print(
+                    json.dumps({"text": part} | asdict(said), ensure_ascii=False, indent=indent), flush=lines
+                )
+            else:
+                _print(said)
 
 
 def _parts(text: str, *, lines: bool) -> Iterator[str]:

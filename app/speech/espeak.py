@@ -43,7 +43,7 @@ _WORDS_A_MINUTE = 155
 """At speed 1. Audiobooks have 150 to 160 words a minute; espeak's default of 175 is too fast for readers."""
 _SLOWEST, _FASTEST = 80, 450
 """Limits of espeak's rate; factors of 0.5 to 2.0 lie within, but for one word a minute."""
-_MIN_SECS = 0.015
+_MIN_SECS = 0.02
 """Seconds of speech per unit of `weight` below which words were lost; usual is 0.05 to 0.08."""
 _SEED = 1
 _PAUSE = b"_"
@@ -53,6 +53,7 @@ _PAUSE = b"_"
 # A space in place of each keeps all positions.
 _CONTROL_TO_SPACE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 _WORD = re.compile(r"\S*[^\W_]\S*")
+_RUN = re.compile(r"\S*")
 _SPOKEN = re.compile(r"[^\W_]+")
 _INSIDE_WORDS = frozenset("'\N{RIGHT SINGLE QUOTATION MARK}.,:-")
 
@@ -188,7 +189,7 @@ class EspeakEngine:
         """Append the audio and the words of a piece; in halves where espeak lost some of them."""
         part = text[piece.start : piece.end]
         self._synthesize(part)
-        if _has_lost(part, self._words, len(self._audio) // 2, self._min_samples()):
+        if _has_lost(part, self._words, len(self._audio) // 2, self._min_samples()) or self._lost_tail(part):
             both = halves(text, piece)
             if both:
                 for half in both:
@@ -203,6 +204,20 @@ class EspeakEngine:
             if 0 <= word.position < len(part)
         )
         audio += self._audio
+
+    def _lost_tail(self, part: str) -> bool:
+        """Whether words at the end of a piece have no event, though they have one when spoken alone."""
+        if not self._words:
+            return False
+        last = _RUN.match(part, max(word.position for word in self._words))
+        tail = part[last.end() :] if last else ""
+        if not _WORD.search(tail):
+            return False
+        audio, words = bytes(self._audio), list(self._words)
+        self._synthesize(tail)
+        has_events = bool(self._words)
+        self._audio[:], self._words[:] = audio, words
+        return has_events
 
     def _min_samples(self) -> float:
         """Return the least that a unit of `weight` takes at the current rate."""
@@ -297,7 +312,10 @@ def _has_lost(text: str, words: Sequence[_WordEvent], total: int, min_samples: f
 
     Some words have no event though they are spoken, in Korean those that begin with a nasal.
     """
-    events = [(word.position, word.start) for word in sorted(words, key=lambda word: word.position)]
+    ordered = sorted(words, key=lambda word: word.position)
+    events = [(word.position, word.start) for word in ordered]
+    if ordered:
+        total = ordered[-1].end  # without the silence behind it
     events = [(0, 0), *(event for event in events if 0 <= event[0] < len(text)), (len(text), total)]
     for (position, start), (following, end) in pairwise(events):
         spoken = "".join(_SPOKEN.findall(text, position, following))

@@ -4,11 +4,12 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.errors import MissingExtraError, RefusedTextError, UnknownVoiceError
+from app.errors import ConfigurationError, MissingExtraError, RefusedTextError, UnknownVoiceError
 from app.models.store import ModelStore
 from app.speech import loading, native
 from app.speech.base import Mark, Utterance
@@ -83,7 +84,7 @@ class KokoroEngine:
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the number of phonemes, including pauses and stress marks."""
-        return len(self._pronounce(text, voice, lexicon).phonemes)
+        return len(self._pronounce(text, voice, lexicon).symbols)
 
     def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
         """
@@ -93,17 +94,17 @@ class KokoroEngine:
         """
         style = self._style(voice)
         pronunciation = self._pronounce(text, voice, lexicon)
-        if not pronunciation.phonemes:
+        if not pronunciation.symbols:
             silence = np.zeros(int(_SILENCE_SECS * self.sample_rate), dtype=np.float32)
             return Utterance(samples=silence, marks=(), spoken=pronunciation.spoken)
-        if len(pronunciation.phonemes) > _MODEL_LIMIT:
+        if len(pronunciation.symbols) > _MODEL_LIMIT:
             raise RefusedTextError(
-                f"the chunk has {len(pronunciation.phonemes)} phonemes; Kokoro accepts at most {_MODEL_LIMIT}"
+                f"the chunk has {len(pronunciation.symbols)} phonemes; Kokoro accepts at most {_MODEL_LIMIT}"
             )
-        row = min(len(pronunciation.phonemes), len(style)) - 1
+        row = min(len(pronunciation.symbols), len(style)) - 1
         with self._torch.inference_mode():
             self._torch.manual_seed(_SEED)
-            output = self._model(pronunciation.phonemes, style[row], speed, return_output=True)
+            output = self._model(pronunciation.symbols, style[row], speed, return_output=True)
         samples = np.ascontiguousarray(output.audio.float().numpy())
         marks = tuple(_marks(pronunciation, output.pred_dur.tolist(), len(samples) / self.sample_rate))
         native.return_memory()  # before the aligner or the next chunk allocates as much again
@@ -146,7 +147,7 @@ class KokoroEngine:
 
     def _pronouncer(self, language: str) -> Pronouncer:
         if language in {"a", "b"}:
-            install_english(self._models)
+            _install_english(self._models)
         try:
             with loading.gc_disabled():
                 return pronouncer(language, vocabulary=self._model.vocab)
@@ -209,7 +210,7 @@ class _Verified:
         return self._models.file(self._name)
 
 
-def install_english(models: ModelStore) -> None:
+def _install_english(models: ModelStore) -> None:
     """Let spaCy find the English pipeline in the models folder; otherwise misaki tries to download it."""
     import sys
 
@@ -218,9 +219,20 @@ def install_english(models: ModelStore) -> None:
         sys.path.append(folder)
 
 
-def check_installed() -> None:
-    """Raise MissingExtraError if the packages of the speech extra are not installed."""
+def prepare_pronunciation(models: ModelStore, *, language: str) -> None:
+    """
+    Make `pronouncer(language)` work without an engine.
+
+    Raises MissingExtraError if the speech extra is not installed, ConfigurationError if English needs spaCy's
+    pipeline, and it is neither among the models nor installed as a package.
+    """
     _imported_torch()
+    if language in {"a", "b"}:
+        try:
+            _install_english(models)
+        except ConfigurationError:
+            if find_spec("en_core_web_sm") is None:
+                raise
 
 
 def _imported_torch() -> Any:

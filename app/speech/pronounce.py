@@ -6,11 +6,11 @@ Needs only the files of the pronunciation (for Kokoro's English, spaCy's pipelin
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.errors import ConfigurationError
 from app.speech.registry import voice_parts
 from app.text.chunks import chunks
 from app.text.lexicon import Lexicon
@@ -18,6 +18,7 @@ from app.text.spans import Span
 from app.text.spoken.base import SpokenText
 
 if TYPE_CHECKING:
+    from app.speech.espeak import EspeakEngine
     from app.speech.pronunciation import Pronouncer, Pronunciation
 
 _RUN = re.compile(r"\S+")
@@ -51,17 +52,22 @@ class PronouncedText:
 Pronounce = Callable[[str, Lexicon], PronouncedText]
 
 
-def load_pronounce(engine: str, *, voice: str, models_dir: Path) -> Pronounce:
+@contextmanager
+def pronouncing(engine: str, *, voice: str, models_dir: Path) -> Iterator[Pronounce]:
     """
-    Return the function that pronounces texts as `voice` of `engine` does.
+    Yield the function that pronounces texts as `voice` of `engine` does.
 
     Raises UnknownVoiceError, MissingExtraError where the engine's packages are not installed, and
     ConfigurationError where the files of the pronunciation are missing.
     """
     name = voice_parts(engine, voice)[0][0]
     if engine == "espeak":
-        return _in_windows(_EspeakWords(name))
-    return _in_windows(_KokoroWords(name, models_dir))
+        from app.speech.espeak import EspeakEngine
+
+        with closing(EspeakEngine()) as espeak:
+            yield _in_windows(_EspeakWords(espeak, name))
+    else:
+        yield _in_windows(_KokoroWords(name, models_dir))
 
 
 def _in_windows(pronounce: "_EspeakWords | _KokoroWords") -> Pronounce:
@@ -107,7 +113,7 @@ class _KokoroWords:
 
     def __call__(self, text: str, lexicon: Lexicon) -> PronouncedText:
         said = self._pronouncer(text, lexicon=lexicon)
-        return PronouncedText(said.spoken.text, said.phonemes, tuple(self._words(text, said)))
+        return PronouncedText(said.spoken.text, said.symbols, tuple(self._words(text, said)))
 
     @staticmethod
     def _words(text: str, said: "Pronunciation") -> Iterator[PronouncedWord]:
@@ -116,7 +122,7 @@ class _KokoroWords:
         for source, spoken in _groups(said.spoken):
             phonemes = []
             while span is not None and span.start < source.end:
-                phonemes.append(said.phonemes[span.first_phoneme : span.end_phoneme])
+                phonemes.append(said.symbols[span.first_phoneme : span.end_phoneme])
                 span = next(spans, None)
             if phonemes:
                 yield PronouncedWord(
@@ -133,26 +139,15 @@ def _kokoro_pronouncer(language: str, models_dir: Path) -> "Pronouncer":
     from app.speech import kokoro
     from app.speech.pronunciation import known_phonemes, pronouncer
 
-    kokoro.check_installed()
-    if language in {"a", "b"}:
-        try:
-            kokoro.install_english(ModelStore(models_dir))
-        except ConfigurationError:
-            # also an English pipeline that is installed as a package will do
-            from importlib.util import find_spec
-
-            if find_spec("en_core_web_sm") is None:
-                raise
+    kokoro.prepare_pronunciation(ModelStore(models_dir), language=language)
     return pronouncer(language, vocabulary=known_phonemes())
 
 
 class _EspeakWords:
     """Words by espeak-ng, each translated alone; the phonemes of the text are those of the whole."""
 
-    def __init__(self, voice: str) -> None:
-        from app.speech.espeak import EspeakEngine
-
-        self._engine = EspeakEngine()
+    def __init__(self, engine: "EspeakEngine", voice: str) -> None:
+        self._engine = engine
         self._voice = voice
 
     def __call__(self, text: str, lexicon: Lexicon) -> PronouncedText:

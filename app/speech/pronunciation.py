@@ -52,7 +52,7 @@ def known_phonemes() -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class PhonemeSpan:
-    """Maps characters to phonemes: `text[start:end]` is spoken as `phonemes[first_phoneme:end_phoneme]`."""
+    """Maps characters to phonemes: `text[start:end]` is spoken as `symbols[first_phoneme:end_phoneme]`."""
 
     start: int
     end: int
@@ -66,8 +66,8 @@ class Pronunciation:
 
     spoken: SpokenText
     """What is said for the text."""
-    phonemes: str
-    """One character each; all are in the model's vocabulary."""
+    symbols: str
+    """Phonemes, one character each; all are in the model's vocabulary."""
     spans: tuple[PhonemeSpan, ...]
     """Spans of the source text, in order, without overlap. Silent characters are in no span."""
 
@@ -136,7 +136,7 @@ def _of_source(spoken: SpokenText, phonemes: str, spans: Iterable[PhonemeSpan]) 
             start, first_phoneme = last.start, last.first_phoneme
             source = Span(start, max(last.end, source.end))
         mapped.append(PhonemeSpan(start, source.end, first_phoneme, span.end_phoneme))
-    return Pronunciation(spoken=spoken, phonemes=phonemes, spans=tuple(mapped))
+    return Pronunciation(spoken=spoken, symbols=phonemes, spans=tuple(mapped))
 
 
 class _English:

@@ -198,9 +198,9 @@ def _pls(data: bytes) -> dict[str, str]:
         raise ConfigurationError(f"not well-formed XML: {error}") from None
     alphabet = root.get("alphabet", "ipa")
     mapping: dict[str, str] = {}
-    for lexeme in root.iter("{*}lexeme"):
+    for lexeme in root.findall(".//{*}lexeme"):
         pronunciation = _pronunciation(lexeme, alphabet)
-        for grapheme in lexeme.iter("{*}grapheme"):
+        for grapheme in lexeme.findall("{*}grapheme"):
             mapping[(grapheme.text or "").strip()] = pronunciation
     if not mapping:
         raise ConfigurationError("the PLS document has no lexeme")

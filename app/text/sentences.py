@@ -86,10 +86,10 @@ def continues(word: str, following: str, *, opens_sentence: bool, previous: str 
 
 def _core(word: str) -> str:
     """Return a word without closing marks and without the references to notes behind them."""
-    core = word.rstrip(_STRIP)
+    core = word.rstrip()
     while (note := _NOTE.search(core)) and note.start():
-        core = core[: note.start()].rstrip(_STRIP)
-    return core
+        core = core[: note.start()]
+    return core.rstrip(_STRIP)
 
 
 def _is_abbreviation(core: str, following: str, *, opens_sentence: bool) -> bool:

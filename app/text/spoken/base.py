@@ -136,6 +136,17 @@ class Editor:
         self._taken[start:end] = b"\1" * (end - start)
         self._replacements.append(Replacement(start, end, text, phonemes))
 
+    def replace_free(self, start: int, end: int, spoken: str) -> None:
+        """Replace the parts of a span that are free, each by `spoken`."""
+        while start < end:
+            if self._taken[start]:
+                start += 1
+                continue
+            taken = self._taken.find(1, start, end)
+            until = end if taken < 0 else taken
+            self.replace(start, until, spoken)
+            start = until
+
     def apply(self, rules: Iterable[Rule], variant: Variant) -> None:
         """Apply each rule to the whole text, in order."""
         for rule in rules:

@@ -10,6 +10,7 @@ from app.text.spoken.base import Editor
 
 _RUN = re.compile(r"\S{25,}")
 _JOINT = re.compile(r"[^\w\s]|_")
+_SPEAKABLE = re.compile(r"[^\W_]")
 _PAUSES = frozenset(".,;:!?")
 _MAX_PARTS = 8
 _MAX_RUN = 48
@@ -25,6 +26,9 @@ def bound_runs(editor: Editor) -> None:
     for run in _RUN.finditer(editor.text):
         start, end = run.span()
         if _UNSPACED.search(editor.text, start, end):
+            continue
+        if not _SPEAKABLE.search(editor.text, start, end):
+            editor.replace_free(start, end, "")
             continue
         parts = sum(1 for _ in _PART.finditer(editor.text, start, end))
         if parts > _MAX_PARTS:

@@ -47,7 +47,8 @@ def _drawn_out(match: re.Match[str], _variant: Variant) -> str | None:
     once = _REPEATED.sub(r"\1", word)
     if once.lower() in _ONE_LETTER:
         return once
-    return _REPEATED.sub(r"\1\1", word)
+    twice = _REPEATED.sub(r"\1\1", word)
+    return _SOUNDS.get(twice.lower(), twice)
 
 
 RULES = (

@@ -1,10 +1,14 @@
 """Words as an aligner hears them: letters alone, and every word that is said has some."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alignment.spelling import spelled
+from app.alignment.spelling import spelled, spelled_groups
+from app.text.spans import Span
+from app.text.spoken.form import spoken_form
 
 pytest.importorskip("num2words", reason="of the speech extra; `make test` installs it")
 pytestmark = pytest.mark.speech
@@ -63,3 +67,29 @@ def test_any_text_spells_to_letters_alone(text: str) -> None:
 def test_letters_and_digits_are_always_said(text: str) -> None:
     """No word that is heard is left without something to hear."""
     assert spelled(text, language="en", letters=LETTERS)
+
+
+def groups(text: str) -> list[tuple[int, int, str]]:
+    """Return (first word, last word, spelling) of the groups of a text's words."""
+    words = [Span(*match.span()) for match in re.finditer(r"\S+", text)]
+    spoken = spoken_form(text, language="en-us")
+    return [
+        (group.first, group.last, " ".join(group.parts))
+        for group in spelled_groups(spoken, words, language="en", letters=LETTERS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("He paid $5 then", [(0, 0, "he"), (1, 1, "paid"), (2, 2, "five dollars"), (3, 3, "then")]),
+        ("2 1/2 cups", [(0, 1, "two and a half"), (2, 2, "cups")]),
+        ("the gar-\nden wall", [(0, 0, "the"), (1, 2, "garden"), (3, 3, "wall")]),
+        ("so * it goes", [(0, 0, "so"), (2, 2, "it"), (3, 3, "goes")]),
+        ("at 9:30 p.m.", [(0, 0, "at"), (1, 2, "nine thirty p m")]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_words_are_spelled_as_they_are_said(text: str, expected: list[tuple[int, int, str]]) -> None:
+    """An aligner spells the spoken form; words that are said as one are one group."""
+    assert expected == groups(text)

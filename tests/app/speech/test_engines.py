@@ -1,13 +1,17 @@
 """What every speech engine promises (app/speech/base.py), asked of each of them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 
+from app.alignment.word_times import time_words
 from app.errors import RefusedTextError, UnknownVoiceError
 from app.speech.base import SpeechEngine
 from app.speech.espeak import EspeakEngine
+from app.text.chunks import chunks
+from app.text.lexicon import Lexicon
 from tests.app.conftest import HAS_SPEECH
 
 SENTENCE = "It was a bright, cold day in April; the clocks were striking thirteen."
@@ -92,3 +96,53 @@ def test_a_chunk_within_the_limit_measures_so(engine: SpeechEngine) -> None:
     """`measure` grows with the text and puts this sentence within `max_chunk`."""
     assert 0 < engine.measure("It was.", voice="af_heart") < engine.measure(SENTENCE, voice="af_heart")
     assert engine.measure(SENTENCE, voice="af_heart") <= engine.max_chunk
+
+
+NUMBERS = " ".join(str(917_342_615 + 104_729_371 * index) for index in range(18))
+PI = "3. 14159 26535 89793 23846 26433 83279 50288 41971 69399 37510 58209 74944 59230 78164 06286"
+CONTRACT = {
+    "prose": SENTENCE,
+    "number groups": f"The clerk read {NUMBERS} and sat down.",
+    "digits": f"He said {PI} aloud.",
+    "written forms": "Mr. J. R. Hale paid $5.20 on Jan. 3, 1999 at 9:30 p.m. for 2 1/2 kg.",
+    "emphasis": "You *mustn’t* go, **she** said.[1]",
+    "a line's end": "the old carpen-\nter’s bench",
+    "capitals": "GO HOME AT ONCE! IT IS LATE.",
+}
+MIN_WORD_SECS = 0.03
+
+
+@pytest.mark.parametrize("text", CONTRACT.values(), ids=CONTRACT.keys())
+def test_every_word_has_a_time_and_a_plausible_length(engine: SpeechEngine, text: str) -> None:
+    """No speakable word of any chunk is lost or squeezed, whatever the text is made of."""
+    for chunk in chunks(text, measure=partial(engine.measure, voice="af_heart"), limit=engine.max_chunk):
+        utterance = engine.speak(chunk.engine_text, voice="af_heart", speed=1.0)
+        spans = [word.span for word in chunk.words]
+        timed = time_words(
+            spans,
+            utterance.marks,
+            text=chunk.text,
+            duration_secs=len(utterance.samples) / engine.sample_rate,
+        )
+        assert timed.interpolated == 0
+        for span, (start, end) in zip(spans, timed.times, strict=True):
+            assert end - start >= MIN_WORD_SECS, chunk.text[span.start : span.end]
+
+
+def test_both_forms_sound_the_same(engine: SpeechEngine) -> None:
+    """The written form is synthesized as its spoken form is."""
+    written = engine.speak("He owed $5 at 9:30.", voice="af_heart", speed=1.0)
+    spoken = engine.speak("He owed five dollars at nine thirty.", voice="af_heart", speed=1.0)
+    assert len(written.samples) == pytest.approx(len(spoken.samples), rel=0.02)  # espeak has state
+    assert written.spoken is not None
+    assert written.spoken.text == "He owed five dollars at nine thirty."
+
+
+def test_a_lexicon_changes_what_is_said(engine: SpeechEngine) -> None:
+    """A respelling and phonemes are spoken in the place of a word, which keeps its span."""
+    text = "Siobhan met Tolkien here."
+    lexicon = Lexicon.from_mapping({"Siobhan": "shi-vawn-a-la", "Tolkien": "tˈOlkinətˈOlkinə"})
+    plain = engine.speak(text, voice="af_heart", speed=1.0)
+    given = engine.speak(text, voice="af_heart", speed=1.0, lexicon=lexicon)
+    assert len(given.samples) > len(plain.samples)
+    assert [text[mark.start : mark.end].rstrip(".") for mark in given.marks] == text.rstrip(".").split()

@@ -1,6 +1,7 @@
 """What espeak-ng alone promises: exact word times, text that is never markup, the same samples again."""
 
 import ctypes
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.errors import EngineDiedError
 from app.speech.espeak import EspeakEngine
 from app.speech.voices import ESPEAK_VOICES
 
@@ -93,6 +95,7 @@ def test_marks_are_sound_for_any_text(engine: EspeakEngine, text: str) -> None:
 
 _TELL = """
 import hashlib, sys
+from app.errors import EngineDiedError
 from app.speech.espeak import EspeakEngine
 if sys.argv[1] == "again":
     engine = EspeakEngine()
@@ -139,3 +142,62 @@ def test_a_second_engine_is_refused(engine: EspeakEngine) -> None:
     with pytest.raises(RuntimeError, match="close the engine"):
         EspeakEngine()
     assert spoken(engine, "still here") == ["still", "here"]
+
+
+KOREAN = (
+    "오늘 아침 나는 강가를 따라 천천히 걸으면서 어제 숲속에서 "
+    "만난 늙은 어부가 들려준 이상한 이야기를 다시 생각했고 "
+    "낡은 등불과 작은 배가 아직도 부두 끝에 묶여 있는지 궁금해서 "
+    "발걸음을 재촉했지만 안개가 너무 짙어서 아무것도 보이지 않았다."
+)
+LOST = {
+    "a long Korean sentence": ("ko", KOREAN),
+    "Burmese": ("my", "ကျွန်တော် မြစ်ကမ်းနားမှာ ဖြည်းဖြည်း လျှောက်ခဲ့တယ်။ " * 3),
+    "digits in Welsh": ("cy", "917342615 1022071986 1126801357 1231530728 1336260099 1440989470"),
+    "digits in Hindi": ("hi", "917342615 1022071986 1126801357 1231530728 1336260099 1440989470"),
+    "many apostrophes": ("en-us", "The snake said " + "s'" * 150),
+    "one long word": ("de", "donaudampfschifffahrt" * 20),
+    "Mandarin": ("cmn", "今天早上我沿着河边慢慢地走着" * 20),
+}
+
+
+@pytest.mark.parametrize(("voice", "text"), LOST.values(), ids=LOST.keys())
+def test_nothing_is_lost_or_fatal(engine: EspeakEngine, voice: str, text: str) -> None:
+    """What exceeds espeak's buffers is spoken in pieces: every word has a time, the last one at the end."""
+    utterance = engine.speak(text, voice=voice, speed=1.0)
+    marked = {index for mark in utterance.marks for index in range(mark.start, mark.end)}
+    lost = [
+        word.group() for word in re.finditer(r"\S*[^\W_]\S*", text) if not marked & set(range(*word.span()))
+    ]
+    assert lost == []
+    duration = len(utterance.samples) / engine.sample_rate
+    assert utterance.marks[-1].end_secs > duration - 0.5
+    assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
+
+
+def test_lost_words_are_spoken_again_in_halves(engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If espeak stops short of a piece's end, its halves are spoken; the marks keep their places."""
+    whole = engine._synthesize
+    calls: list[str] = []
+
+    def stop_short(text: str) -> None:
+        calls.append(text)
+        whole(" ".join(text.split()[:4]))
+
+    monkeypatch.setattr(engine, "_synthesize", stop_short)
+    text = "one two three four five six seven eight nine ten"
+    assert spoken(engine, text) == text.split()
+    assert calls[0] == text
+    assert len(calls) > 1
+
+
+def test_a_word_that_stays_silent_is_an_error(engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word that espeak has phonemes for, and no audio, fails the chunk instead of being skipped."""
+
+    def be_silent(_: str) -> None:
+        engine._audio.clear()
+        engine._words.clear()
+
+    monkeypatch.setattr(engine, "_synthesize", be_silent)
+    with pytest.raises(EngineDiedError, match="lost a word"):
+        engine.speak("hello", voice="en-us", speed=1.0)

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import MissingExtraError, UnknownVoiceError
 from app.models.store import ModelStore
-from app.speech.kokoro import install_english
+from app.speech.kokoro import _install_english
 from app.speech.pronunciation import Pronunciation, pronouncer
 from tests.models.kokoro import VOCABULARY
 
@@ -20,7 +20,7 @@ Say = Callable[[str], Pronunciation]
 @pytest.fixture(scope="module")
 def say(models: ModelStore) -> Say:
     """American English."""
-    install_english(models)
+    _install_english(models)
     return pronouncer("a", vocabulary=VOCABULARY)
 
 
@@ -30,11 +30,11 @@ def _spoken(said: Pronunciation, text: str) -> list[str]:
 
 def _check(said: Pronunciation, text: str) -> None:
     """Sounds are in order, inside text and phonemes, and the phonemes are the model's."""
-    assert set(said.phonemes) <= set(VOCABULARY)
+    assert set(said.symbols) <= set(VOCABULARY)
     end = end_phoneme = 0
     for span in said.spans:
         assert end <= span.start < span.end <= len(text)
-        assert end_phoneme <= span.first_phoneme < span.end_phoneme <= len(said.phonemes)
+        assert end_phoneme <= span.first_phoneme < span.end_phoneme <= len(said.symbols)
         end, end_phoneme = span.end, span.end_phoneme
 
 
@@ -74,7 +74,7 @@ def test_a_number_is_one_sound(say: Say) -> None:
 
 def test_a_contraction_is_one_sound(say: Say) -> None:
     """Both kinds of apostrophe are read alike."""
-    assert say("don't").phonemes == say("don’t").phonemes
+    assert say("don't").symbols == say("don’t").symbols
     assert _spoken(say("don’t"), "don’t") == ["don’t"]
 
 
@@ -82,10 +82,10 @@ def test_pauses_belong_to_no_word(say: Say) -> None:
     """Punctuation is said as a pause, and no word's span includes one."""
     said = say('"Yes," she said; "no!"')
     pauses = set(';:,.!?—…"()“” ')
-    assert pauses & set(said.phonemes)
+    assert pauses & set(said.symbols)
     for span in said.spans:
-        assert said.phonemes[span.first_phoneme] not in pauses
-        assert said.phonemes[span.end_phoneme - 1] not in pauses
+        assert said.symbols[span.first_phoneme] not in pauses
+        assert said.symbols[span.end_phoneme - 1] not in pauses
 
 
 @pytest.mark.parametrize("text", ["", " ", "—", "...", "'", "\n"])
@@ -103,9 +103,9 @@ def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[s
 
 def test_british_english_differs(models: ModelStore) -> None:
     """Language b has its own dictionary."""
-    install_english(models)
+    _install_english(models)
     american, british = (pronouncer(code, vocabulary=VOCABULARY) for code in "ab")
-    assert american("lot, bath").phonemes != british("lot, bath").phonemes
+    assert american("lot, bath").symbols != british("lot, bath").symbols
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,68 @@ def test_the_english_pipeline_comes_from_the_models(models: ModelStore) -> None:
     """What misaki loads is the folder's, so it never downloads one."""
     import en_core_web_sm  # found only once installed
 
-    install_english(models)
+    _install_english(models)
     assert Path(en_core_web_sm.__file__).is_relative_to(models.folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "phonemes"),
+    [
+        ("No, it wasn’t.", "wasn’t.", "wˈʌzᵊnt"),
+        ("He isn’t?", "isn’t?", "ˈɪzᵊnt"),
+        ("I fear he doesn’t.", "doesn’t.", "dˈʌzᵊnt"),
+        ("They hadn’t!", "hadn’t!", "hˈædᵊnt"),
+        ("She couldn’t, no.", "couldn’t,", "kˈʊdᵊnt"),
+        ("Why wouldn’t", "wouldn’t", "wˈʊdᵊnt"),
+        ("We read aloud every day.", "read", "ɹˈid"),
+        ("Yesterday I read it.", "read", "ɹˈɛd"),
+        ("He read it twice.", "read", "ɹˈɛd"),
+        ("IT SAT BY THE QUAY.", "IT", "ɪt"),
+        ("IT SAT BY THE QUAY.", "SAT", "sˈæt"),
+        ("“GO HOME!”", "“GO", "ɡˌO"),
+        ("LET US IN, OR ELSE!", "US", "ˌʌs"),
+        ("the old carpen-\nter’s bench", "carpen-\nter’s", "kˈɑɹpəntəɹz"),
+        ("a cor-\nner of it", "cor-\nner", "kˈɔɹnəɹ"),
+        ("two of a kind", "a", "ɐ"),
+        ("a well-known man", "well-known", "wˈɛlnˈOn"),
+    ],
+)
+def test_words_have_the_phonemes_that_a_reader_gives_them(
+    say: Say, text: str, word: str, phonemes: str
+) -> None:
+    """Contractions, homographs, capitals and words cut at a line's end are pronounced as words."""
+    said = say(text)
+    start = text.index(word)
+    assert phonemes == "".join(
+        said.symbols[span.first_phoneme : span.end_phoneme]
+        for span in said.spans
+        if start <= span.start < start + len(word)
+    )
+
+
+def test_a_quote_opens_and_closes(say: Say) -> None:
+    """Curly quotes keep their sides, which the network was trained with."""
+    assert [c for c in say("“No,” he said. “Yes.”").symbols if c in "“”"] == [*"“”“”"]
+
+
+@pytest.mark.parametrize("unit", ["a/b/", "s'", "a-b-", "a,b;", "x1y2"])
+@pytest.mark.parametrize("language", ["a", "f"])
+def test_joined_runs_are_pronounced_in_linear_time(
+    models: ModelStore, monkeypatch: pytest.MonkeyPatch, language: str, unit: str
+) -> None:
+    """No G2P gets a run of many parts, nor more text at once than it can align."""
+    _install_english(models)
+    made = pronouncer(language, vocabulary=VOCABULARY)
+    seen: list[str] = []
+    g2p = made._g2p  # type: ignore[attr-defined]
+
+    def noting(text: str, **options: object) -> object:
+        seen.append(text)
+        return g2p(text, **options)
+
+    monkeypatch.setattr(made, "_g2p", noting)
+    said = made(unit * 100)
+    assert said.symbols
+    assert max(len(word) for text in seen for word in text.split()) <= 64
+    if language == "f":
+        assert max(map(len, seen)) <= 200

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.text.chunks import TINY_WORDS, Chunk, chunks
+from app.text.headings import Heading
 from app.text.spans import Boundary
 
 TRICKY = (
@@ -272,3 +273,93 @@ def test_chunks_follow_one_another() -> None:
     source = "One two three, four five six seven eight. Nine ten eleven! " * 20
     for before, after in pairwise(cut(source, 50)):
         assert not source[before.start + len(before.text) : after.start].strip()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "In the summer the children went to Mrs. Abbot, who kept bees and a lame dog, and they were happy.",
+        "They rode all night through the pass to see old Mr. J. R. Hale about the mill and the miller",
+        "Long after dark the captain told Sgt. Pike that Lt. Moss and Prof. Lee had gone to St. Anne at last",
+        "The boxes that they carried up the hill weighed 40 kg each and cost over 3 million dollars",
+        "She wrote that Dr. Stone would come with Capt. Fox and Gen. Lee as soon as Gov. Ames let them leave",
+    ],
+)
+@pytest.mark.parametrize("limit", [38, 45, 52, 60, 75])
+def test_no_chunk_ends_after_an_abbreviation(source: str, limit: int) -> None:
+    """Titles, initials and numbers stay with what follows them."""
+    for chunk in cut(source, limit)[:-1]:
+        last = chunk.text.split()[-1]
+        assert last[-1] not in ".0123456789", chunk.text
+
+
+def test_the_first_chunk_ends_at_a_clause() -> None:
+    """The dot of a title is no end of a clause."""
+    source = (
+        "In the summer the children went to Mrs. Abbot, who kept bees and a lame dog, and they were happy "
+        "there for many years."
+    )
+    assert cut(source, first_limit=60)[0].text == "In the summer the children went to Mrs. Abbot,"
+
+
+@pytest.mark.parametrize(
+    ("source", "first"),
+    [
+        ("The tall man walked down the long road towards the old mill of his father", "road"),
+        ("Nobody could remember the wind that blew so hard across the flat cold fields", "wind"),
+        ("The keeper carried a heavy bag of coal and a small tin lamp up the stairs", "coal"),
+    ],
+)
+def test_a_sentence_is_cut_before_a_phrase(source: str, first: str) -> None:
+    """Without commas, a sentence is cut before a conjunction or preposition, not inside a phrase."""
+    chunk = cut(source, 45)[0]
+    following = source[len(chunk.text) :].split(maxsplit=1)[0]
+    assert following in {"towards", "that", "so", "across", "and", "of", "up", "down"}
+    assert first in source
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("See Part III, Act V. The end came.", ["See Part III, Act V.", "The end came."]),
+        ("She left.[1] He stayed.", ["She left.[1]", "He stayed."]),
+        ("It was sold.² It burned.", ["It was sold.²", "It burned."]),
+        ("It burned.* Nobody wept.", ["It burned.*", "Nobody wept."]),
+        ("It stood 6 ft. high there.", ["It stood 6 ft. high there."]),
+    ],
+)
+def test_sentences_end_behind_notes_and_numerals(source: str, expected: list[str]) -> None:
+    """A reference to a note does not hide the stop before it; a counted numeral is no initial."""
+    assert expected == sentences(source)
+
+
+def test_intended_line_breaks_reach_the_engine() -> None:
+    """The lines of a verse are told from wrapped ones; the text keeps its length and positions."""
+    verse = "O wild West Wind,\nthou breath of Autumn,\nthou from whose presence\nthe leaves are driven"
+    chunk = cut(verse)[0]
+    assert chunk.engine_text == verse.replace("\n", "\N{LINE SEPARATOR}")
+    assert chunk.text == verse
+    wrapped = cut("They went down to\nthe sea at dawn,\nand swam.")[0]
+    assert wrapped.engine_text == wrapped.text
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "heading"),
+    [
+        ("CHAPTER ONE", Heading.CHAPTER),
+        ("Chapter IV. The Sea", Heading.CHAPTER),
+        ("# The Lamp", Heading.CHAPTER),
+        ("XIV", Heading.CHAPTER),
+        ("Prologue", Heading.CHAPTER),
+        ("THE FERRY", Heading.SECTION),
+        ("## At the Mill", Heading.SECTION),
+        ("The Story of an Hour", Heading.SECTION),
+        ("She left.", Heading.NONE),
+        ("part of me was glad", Heading.NONE),
+        ("and then they slept", Heading.NONE),
+    ],
+)
+def test_headings_are_told_from_paragraphs(paragraph: str, heading: Heading) -> None:
+    """A short paragraph without a full stop heads the next one; the last one of a text heads nothing."""
+    assert heading == cut(f"{paragraph}\n\nIt was a dark night.")[0].heading
+    assert cut(f"It was a dark night.\n\n{paragraph}")[-1].heading == Heading.NONE
