@@ -4,7 +4,9 @@ PYTEST       = $(BIN)/python -m pytest
 
 .PHONY: check lint format types quick-tests test test-speech coverage coverage-summary
 
-check: lint types quick-tests ## Lint, types and quick tests, in under a minute
+# The three at once, each one's output in one piece: on two cores that is a third faster than one after the other.
+check: $(DEV) ## Lint, types and quick tests, in under a minute
+	@$(MAKE) --jobs=3 --output-sync=recurse lint types quick-tests
 
 lint: $(DEV) docs-check lint-workflows lint-scripts lint-dockerfile ## Check style, imports, workflows, scripts, Dockerfile
 	$(BIN)/ruff check .
