@@ -191,6 +191,12 @@ class MessageParser:
             message.audio_kinds,
         )
         addresses = destination.addresses.values()
+        for address in addresses:
+            if len(address.key.encode()) > MAX_KEY_BYTES:
+                field = "audio_out" if address == destination.audio else "subs_out"
+                raise InvalidMessageError(
+                    "leaves no room in the 1,024 bytes of a key for suffixes", field=field
+                )
         if len(set(addresses)) < len(addresses):
             raise InvalidMessageError("gives two objects of the job the same key", field="subs_out")
         return self._job(message, fields, destination, RowKey(message.audio_out, DIRECT_TASK_ID), None)

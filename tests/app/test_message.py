@@ -162,6 +162,8 @@ REFUSED = [
     (body(DIRECT, audio_out="s3://story-video-data/a/../b.wav"), "audio_out"),
     (body(DIRECT, audio_out="s3://story-video-data/a\n.wav"), "audio_out"),
     (body(DIRECT, audio_out="s3://story-video-data/" + "é" * 600), "audio_out"),
+    # The key is 1,024 bytes long, and that of the words, which has a longer suffix, 1,031.
+    (body(DIRECT, subs_out="s3://story-video-data/" + "k" * 1020 + ".srt"), "subs_out"),
     (
         body(DIRECT, audio_out="s3://story-video-data/a.vtt", subs_out="s3://story-video-data/a.srt"),
         "subs_out",
