@@ -76,12 +76,12 @@ class Oracle:
 
         frames = (audio.shape[1] - _WINDOW) // _HOP + 1
         logits = self._noise.normal(size=(frames, len(LABELS))).astype(np.float32)
-        heard = np.full(frames, _BLANK)
+        emitted = np.full(frames, _BLANK)
         for secs, code in self._letters:
             frame = int(secs * 16_000 / _HOP)
             if frame < frames:
-                heard[frame] = code
-        logits[np.arange(frames), heard] += _SURE
+                emitted[frame] = code
+        logits[np.arange(frames), emitted] += _SURE
         return torch.from_numpy(logits)[None], None
 
 

@@ -54,7 +54,9 @@ def main() -> None:
     ):
         memory = Memory(speech)
         request = Request(
-            text=text, folder=Path(folder), options=NarrationOptions(engine="espeak", voice="af_heart")
+            text=text,
+            folder=Path(folder),
+            options=NarrationOptions(engine=arguments.engine, voice="af_heart"),
         )
         result = speech.narrate(request, on_progress=memory.watch, cancel=threading.Event())
     growth = memory.last_mib / memory.first_mib

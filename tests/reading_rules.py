@@ -1,4 +1,4 @@
-"""A judge of cues by the rules of subtitles, which knows nothing of how the layout keeps them."""
+"""Checks cues against the subtitle rules, independently of the layout."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ CORPUS = (
 
 
 def spoken(source: str, *, columns_a_second: float = 15.0, speed: float = 1.0) -> Iterator[Word]:
-    """Yield the words of `source`, timed as a reader would say them: by length, with pauses at stops."""
+    """Yield the words of `source` with times by length and pauses at punctuation."""
     now = 0.0
     for chunk in chunks(source, measure=len, limit=300):
         for word in chunk.words:
@@ -40,7 +40,7 @@ def _pause(text: str, boundary: Boundary) -> float:
 
 
 def faults(cues: Sequence[Cue], source: str, style: Style) -> Counter[str]:
-    """Count every breach of a hard rule, by its name; empty where all hold."""
+    """Count the cues that break a hard rule, by rule; empty if all are kept."""
     found: Counter[str] = Counter()
     for cue in cues:
         found["lines"] += not 1 <= len(cue.lines) <= 2 or any(
@@ -69,7 +69,7 @@ def fast(cues: Sequence[Cue], style: Style) -> int:
 
 
 def _crossings(cues: Sequence[Cue], source: str) -> int:
-    """Count the cues that hold text of two paragraphs."""
+    """Count the cues with text of two paragraphs."""
     ends: set[int] = set()
     position = 0
     for paragraph in re.split(r"\n[ \t]*\n", source):

@@ -1,4 +1,4 @@
-"""Health tells the truth, over real HTTP."""
+"""The health endpoint over real HTTP, and the container's health check."""
 
 import http.client
 import json
@@ -15,13 +15,13 @@ from app.healthcheck import Verdict, check
 
 
 class Clock:
-    """Seconds that pass when told."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """Return the time as told."""
+        """Return the time that was set."""
         return self.now
 
 

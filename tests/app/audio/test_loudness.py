@@ -51,7 +51,7 @@ def test_the_gain_is_the_distance_to_the_target(engine: str, voice: str, gain_db
     assert 20 * np.log10(voice_gain(engine, voice, -19.0)) == pytest.approx(gain_db)
 
 
-@pytest.mark.parametrize("engine", ["espeak"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_voice_is_measured(engine: str) -> None:
     """Each voice that a job may name has a row in the table."""
     assert set(ENGINES[engine].voices) == set(loudness._measured()[engine])

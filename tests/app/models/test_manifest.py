@@ -49,7 +49,7 @@ def test_no_path_leaves_the_folder(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"url": "file:///etc/passwd"}, "files.0.url"),
         ({"sha256": "abc"}, "files.0.sha256"),
@@ -58,9 +58,9 @@ def test_no_path_leaves_the_folder(tmp_path: Path, path: str) -> None:
         ({"surprise": 1}, "files.0.surprise"),
     ],
 )
-def test_a_faulty_entry_is_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+def test_a_faulty_entry_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     """Each fault of a manifest is reported with its position."""
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         Manifest.read(_write(tmp_path, _entry(**change)))
 
 

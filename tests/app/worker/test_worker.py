@@ -15,6 +15,7 @@ import pytest
 from app.aws.queue import Topic
 from app.job import RowKey
 from app.local.platform import Platform
+from app.media import AUDIO, MEDIA
 from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
@@ -57,12 +58,9 @@ def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs
     assert [word["text"] for word in words] == STORY.split()
     assert [STORY[slice(*word["span"])] for word in words] == STORY.split()
     listing = jobs.s3.list_objects_v2(Bucket=platform.bucket)["Contents"]
-    assert sorted(entry["Key"] for entry in listing) == [
-        f"{key.id}/srt.srt",
-        f"{key.id}/srt.vtt",
-        f"{key.id}/srt.words.json",
-        f"{key.id}/tts.wav",
-    ]
+    assert {entry["Key"] for entry in listing} == {
+        f"{key.id}/{'tts' if kind is AUDIO else 'srt'}{kind.suffix}" for kind in MEDIA
+    }
     assert jobs.depth() == 0
     assert jobs.dead_letters() == []
 
