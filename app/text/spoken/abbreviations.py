@@ -75,8 +75,9 @@ _WORDS = {
     "apt": "apartment",
     "tel": "telephone",
     "est": "established",
+    "ext": "extension",
 }
-_BEFORE_NUMBER = listed("vol vols ch chap fig figs pp p par apt est ed")
+_BEFORE_NUMBER = listed("vol vols ch chap fig figs pp p par apt est ed ext")
 _ANY_CASE = "|".join(sorted(_WORDS, key=len, reverse=True))
 _COMPANIES = {
     "Co": "Company",
@@ -180,7 +181,7 @@ def _with(match: re.Match[str], _variant: Variant) -> str:
 
 
 def _slash(match: re.Match[str], _variant: Variant) -> str:
-    pair = match.string[match.start() - 4 : match.end() + 4].lower()
+    pair = match.string[max(0, match.start() - 4) : match.end() + 4].lower()
     if re.search(r"\band/or", pair):
         return " "
     if re.search(
@@ -208,7 +209,7 @@ RULES = (
             ("Drive" if re.search(r"[A-Z]\w*\s$", m.string[: m.start()][-20:]) else "Doctor") + _stop(m)
         ),
     ),
-    Rule(re.compile(r"\bSt\.|\bSt(?=\s(?:[A-Z]|$))"), _saint_or_street),
+    Rule(re.compile(r"\bSt\.|\bSt(?=\s[A-Z])|(?<=[a-z] )St(?=\s*$|[,;:])"), _saint_or_street),
     Rule(re.compile(r",?\s?\b(?P<said>(?P<name>Jr|Sr)(?:\.|\b))"), _junior, "said"),
     Rule(
         re.compile(r"\b(?P<letter>[eE]|[iI])\.\s?(?<=[eE]\.)g\.,?|\b(?P<i>[iI])\.\s?e\.,?"),

@@ -130,7 +130,7 @@ RULES = (
     Rule(
         re.compile(
             r"(?<![\w./,-])(?P<number>(?!))?(?P<vulgar>(?!))?(?P<mixed>(?!))?"
-            r"(?:(?P<whole>\d{1,6})[\s-])?(?P<top>\d{1,4})[/\u2044](?P<bottom>\d{1,4})(?:th|rd|nd|st)?(?![\w/]|\.\d)",
+            r"(?:(?P<whole>\d{1,6})[\s-])?(?P<top>\d{1,4})[/\u2044](?P<bottom>\d{1,4})(?:(?:th|rd|nd|st)s?)?(?![\w/]|\.\d)",
             re.IGNORECASE,
         ),
         _fraction,
@@ -149,7 +149,7 @@ RULES = (
     ),
     Rule(
         re.compile(
-            r"(?<=\d)\s?[-\u2013\u2014]\s?(?=[$\u00a3\u20ac\u00a5]?\d)|(?<=\d[smhp%])\s?[-\u2013]\s?(?=\d)|"
+            r"(?<=\d)\s?[-\u2013\u2014]\s?(?=[$\u00a3\u20ac\u00a5]?\d)|(?<=\d[smhpx%])\s?[-\u2013]\s?(?=\d)|"
             r"(?<=[ap]m)\s?[-\u2013]\s?(?=\d)|(?<=\.m\.)\s?[-\u2013]\s?(?=\d)",
             re.IGNORECASE,
         ),

@@ -17,7 +17,8 @@ _MONTH = (
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?P<year>[12]\d{3}|'\d\d)"
 _DECADE = r"(?P<century>(?:1\d|20|[3-9])?)(?P<decade>\d0)"
-_ERA = r"(?P<era>[AB]\.?\s?[DC]\b\.?(?:\s?E\b\.?)?|a\.\s?d\.|b\.\s?c\.(?:\s?e\.)?|C\.?E\b\.?)"
+_ERA = r"(?P<era>[AB]\.?\s?[DC]\.?(?:\s?E\b\.?)?(?!\w)|a\.\s?d\.|b\.?\s?c\.?(?:\s?e\b\.?)?(?!\w)|C\.?E\b\.?)"
+_SUBJECT = re.compile(r"\b(?:I|you|he|she|it|we|they|this|that|who|one|to)\s$", re.IGNORECASE)
 _NUMBER_WORDS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|"
     "ninety|hundred|thousand|teen|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
@@ -50,7 +51,7 @@ def _month_first(match: re.Match[str], variant: Variant) -> str | None:
     if not match["year"] and not match["suffix"]:
         if _UNITS_AFTER.match(match.string, match.end()):
             return None
-        if match["month"] in ("may", "march", "mar", "dec", "sep"):
+        if match["month"] in ("may", "march") and _SUBJECT.search(match.string[: match.start()][-8:]):
             return None
     words = f"{_capitalized_month(match['month'])} {ordinal(int(match['day']))}"
     return f"{words}, {_year_words(match['year'], variant)}" if match["year"] else words
@@ -83,7 +84,9 @@ def _numeric(match: re.Match[str], variant: Variant) -> str | None:
     first, second, third = match["first"], match["second"], match["third"]
     if len(first) == 4:
         full_year, month, day = first, int(second), int(third)
-        day_first = False
+        day_first = month > 12
+        if day_first:
+            month, day = day, month
     elif len(third) in (2, 4):
         full_year, month, day = third, int(first), int(second)
         day_first = (variant.british and day <= 12) or month > 12
@@ -93,7 +96,10 @@ def _numeric(match: re.Match[str], variant: Variant) -> str | None:
         return None
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return None
-    said = digits(full_year) if len(full_year) == 2 else year(int(full_year), british=variant.british)
+    if len(full_year) == 4:
+        said = year(int(full_year), british=variant.british)
+    else:
+        said = digits(full_year) if full_year.startswith("0") else cardinal(int(full_year))
     name = _MONTHS[month - 1].capitalize()
     if day_first:
         return f"the {ordinal(day)} of {name} {said}"
@@ -116,7 +122,7 @@ def _era(match: re.Match[str], variant: Variant) -> str:
     number = int(match["number"])
     words = year(number, british=variant.british)
     rest = match.string[match.end() :]
-    stop = " ." if match.group().endswith(".") and re.match(r"\s*$", rest) else ""
+    stop = " ." if match.group().endswith(".") and re.match(r"\s+[A-Z]", rest) else ""
     return f"{words} {'.'.join(letters)}.{stop}"
 
 
@@ -173,7 +179,7 @@ RULES = (
         ),
         _numeric,
     ),
-    Rule(re.compile(rf"(?<![\w.,$£€])(?:(?P<apostrophe>')|\b){_DECADE}'?\s?s\b"), _decade),
+    Rule(re.compile(rf"(?<![\w.,$£€])(?:(?P<apostrophe>')|\b){_DECADE}'?(?:(?<=\d\d\d\d)\s)?s\b"), _decade),
     Rule(re.compile(rf"(?<![\w.,])(?P<number>\d{{1,4}})\s?{_ERA}"), _era),
     Rule(
         re.compile(rf"\b(?:{_NUMBER_WORDS}) (?P<era>AD|BC|BCE|CE)\b(?!')"),

@@ -21,6 +21,9 @@ _UNITS = {
     "mm": ("millimeter", "millimeters"),
     "nm": ("nanometer", "nanometers"),
     "\u00b5m": ("micrometer", "micrometers"),
+    "in": ("inch", "inches"),
+    "fl oz": ("fluid ounce", "fluid ounces"),
+    "fl. oz": ("fluid ounce", "fluid ounces"),
     "mi": ("mile", "miles"),
     "ft": ("foot", "feet"),
     "yd": ("yard", "yards"),
@@ -79,6 +82,9 @@ _UNITS = {
     "hPa": ("hectopascal", "hectopascals"),
     "psi": ("pound per square inch", "pounds per square inch"),
     "dB": ("decibel", "decibels"),
+    "mb": ("megabyte", "megabytes"),
+    "gb": ("gigabyte", "gigabytes"),
+    "tb": ("terabyte", "terabytes"),
     "KB": ("kilobyte", "kilobytes"),
     "kB": ("kilobyte", "kilobytes"),
     "MB": ("megabyte", "megabytes"),
@@ -136,6 +142,9 @@ _PER_UNITS = {
     "s2": "second squared",
     "s\u00b2": "second squared",
 }
+_ONLY_GLUED = frozenset(["x", "t", "h"])
+"""Units of one letter that are words or letters where a space parts them from their number."""
+_ENDS_QUANTITY = re.compile(r"\s*(?:$|[.,;:!?)\u00d7]|(?:x|by|long|wide|tall|high|deep|of)\b)")
 _POWERS = {"2": "square", "\u00b2": "square", "3": "cubic", "\u00b3": "cubic"}
 _LENGTHS = "km|cm|mm|m|ft|mi|yd"
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
@@ -148,7 +157,7 @@ _VULGAR = {
     "\u2151": (1, 9), "\u2152": (1, 10),
 }  # fmt: skip
 _AMOUNT = (
-    rf"(?:(?P<whole>\d{{1,6}})[\s-])?(?P<top>\d{{1,4}})[/\u2044](?P<bottom>\d{{1,3}})(?:th|rd|nd|st)?"
+    rf"(?:(?P<whole>\d{{1,6}})[\s-])?(?P<top>\d{{1,4}})[/\u2044](?P<bottom>\d{{1,3}})(?:(?:th|rd|nd|st)(?!s))?"
     rf"|(?P<mixed>\d{{0,6}})\s?(?P<vulgar>[{''.join(_VULGAR)}])"
     rf"|(?P<number>[-]?(?:{NUMBER}|\.\d+))"
 )
@@ -170,11 +179,9 @@ def amount_words(match: re.Match[str], *, british: bool) -> str:
 
 def _measure(match: re.Match[str], variant: Variant) -> str | None:
     unit, glued = match["unit"], match["gap"] == ""
-    if (
-        unit in ("x", "s", "h", "t", "m", "g", "V", "W", "J", "L", "l", "L")
-        and not glued
-        and unit not in "mg"
-    ):
+    if unit == "in" and not glued and not _ENDS_QUANTITY.match(match.string, match.end("unit")):
+        return None
+    if unit in _ONLY_GLUED and not glued:
         return None
     amount = amount_words(match, british=variant.british)
     if match["low"]:

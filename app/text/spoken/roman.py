@@ -35,6 +35,11 @@ def _rank(match: re.Match[str], variant: Variant) -> str | None:
     return None if value is None else f"the {ordinal(value, british=variant.british)}"
 
 
+def _ordinal(match: re.Match[str], variant: Variant) -> str | None:
+    value = roman_value(match["numeral"])
+    return None if value is None or match["numeral"] == "I" else ordinal(value, british=variant.british)
+
+
 def _name(match: re.Match[str], variant: Variant) -> str | None:
     """A numeral of two letters or more behind a capitalized word: "Rocky II"."""
     numeral = match["numeral"]
@@ -80,6 +85,13 @@ RULES = (
         "numeral",
     ),
     Rule(re.compile(r"\b[A-Z][a-z]+\s(?P<numeral>[XVI]{2,6})\b(?!')"), _name, "numeral"),
+    Rule(
+        re.compile(
+            r"\b(?P<numeral>[XVI]{1,6})\b(?=\s(?:[Cc]entury|[Cc]enturies|Corps|Army|Legion|Olympiad|Dynasty)\b)"
+        ),
+        _ordinal,
+        "numeral",
+    ),
     Rule(re.compile(r"\((?P<numeral>ii|iii|iv|vi|vii|viii|ix|xi|xii)\)"), _count, "numeral"),
     Rule(re.compile(r"^\s*(?P<numeral>[MDCLXVI]{2,8})\.(?=\s)"), _count, "numeral"),
 )

@@ -2,28 +2,32 @@
 
 import re
 
-from app.text.spoken.base import Rule, Variant, listed
+from app.text.spoken.base import Rule, Variant
 from app.text.spoken.numbers import cardinal, digits
 
-_TOLL_FREE = listed("800 888 877 866 855 844 833")
 _BEFORE = (
     r"(?:call|dial|phone|telephone|tel\.?|fax|ring|text|mobile|cell|hotline|extension|ext\.?|pin|code|"
-    r"ending in|ends in|ending with|ssn is|isbn|serial number|account number|card number)"
+    r"ending in|ends in|ending with|ending|zip|zip code|ssn is|isbn|serial number|account number|card number)"
 )
 
 
 def _telephone(match: re.Match[str], _variant: Variant) -> str:
     groups = re.findall(r"\d+", match.group())
     spoken = [
-        cardinal(int(group)) if group in _TOLL_FREE and len(groups) > 2 else digits(group) for group in groups
+        cardinal(int(group)) if group in ("800", "900") and len(groups) > 2 else digits(group)
+        for group in groups
     ]
     sign = "plus " if match.group().startswith("+") else ""
     return sign + ", ".join(spoken)
 
 
+def _area(code: str) -> str:
+    return cardinal(int(code)) if code.endswith("00") else digits(code)
+
+
 def _vanity(match: re.Match[str], _variant: Variant) -> str:
     letters = " ".join(digits(part) if part.isdigit() else part for part in match["letters"].split("-"))
-    return f"{digits(match['prefix'])}, {cardinal(int(match['code']))}, {letters}"
+    return f"{digits(match['prefix'])}, {_area(match['code'])}, {letters}"
 
 
 def _dotted(match: re.Match[str], _variant: Variant) -> str:
@@ -56,11 +60,12 @@ RULES = (
     Rule(
         re.compile(
             rf"\b{_BEFORE}\s*(?:is|at|number|no\.?|:|#)?\s*"
-            rf"(?P<number>\d{{3,4}}(?:[- ]\d{{3,4}}){{0,4}}(?![\d,.]*\d))",
+            rf"(?P<number>\d{{3,9}}(?:[- ]\d{{3,4}}){{0,4}}(?![\d,.]*\d))",
             re.IGNORECASE,
         ),
         _digits,
         "number",
     ),
+    Rule(re.compile(r"(?<![\w.,-])(?P<number>\d{4}(?:[ -]\d{4}){3})(?![\w-])"), _digits, "number"),
     Rule(re.compile(r"(?<![\w.,])(?P<number>\d{16,})(?![\w,]|\.\d)"), _digits, "number"),
 )

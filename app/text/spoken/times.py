@@ -31,13 +31,18 @@ def keeps_stop(match: re.Match[str]) -> bool:
     return re.match(r"[\"'\u201d\u2019)\]]*(?:\s*$|\s+[\"'\u201c\u2018(]*[A-Z])", rest) is not None
 
 
+def _extra_stop(match: re.Match[str]) -> str:
+    """Return a stop behind "P.M." where a sentence begins; its own dots are read as part of the letters."""
+    return " ." if keeps_stop(match) and match.string[match.end() :].strip() else ""
+
+
 def _suffix(match: re.Match[str]) -> str:
     parts = []
     if match["meridiem"]:
         parts.append(".".join(letters_of(match["meridiem"])) + ".")
     if match["zone"]:
         parts.append(" ".join(letters_of(match["zone"])))
-    return "".join(f" {part}" for part in parts) + (" ." if keeps_stop(match) else "")
+    return "".join(f" {part}" for part in parts) + _extra_stop(match)
 
 
 def _time(match: re.Match[str], _variant: Variant) -> str | None:
@@ -73,7 +78,7 @@ def _hour(match: re.Match[str], _variant: Variant) -> str:
 
 def _meridiem(match: re.Match[str], _variant: Variant) -> str:
     zone = f" {' '.join(letters_of(match['zone']))}" if match["zone"] else ""
-    return f"{'.'.join(letters_of(match['meridiem']))}.{zone}" + (" ." if keeps_stop(match) else "")
+    return f"{'.'.join(letters_of(match['meridiem']))}.{zone}" + _extra_stop(match)
 
 
 _NUMBER_WORDS = (

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import espeakng_loader  # type: ignore[import-untyped]
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from app.errors import EngineDiedError
 from app.speech.espeak import EspeakEngine
 from app.speech.voices import ESPEAK_VOICES
+from app.text.chunks import chunks
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +203,15 @@ def test_a_word_that_stays_silent_is_an_error(engine: EspeakEngine, monkeypatch:
     monkeypatch.setattr(engine, "_synthesize", be_silent)
     with pytest.raises(EngineDiedError, match="lost a word"):
         engine.speak("hello", voice="en-us", speed=1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("voice", [name for name in ESPEAK_VOICES if "_" not in name])
+def test_no_voice_loses_digit_groups(engine: EspeakEngine, voice: str) -> None:
+    """Each of espeak's own voices says every group of a list of numbers, cut into chunks as a story is."""
+    numbers = " ".join(str(917_342_615 + 104_729_371 * index) for index in range(20))
+    for chunk in chunks(numbers, measure=partial(engine.measure, voice=voice), limit=engine.max_chunk):
+        utterance = engine.speak(chunk.engine_text, voice=voice, speed=2.0)
+        marked = {index for mark in utterance.marks for index in range(mark.start, mark.end)}
+        assert [w for w in chunk.words if not marked & set(range(w.span.start, w.span.end))] == []
+        assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
