@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from app.alignment.base import Aligner
-from app.alignment.spelling import WILDCARD, spelled
+from app.alignment.spelling import WILDCARD, spelled_groups
 from app.alignment.whisperx import WhisperXAligner
 from app.media import WORDS
 from app.models.store import ModelStore
@@ -33,6 +33,7 @@ from app.narration.pipeline import Narrator
 from app.speech.base import Mark, Utterance
 from app.speech.espeak import EspeakEngine
 from app.text.spans import Span
+from app.text.spoken.form import spoken_form
 from benchmarks.prose import CHARACTERS_A_MINUTE, prose
 from tests.models.library import models_folder
 from tests.models.wav2vec2 import LABELS
@@ -58,16 +59,18 @@ class Oracle:
         """Do nothing; networks have this method."""
         return self
 
-    def set_speech(self, text: str, marks: Sequence[Mark]) -> None:
-        """Set the letters of the next audio. The letters of a mark share its time evenly."""
+    def set_speech(self, text: str, utterance: Utterance) -> None:
+        """Set the letters of the next audio. The letters of a group share its time evenly."""
         self._letters = []
-        for mark in marks:
-            parts = spelled(text[mark.start : mark.end], language="en", letters=_LETTERS)
-            letters = "|".join(parts).replace(WILDCARD, "E") + "|"
-            step = (mark.end_secs - mark.start_secs) / len(letters)
+        marks = utterance.marks
+        spoken = utterance.spoken or spoken_form(text, language="en-us")
+        words = [Span(mark.start, mark.end) for mark in marks]
+        for group in spelled_groups(spoken, words, language="en", letters=_LETTERS):
+            letters = "|".join(group.parts).replace(WILDCARD, "E") + "|"
+            start_secs = marks[group.first].start_secs
+            step = (marks[group.last].end_secs - start_secs) / len(letters)
             self._letters += [
-                (mark.start_secs + index * step, _LETTERS[letter.lower()])
-                for index, letter in enumerate(letters)
+                (start_secs + index * step, _LETTERS[letter.lower()]) for index, letter in enumerate(letters)
             ]
 
     def __call__(self, audio: Any, lengths: object = None) -> tuple[Any, None]:  # noqa: ARG002  # as networks are called
@@ -96,7 +99,7 @@ class OracleAligner(WhisperXAligner):
         self, utterance: Utterance, *, text: str, words: Sequence[Span], sample_rate: int
     ) -> Sequence[Mark | None]:
         """Align as usual, after telling the oracle what was spoken."""
-        self._oracle.set_speech(text, utterance.marks)
+        self._oracle.set_speech(text, utterance)
         return super().align(utterance, text=text, words=words, sample_rate=sample_rate)
 
 

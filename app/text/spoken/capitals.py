@@ -20,6 +20,7 @@ _ACRONYMS = listed(
     "RSVP DIY OK LA DC AD BC PM SOS IOU IQ ID AI NYPD LAPD MI5 MI6 WWI WWII BMW GMT EST PST UTC "
     "YMCA NAACP AWOL POW MP PS JFK FDR LGBT HTTP HTTPS WWW HTML NVIDIA CUDA DGX SSN"
 )
+_NUMERAL = re.compile("[IVX]{2,}")
 _VOWEL = re.compile("[AEIOUY]")
 
 
@@ -60,6 +61,6 @@ def _is_word(word: str) -> bool:
 def _reads_as_word(word: str, index: int, words: list[str]) -> bool:
     if word == "A":
         return index + 1 < len(words)
-    if word in _ACRONYMS or len(word) == 1:
+    if word in _ACRONYMS or len(word) == 1 or _NUMERAL.fullmatch(word):
         return False
     return bool(_VOWEL.search(word))

@@ -166,7 +166,7 @@ RULES = (
     ),
     Rule(
         re.compile(
-            rf"(?<![\w.,/$£€-]){_DAY}(?P<suffix>st|nd|rd|th)?(?:\sof)?[\s-]{_MONTH}\b(?:\.)?(?:,?[\s-]{{1,2}}{_YEAR}(?!\d|,\d))?",
+            rf"(?<![\w.,/$£€-]){_DAY}(?P<suffix>st|nd|rd|th)?(?:\sof)?[\s-]{_MONTH}(?!\w)(?:,?[\s-]{{1,2}}{_YEAR}(?!\d|,\d))?",
             _I,
         ),
         _day_first,

@@ -29,6 +29,7 @@ _ONE_LETTER = listed(
     "no so oh yes hello hey stop help what why please now wait go hi bye ah aw uh mom dad run well right god"
 )
 _SOUND = "|".join(sorted(_SOUNDS, key=len, reverse=True))
+_NUMERAL = re.compile("[IVXLC]+")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
 
 
@@ -42,7 +43,7 @@ def _stutter(match: re.Match[str], _variant: Variant) -> str | None:
 
 def _drawn_out(match: re.Match[str], _variant: Variant) -> str | None:
     word = match.group()
-    if word.isupper() and len(word) < 5:
+    if (word.isupper() and len(word) < 5) or _NUMERAL.fullmatch(word):
         return None  # an abbreviation: WWW, AAA
     once = _REPEATED.sub(r"\1", word)
     if once.lower() in _ONE_LETTER:

@@ -134,6 +134,34 @@ def test_pauses_are_as_set(narrate: Narrate) -> None:
     assert long - short == pytest.approx(2.0, abs=0.001)
 
 
+LONG = "the keeper went down to the grey cold sea " * 4
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("chapter_secs", "CHAPTER ONE\n\nIt was a dark night."),
+        ("heading_secs", "The Story of an Hour\n\nIt was a dark night."),
+        ("clause_secs", "The keeper went down to the grey cold sea, and then the miller came home to sleep."),
+    ],
+)
+def test_each_kind_of_joint_has_its_pause(narrate: Narrate, field: str, text: str) -> None:
+    """Headings, chapters and clauses have pauses of their own."""
+    short, long = (
+        narrate(text, by=HummingEngine(), pauses=Pauses(**{field: secs})).duration_secs for secs in (0.5, 1.5)
+    )
+    assert long - short == pytest.approx(1.0, abs=0.001)
+
+
+def test_a_joint_inside_a_phrase_has_no_pause(narrate: Narrate) -> None:
+    """Where a sentence without commas is cut, at most 20 ms of silence part the chunks."""
+    narration = narrate(LONG.strip() * 2, by=HummingEngine())
+    samples, rate = soundfile.read(narration.media[AUDIO], dtype="float32")
+    sounding = np.flatnonzero(np.abs(samples) > 0.01)
+    gaps = np.diff(sounding) / rate
+    assert float(gaps.max()) < 0.03
+
+
 def test_pauses_follow_the_speed(narrate: Narrate) -> None:
     """At twice the speed, pauses are half as long."""
     text = "* * *\n\nOne."
