@@ -56,7 +56,7 @@ ARG MODELS=""
 ARG HF_ENDPOINT=""
 ARG MODELS_MIRROR=""
 WORKDIR /fetch
-COPY app/__init__.py app/__main__.py app/errors.py app/healthcheck.py app/
+COPY app/__init__.py app/__main__.py app/errors.py app/healthcheck.py app/media.py app/
 COPY app/cli app/cli
 COPY app/speech/__init__.py app/speech/registry.py app/speech/voices.py app/speech/
 COPY app/models app/models

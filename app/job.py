@@ -98,7 +98,7 @@ class Job:
     @property
     def request_sha256(self) -> str:
         """A digest over everything that decides what the job produces, and where."""
-        outputs = [address.uri for address in self.destination.addresses.values()]
+        outputs = [(kind.name, address.uri) for kind, address in self.destination.addresses.items()]
         request = [self.text, self.voice, self.speed, self.use_alignment, outputs]
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 

@@ -93,13 +93,13 @@ def write(engine: str, measured: dict[str, float]) -> None:
     TABLE.write_text(_HEADER + "\n".join(sorted(kept + rows)) + "\n", "utf-8")
 
 
-def check(options: NarrationOptions) -> bool:
+def check(options: NarrationOptions, *, characters: int) -> bool:
     """Narrate the corpus; print loudness and true peak of each file, and return whether all are right."""
     narrators = Narrators(options)
     is_right = True
     for path in CORPUS:
         with tempfile.TemporaryDirectory() as folder:
-            request = Request(text=path.read_text("utf-8")[:4000], folder=Path(folder), options=options)
+            request = Request(text=path.read_text("utf-8")[:characters], folder=Path(folder), options=options)
             narrators.narrator(options.voice).narrate(request, on_progress=lambda _: None)
             samples, rate = soundfile.read(Path(folder) / "audio.wav", dtype="float32")
         lufs = loudness(samples, rate)
@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path())
     parser.add_argument("--voice", default="af_heart")
     parser.add_argument("--target", type=float, default=DEFAULT_TARGET_LUFS)
+    parser.add_argument("--characters", type=int, default=4000, help="of each passage")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -130,7 +131,7 @@ def main() -> None:
         use_alignment=False,
     )
     if arguments.task == "check":
-        sys.exit(not check(options))
+        sys.exit(not check(options, characters=arguments.characters))
     measured = measure_all(options)
     if arguments.write:
         write(arguments.engine, measured)

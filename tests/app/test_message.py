@@ -106,6 +106,14 @@ def test_formats_of_the_direct_form_follow_its_audio() -> None:
     assert [address.key for address in destination.addresses.values()][:2] == ["old/one.wav", "old/one.mp3"]
 
 
+def test_another_format_under_the_same_key_is_another_request() -> None:
+    """A direct job that asks for another format of the same object is not taken for a copy."""
+    wav, mp3 = (CONTRACT.job(body(DIRECT, formats=[name])) for name in ("wav", "mp3"))
+
+    assert wav.destination.audio == mp3.destination.audio
+    assert wav.request_sha256 != mp3.request_sha256
+
+
 def test_unknown_fields_are_ignored_and_named() -> None:
     """The producer may add fields: they change nothing and can be counted."""
     job = CONTRACT.job(body(STORY, mood="merry", chapter=3))
