@@ -81,7 +81,7 @@ class Bench:
     def __init__(self, work_folder: WorkFolder) -> None:
         self.faults = Faults()
         self.calls = self.faults.calls
-        self.queue, self.letters = InMemoryQueue(self.faults), InMemoryQueue()
+        self.queue, self.letters = InMemoryQueue(self.faults), InMemoryQueue(self.faults)
         self.tasks = InMemoryTasks(self.faults)
         self.media = InMemoryMedia(self.faults)
         self.speech = FakeSpeech()
@@ -130,6 +130,10 @@ class Bench:
 
     def drain(self) -> WorkerExit:
         """Run the worker until the queue is empty, or it is asked to stop."""
+        return self.worker().run(drain=True)
+
+    def worker(self) -> Worker:
+        """Return a worker."""
         parser = MessageParser(output_bucket=BUCKET, default_voice="en-us", voices={"en-us"})
         runner = AttemptRunner(
             queue=self.queue,
@@ -151,7 +155,7 @@ class Bench:
             parser=parser,
             max_attempts=5,
         )
-        worker = Worker(
+        return Worker(
             queue=self.queue,
             runner=runner,
             outcomes=outcomes,
@@ -163,7 +167,6 @@ class Bench:
             protection=self.protection,
             shutdown=self.shutdown,
         )
-        return worker.run(drain=True)
 
 
 @pytest.fixture
