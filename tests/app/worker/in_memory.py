@@ -215,7 +215,7 @@ class InMemoryTasks:
             job.subtitles_row,
             epoch=row.get("lease_epoch", 0) + 1,
             owner=next(self._owners),
-            attempts=row.get("attempts", 0),
+            causes=tuple(row["attempt_causes"]) if row.get("attempts") else (),
             crashes=row.get("crashes", 0),
         )
         row |= {
@@ -272,8 +272,8 @@ class InMemoryTasks:
             row["lease_expires_at"] = 0
             _drop(row, "lease_owner", "lease_message_id", "crashes")
             if cause:
-                causes = row["attempt_causes"] if claim.attempts else []
-                row |= {"attempts": claim.attempts + 1, "attempt_causes": [*causes, cause]}
+                causes = [*claim.causes, cause]
+                row |= {"attempts": len(causes), "attempt_causes": causes}
 
     @faulty
     def cancel(self, claim: Claim) -> None:

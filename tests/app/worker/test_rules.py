@@ -14,6 +14,7 @@ from app.aws.protection import ProtectionStatus
 from app.errors import (
     ConfigurationError,
     CredentialsError,
+    EngineCrashedError,
     EngineDiedError,
     JobCancelledError,
     LeaseLostError,
@@ -398,6 +399,17 @@ class TestRetries:
         assert bench.queue.delays == [5.0, 10.0, 20.0, 40.0]
         assert bench.outcomes == ["returned"] * 4 + ["failed"]
         assert (bench.codes, bench.statuses()) == (["ENGINE_DIED"], ["FAILED", "FAILED"])
+
+    def test_a_second_crash_of_native_code_is_final(self, bench: Bench) -> None:
+        """The same text crashes it again: it fails after two crashes, whatever else happens in between."""
+        bench.send()
+        crash = EngineCrashedError("the speech process crashed (SIGABRT)")
+        bench.speech.steps = [crash, EngineDiedError("the speech process was killed"), crash]
+
+        bench.drain()
+
+        assert bench.outcomes == ["returned", "returned", "failed"]
+        assert (bench.codes, bench.statuses()) == (["ENGINE_CRASHED"], ["FAILED", "FAILED"])
 
     def test_receives_without_an_attempt_do_not_count(self, bench: Bench) -> None:
         """Shutdowns and outages of AWS return the job as often as they like: it keeps its five attempts."""
