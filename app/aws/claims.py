@@ -59,8 +59,8 @@ class Claim:
     epoch: int
     owner: str
     """Unique for each claim."""
-    attempts: int = 0
-    """Attempts that failed before, for reasons of the job's own."""
+    causes: tuple[str, ...] = ()
+    """The error codes of the attempts that failed before, for reasons of the job's own."""
     crashes: int = 0
     """Claims before this one, since the last orderly release, whose workers never ended them."""
 
@@ -158,7 +158,7 @@ class TaskClaims(TaskRows):
             job.subtitles_row,
             epoch=int(row["lease_epoch"]),
             owner=str(row["lease_owner"]),
-            attempts=int(row.get("attempts", 0)),
+            causes=_causes(row),
             crashes=int(row["crashes"]) - 1,
         )
 
@@ -233,9 +233,9 @@ class TaskClaims(TaskRows):
         values: Row = {":zero": 0, ":date": timestamp()}
         if cause is not None:
             # The codes left from before the attempts started over are dropped.
-            causes = "list_append(attempt_causes, :causes)" if claim.attempts else ":causes"
+            causes = "list_append(attempt_causes, :causes)" if claim.causes else ":causes"
             update += f", attempts = :attempts, attempt_causes = {causes}"
-            values |= {":attempts": claim.attempts + 1, ":causes": [cause]}
+            values |= {":attempts": len(claim.causes) + 1, ":causes": [cause]}
         try:
             self._update_ours(claim, f"{update} REMOVE lease_owner, lease_message_id, crashes", values)
         except (LeaseLostError, JobCancelledError):
@@ -270,6 +270,12 @@ class TaskClaims(TaskRows):
             self._update(claim.audio_row, update, OURS, values | ours(claim))
         except ConditionFailedError as failed:
             raise refusal(failed.row) from None
+
+
+def _causes(row: Row) -> tuple[str, ...]:
+    """Return the causes of the attempts that count; those of a job that failed and was redriven do not."""
+    count = int(row.get("attempts", 0))
+    return tuple(row.get("attempt_causes", ())[-count:]) if count else ()
 
 
 def ours(claim: Claim) -> Row:

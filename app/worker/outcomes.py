@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.errors import (
     ConfigurationError,
+    EngineCrashedError,
     InfrastructureError,
     JobCancelledError,
     LeaseLostError,
@@ -78,8 +79,10 @@ class OutcomeHandler:
     def _retry_or_fail(self, attempt: Attempt, error: RetryableJobError) -> AttemptOutcome:
         # Without a claim there is no row to count on: the producer has not created it yet.
         claim = attempt.claim
-        number = claim.attempts + 1 if claim else attempt.message.receive_count
-        if number >= self._max_attempts:
+        number = len(claim.causes) + 1 if claim else attempt.message.receive_count
+        # Native code that crashed before on the same text will crash again.
+        is_repeated_crash = isinstance(error, EngineCrashedError) and claim and error.code in claim.causes
+        if number >= self._max_attempts or is_repeated_crash:
             return self._fail(attempt, error)
         delay = retry_delay(number)
         attempt.log.warning(

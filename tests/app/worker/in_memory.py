@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import wraps
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import Digest, ObjectChangedError
@@ -48,11 +49,17 @@ class _Stored:
 
 
 class Faults:
-    """Errors to raise, by the name of a method: the first call takes the first."""
+    """
+    Errors to raise, by the name of a method: the first call takes the first.
+
+    "after commit" stands for a commit that took effect and whose reply is lost.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[str, list[Exception]] = {}
         self.calls: list[str] = []
+        self.effects: list[str] = []
+        """The calls that took effect."""
         self.on_call: Callable[[str], None] = lambda _: None
         """Called before each call takes effect, with the name of its method."""
 
@@ -62,10 +69,26 @@ class Faults:
 
     def meet(self, method: str) -> None:
         """Record a call, and raise the error that awaits it."""
-        self.calls.append(method)
+        (self.effects if method.startswith("after ") else self.calls).append(method.removeprefix("after "))
         self.on_call(method)
         if errors := self._errors.get(method):
             raise errors.pop(0)
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def faulty(method: Method) -> Method:
+    """Let a method meet its faults, before and after it takes effect."""
+
+    @wraps(method)
+    def meet(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._faults.meet(method.__name__)
+        result = method(self, *args, **kwargs)
+        self._faults.meet(f"after {method.__name__}")
+        return result
+
+    return cast("Method", meet)
 
 
 class InMemoryQueue:
@@ -89,14 +112,14 @@ class InMemoryQueue:
         """The attributes of all messages."""
         return [stored.attributes for stored in self._stored]
 
+    @faulty
     def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
         """Add a message."""
-        self._faults.meet("send")
         self._stored.append(_Stored(f"message-{next(self._ids)}", body, dict(attributes or {})))
 
+    @faulty
     def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
         """Return the next visible message; where none is, let `wait_secs` pass."""
-        self._faults.meet("receive")
         visible = [stored for stored in self._stored if stored.visible_at <= self.now]
         if not visible:
             self.now += wait_secs
@@ -114,18 +137,23 @@ class InMemoryQueue:
             attributes=stored.attributes,
         )
 
+    @faulty
     def give_back(self, message: Message, *, delay_secs: float = 0) -> None:
         """Show the message again after `delay_secs`."""
-        self._faults.meet("give_back")
         for stored in self._of(message):
             self.delays.append(delay_secs)
             stored.visible_at = self.now + delay_secs
 
+    @faulty
     def delete(self, message: Message) -> None:
         """Remove the message."""
-        self._faults.meet("delete")
         for stored in self._of(message):
             self._stored.remove(stored)
+
+    def show_all(self) -> None:
+        """Make every message visible."""
+        for stored in self._stored:
+            stored.visible_at = self.now
 
     def depth(self) -> Depth:
         """Count the messages."""
@@ -160,9 +188,9 @@ class InMemoryTasks:
         """Return the rows of a story."""
         return [dict(row) for key, row in sorted(self.rows.items(), key=str) if key.id == row_id]
 
+    @faulty
     def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the job if it is free."""
-        self._faults.meet("claim")
         with self._lock:
             return self._claim(job, lease_secs, message_id)
 
@@ -187,7 +215,7 @@ class InMemoryTasks:
             job.subtitles_row,
             epoch=row.get("lease_epoch", 0) + 1,
             owner=next(self._owners),
-            attempts=row.get("attempts", 0),
+            causes=tuple(row["attempt_causes"]) if row.get("attempts") else (),
             crashes=row.get("crashes", 0),
         )
         row |= {
@@ -222,9 +250,9 @@ class InMemoryTasks:
         _drop(row, "error_code", "error_message")
         return claim
 
+    @faulty
     def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
         """Extend the lease."""
-        self._faults.meet("renew")
         self._hold(claim)
         self.rows[claim.audio_row] |= {
             "lease_expires_at": time.time() + lease_secs,
@@ -233,9 +261,9 @@ class InMemoryTasks:
         if any(row["status"] == CANCELLED for row in self._rows(claim)):
             raise _cancelled()
 
+    @faulty
     def release(self, claim: Claim, *, cause: str | None = None) -> None:
         """End the lease, and count the attempt if it has a cause."""
-        self._faults.meet("release")
         self._release(claim, cause)
 
     def _release(self, claim: Claim, cause: str | None = None) -> None:
@@ -244,12 +272,12 @@ class InMemoryTasks:
             row["lease_expires_at"] = 0
             _drop(row, "lease_owner", "lease_message_id", "crashes")
             if cause:
-                causes = row["attempt_causes"] if claim.attempts else []
-                row |= {"attempts": claim.attempts + 1, "attempt_causes": [*causes, cause]}
+                causes = [*claim.causes, cause]
+                row |= {"attempts": len(causes), "attempt_causes": causes}
 
+    @faulty
     def cancel(self, claim: Claim) -> None:
         """Cancel both rows."""
-        self._faults.meet("cancel")
         self._cancel(claim.audio_row, claim.subtitles_row)
 
     def _cancel(self, *keys: RowKey | None) -> None:
@@ -258,9 +286,9 @@ class InMemoryTasks:
                 self.rows[key]["status"] = CANCELLED
                 _drop(self.rows[key], "lease_owner", "lease_expires_at")
 
+    @faulty
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Complete both rows."""
-        self._faults.meet("commit")
         if not self._is_ended(claim, COMPLETED):
             self._hold(claim, both=True)
             self._end(claim, {"status": COMPLETED, "progress": 1, "ended_by": claim.owner}, audio, subtitles)
@@ -271,18 +299,18 @@ class InMemoryTasks:
         """Return whether this claim completed the job."""
         return self._is_ended(claim, COMPLETED)
 
+    @faulty
     def fail(self, claim: Claim, *, code: str, message: str) -> None:
         """Mark both rows FAILED."""
-        self._faults.meet("fail")
         if not self._is_ended(claim, FAILED):
             self._hold(claim, both=True)
             reason = {"error_code": code, "error_message": message[:500]}
             self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, {}, {})
             _drop(self.rows[claim.audio_row], "attempts")
 
+    @faulty
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """Mark rows FAILED that were never claimed."""
-        self._faults.meet("refuse")
         for row in [self.rows[key] for key in rows if key in self.rows]:
             if row["status"] not in {PENDING, FAILED, IN_PROGRESS} or _is_live(row):
                 return
@@ -348,20 +376,23 @@ class InMemoryMedia:
         """Called before each write takes effect."""
         self._faults = faults or Faults()
 
+    @faulty
     def etag(self, address: S3Address) -> str | None:
         """Return a digest of the content."""
-        self._faults.meet("etag")
+        return self._etag(address)
+
+    def _etag(self, address: S3Address) -> str | None:
         return sha256(self.objects[address]).hexdigest() if address in self.objects else None
 
+    @faulty
     def put(
         self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
     ) -> str:
         """Write the file, if the object is still what it was."""
-        self._faults.meet("put")
         assert content_type
         assert digest == Digest.of(path)
         self.on_put(address)
-        if self.etag(address) != replacing:
+        if self._etag(address) != replacing:
             raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime")
         self.objects[address] = path.read_bytes()
         return digest.hex

@@ -14,6 +14,7 @@ from app.aws.protection import ProtectionStatus
 from app.errors import (
     ConfigurationError,
     CredentialsError,
+    EngineCrashedError,
     EngineDiedError,
     JobCancelledError,
     LeaseLostError,
@@ -81,7 +82,7 @@ class Bench:
     def __init__(self, work_folder: WorkFolder) -> None:
         self.faults = Faults()
         self.calls = self.faults.calls
-        self.queue, self.letters = InMemoryQueue(self.faults), InMemoryQueue()
+        self.queue, self.letters = InMemoryQueue(self.faults), InMemoryQueue(self.faults)
         self.tasks = InMemoryTasks(self.faults)
         self.media = InMemoryMedia(self.faults)
         self.speech = FakeSpeech()
@@ -130,6 +131,10 @@ class Bench:
 
     def drain(self) -> WorkerExit:
         """Run the worker until the queue is empty, or it is asked to stop."""
+        return self.worker().run(drain=True)
+
+    def worker(self) -> Worker:
+        """Return a worker."""
         parser = MessageParser(output_bucket=BUCKET, default_voice="en-us", voices={"en-us"})
         runner = AttemptRunner(
             queue=self.queue,
@@ -151,7 +156,7 @@ class Bench:
             parser=parser,
             max_attempts=5,
         )
-        worker = Worker(
+        return Worker(
             queue=self.queue,
             runner=runner,
             outcomes=outcomes,
@@ -163,7 +168,6 @@ class Bench:
             protection=self.protection,
             shutdown=self.shutdown,
         )
-        return worker.run(drain=True)
 
 
 @pytest.fixture
@@ -395,6 +399,17 @@ class TestRetries:
         assert bench.queue.delays == [5.0, 10.0, 20.0, 40.0]
         assert bench.outcomes == ["returned"] * 4 + ["failed"]
         assert (bench.codes, bench.statuses()) == (["ENGINE_DIED"], ["FAILED", "FAILED"])
+
+    def test_a_second_crash_of_native_code_is_final(self, bench: Bench) -> None:
+        """The same text crashes it again: it fails after two crashes, whatever else happens in between."""
+        bench.send()
+        crash = EngineCrashedError("the speech process crashed (SIGABRT)")
+        bench.speech.steps = [crash, EngineDiedError("the speech process was killed"), crash]
+
+        bench.drain()
+
+        assert bench.outcomes == ["returned", "returned", "failed"]
+        assert (bench.codes, bench.statuses()) == (["ENGINE_CRASHED"], ["FAILED", "FAILED"])
 
     def test_receives_without_an_attempt_do_not_count(self, bench: Bench) -> None:
         """Shutdowns and outages of AWS return the job as often as they like: it keeps its five attempts."""
