@@ -25,10 +25,10 @@ bench-alignment: $(SPEECH) ## Error of word onsets against espeak-ng's known tim
 bench-cost: $(SPEECH) ## Cost of an hour of audio on Fargate
 	$(BIN)/python -m benchmarks.cost
 
-bench-loudness: $(DEV) ## Loudness and true peak of the corpus; LOUDNESS="--engine kokoro --models DIR" for Kokoro
+bench-loudness: $(DEV) ## Loudness and true peak of the corpus [LOUDNESS=options]
 	$(BIN)/python -m benchmarks.loudness check $(LOUDNESS)
 
 measure-loudness: $(DEV) ## Measure every voice again, for app/audio/loudness.tab
 	$(BIN)/python -m benchmarks.loudness measure --write $(LOUDNESS)
-bench-spoken-forms: $(SPEECH) ## Share of written forms (dates, money, titles...) said as expected, by class
+bench-spoken-forms: $(SPEECH) ## Share of written forms that are said as expected
 	$(BIN)/python -m benchmarks.spoken_forms

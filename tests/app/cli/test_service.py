@@ -282,7 +282,7 @@ def test_a_smoke_story_that_nobody_takes_has_an_exit_code_of_its_own() -> None:
     late = story_tts("smoke", "--timeout", "1")
 
     assert late.returncode == 3
-    assert "still waiting when the time was up" in late.stdout
+    assert "still waiting when the time limit passed" in late.stdout
 
 
 def test_a_smoke_story_that_failed_says_why(platform: Platform, jobs: Jobs) -> None:
