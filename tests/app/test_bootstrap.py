@@ -8,7 +8,7 @@ from app.bootstrap import _Leases
 from app.health import Health
 from app.job import RowKey
 from app.settings import Settings
-from tests.app.worker.test_rules import FakeProtection
+from tests.app.worker.bench import FakeProtection
 
 ENVIRONMENT = {
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/jobs",

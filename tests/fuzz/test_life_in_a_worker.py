@@ -29,7 +29,7 @@ from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING
 from app.errors import CredentialsError, EngineDiedError, InfrastructureError, RefusedTextError
 from app.media import MEDIA
 from app.work_folder import WorkFolder
-from tests.app.worker.test_rules import AUDIO_ROW, SUBTITLES_ROW, WAV, Bench
+from tests.app.worker.bench import AUDIO_ROW, SUBTITLES_ROW, WAV, Bench
 
 MAX_COPIES = 3
 MAX_ATTEMPTS = 5
