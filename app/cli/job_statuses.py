@@ -59,6 +59,7 @@ def print_job_statuses(job_statuses: Sequence[JobStatus], *, as_json: bool) -> N
         elif job_status.state == JobState.COMPLETED:
             secs = float(job_status.audio["duration_seconds"])
             console.print_line(GOOD, f"{job_status.submission.name}: {secs:.1f} s of audio")
+            console.print_line(f"  {job_status.submission.audio.id}")
             console.print_line(f"  {job_status.audio['media_url']}")
             console.print_line(f"  {job_status.subtitles['media_url']}")
         elif job_status.state == JobState.FAILED:

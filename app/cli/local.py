@@ -39,6 +39,6 @@ def local(
         console.print(Text.assemble(("ready", "green"), "; in another terminal:\n"))
         for name, value in sorted(running.environment.items()):
             typer.echo(f"export {name}={shlex.quote(value)}")
-        console.print("\n  story-tts submit STORY.txt --wait --download out\n\nCtrl-C ends it.\n")
+        console.print("\n  story-tts submit STORY.txt --wait --download out\n\nPress Ctrl-C to stop.\n")
         with suppress(KeyboardInterrupt):
             running.watch()

@@ -67,6 +67,8 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     if download is not None:
         fetch(Objects(s3=clients.client("s3")), job_statuses, download)
     print_job_statuses(job_statuses, as_json=as_json)
+    if download is not None and not as_json:
+        typer.echo(f"downloaded to {download}")
     raise typer.Exit(0 if all(job_status.state == "completed" for job_status in job_statuses) else 1)
 
 

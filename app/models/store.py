@@ -122,7 +122,7 @@ class ModelStore:
 
     @staticmethod
     def _absent(what: str) -> ConfigurationError:
-        return ConfigurationError(f"{what}: run `story-tts models fetch` and set MODELS_DIR to its folder")
+        return ConfigurationError(f"{what}: run `make speech`, or `story-tts models fetch` if its packages are installed")
 
 
 def sha256_of(path: Path) -> str:

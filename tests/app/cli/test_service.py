@@ -251,7 +251,7 @@ def test_local_prints_an_environment_that_works(tmp_path: Path, story: Path) -> 
             [sys.executable, "-m", "app", "local", "--port", "0", "--quiet"], stdout=stdout, stderr=stdout
         )
     try:
-        until(lambda: b"Ctrl-C ends it" in said.read_bytes())
+        until(lambda: b"Press Ctrl-C to stop" in said.read_bytes())
         environment = dict(re.findall(r"^export (\w+)=(\S+)$", said.read_text(), re.MULTILINE))
         done = story_tts("submit", str(story), "--wait", **environment)
         assert done.returncode == 0, done.stderr
