@@ -196,7 +196,7 @@ class EspeakEngine:
                 return
             if not self._audio and self._translate(part):
                 raise EngineDiedError("espeak-ng lost a word of a chunk")
-        if not self._words and self._audio:
+        if not self._words and self._audio and _WORD.search(part):
             self._words.append(_WordEvent(position=0, start=0, end=len(self._audio) // 2))
         first = len(audio) // 2
         words += (
