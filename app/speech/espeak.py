@@ -131,7 +131,6 @@ class EspeakEngine:
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
         self._set: tuple[str, int] = ("", 0)
-        self._voice = ""
 
     def close(self) -> None:
         """Unload the library and its state."""
@@ -195,8 +194,10 @@ class EspeakEngine:
                 for half in both:
                     self._speak_piece(text, half, audio, words)
                 return
-            if not self._audio and self.phonemes(part, voice=self._voice):
+            if not self._audio and self._translate(part):
                 raise EngineDiedError("espeak-ng lost a word of a chunk")
+        if not self._words and self._audio and _WORD.search(part):
+            self._words.append(_WordEvent(position=0, start=0, end=len(self._audio) // 2))
         first = len(audio) // 2
         words += (
             _WordEvent(position=piece.start + word.position, start=first + word.start, end=first + word.end)
@@ -237,18 +238,21 @@ class EspeakEngine:
     def phonemes(self, text: str, *, voice: str) -> str:
         """Return the IPA of `text`, as `voice` speaks it."""
         self._prepare(voice, 1.0)
+        parts = (self._translate(text[piece.start : piece.end]) for piece in pieces(text, self.max_chunk))
+        return " ".join(part for part in parts if part)
+
+    def _translate(self, text: str) -> str:
+        """Return the IPA of one piece in the voice that is set."""
         found = []
-        for piece in pieces(text, self.max_chunk):
-            buffer = ctypes.create_string_buffer(self._encoded(text[piece.start : piece.end]))
-            pointer = ctypes.c_void_p(ctypes.addressof(buffer))
-            while pointer.value:
-                clause = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
-                found.append((clause or b"").decode("utf-8", "replace").strip())
+        buffer = ctypes.create_string_buffer(self._encoded(text))
+        pointer = ctypes.c_void_p(ctypes.addressof(buffer))
+        while pointer.value:
+            clause = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
+            found.append((clause or b"").decode("utf-8", "replace").strip())
         return " ".join(clause for clause in found if clause)
 
     def _prepare(self, voice: str, speed: float) -> None:
         native = find_voice(self.name, voice).native
-        self._voice = voice
         rate = min(max(round(_WORDS_A_MINUTE * speed), _SLOWEST), _FASTEST)
         if (native, rate) == self._set:
             return

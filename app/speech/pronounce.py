@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.speech.registry import voice_parts
+from app.speech.registry import engine_spec, voice_parts
 from app.text.chunks import chunks
 from app.text.lexicon import Lexicon
 from app.text.spans import Span
@@ -61,16 +61,26 @@ def pronouncing(engine: str, *, voice: str, models_dir: Path) -> Iterator[Pronou
     ConfigurationError where the files of the pronunciation are missing.
     """
     name = voice_parts(engine, voice)[0][0]
-    if engine == "espeak":
-        from app.speech.espeak import EspeakEngine
-
-        with closing(EspeakEngine()) as espeak:
-            yield _in_windows(_EspeakWords(espeak, name))
-    else:
-        yield _in_windows(_KokoroWords(name, models_dir))
+    with engine_spec(engine).pronouncing(voice=name, models_dir=models_dir) as pronounce:
+        yield _in_windows(pronounce)
 
 
-def _in_windows(pronounce: "_EspeakWords | _KokoroWords") -> Pronounce:
+@contextmanager
+def espeak_pronouncing(*, voice: str, models_dir: Path) -> Iterator[Pronounce]:  # noqa: ARG001 - none needed
+    """Yield the pronunciation of an espeak voice."""
+    from app.speech.espeak import EspeakEngine
+
+    with closing(EspeakEngine()) as engine:
+        yield _EspeakWords(engine, voice)
+
+
+@contextmanager
+def kokoro_pronouncing(*, voice: str, models_dir: Path) -> Iterator[Pronounce]:
+    """Yield the pronunciation of a Kokoro voice."""
+    yield _KokoroWords(voice, models_dir)
+
+
+def _in_windows(pronounce: Pronounce) -> Pronounce:
     """Pronounce chunk by chunk, as a narration does, whatever the length of the text."""
 
     def whole(text: str, lexicon: Lexicon) -> PronouncedText:

@@ -16,7 +16,10 @@ from app.errors import ConfigurationError, UnknownVoiceError
 from app.speech.voices import ESPEAK_VOICES, KOKORO_VOICES, Voice
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from app.speech.base import SpeechEngine
+    from app.speech.pronounce import Pronounce
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """What the convolutions of a network compute in; auto: bfloat16 where the processor computes in it."""
@@ -34,6 +37,18 @@ class EngineLoader(Protocol):
         """
 
 
+class PronouncingLoader(Protocol):
+    """Prepares the pronunciation of an engine without its weights, for `story-tts pronounce`."""
+
+    def __call__(self, *, voice: str, models_dir: Path) -> "AbstractContextManager[Pronounce]":
+        """
+        Return a context that yields the function that pronounces texts as `voice` does.
+
+        Raises MissingExtraError if the engine's packages are not installed, ConfigurationError if files
+        of the pronunciation are missing.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
     """What is known about an engine before it is loaded."""
@@ -43,6 +58,7 @@ class EngineSpec:
     """For help texts."""
     voices: Mapping[str, Voice]
     load: EngineLoader
+    pronouncing: PronouncingLoader
     has_exact_times: bool = False
     """Whether its own word times are exact, so that no aligner improves them."""
     reload_per_story: bool = False
@@ -66,6 +82,18 @@ def _load_kokoro(*, models_dir: Path, threads: int, precision: Precision) -> "Sp
     return KokoroEngine(models=ModelStore(models_dir), threads=threads, precision=precision)
 
 
+def _espeak_pronouncing(*, voice: str, models_dir: Path) -> "AbstractContextManager[Pronounce]":
+    from app.speech.pronounce import espeak_pronouncing
+
+    return espeak_pronouncing(voice=voice, models_dir=models_dir)
+
+
+def _kokoro_pronouncing(*, voice: str, models_dir: Path) -> "AbstractContextManager[Pronounce]":
+    from app.speech.pronounce import kokoro_pronouncing
+
+    return kokoro_pronouncing(voice=voice, models_dir=models_dir)
+
+
 ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
     {
         spec.name: spec
@@ -75,6 +103,7 @@ ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
                 about="built in",
                 voices=ESPEAK_VOICES,
                 load=_load_espeak,
+                pronouncing=_espeak_pronouncing,
                 has_exact_times=True,
                 reload_per_story=True,
             ),
@@ -83,6 +112,7 @@ ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
                 about="run `make speech` first",
                 voices=KOKORO_VOICES,
                 load=_load_kokoro,
+                pronouncing=_kokoro_pronouncing,
                 has_blends=True,
                 lazy_models=("kokoro/voices/", "align/"),
             ),

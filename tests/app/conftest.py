@@ -25,5 +25,5 @@ else:
         "speech/test_pronunciation.py",
         "speech/test_service.py",
         "speech/test_vocoder.py",
-        "subtitles/test_whisperx.py",
+        "alignment/test_whisperx.py",
     ]

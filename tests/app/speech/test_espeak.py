@@ -215,3 +215,10 @@ def test_no_voice_loses_digit_groups(engine: EspeakEngine, voice: str) -> None:
         marked = {index for mark in utterance.marks for index in range(mark.start, mark.end)}
         assert [w for w in chunk.words if not marked & set(range(w.span.start, w.span.end))] == []
         assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
+
+
+def test_a_word_without_an_event_has_the_time_of_its_audio(engine: EspeakEngine) -> None:
+    """Korean words that begin with a nasal have no event in espeak, and are heard all the same."""
+    (mark,) = engine.speak("나는", voice="ko", speed=1.0).marks
+    assert (mark.start, mark.end) == (0, 2)
+    assert mark.end_secs > 0.2
