@@ -10,7 +10,9 @@ from kokoro import KModel
 from app.errors import ConfigurationError, RefusedTextError, UnknownVoiceError
 from app.models.store import ModelStore
 from app.speech.base import Utterance
-from app.speech.kokoro import KokoroEngine
+from app.speech.kokoro import _LEAD_SECS, KokoroEngine, _marks
+from app.speech.pronunciation import PhonemeSpan, Pronunciation
+from app.text.spoken.base import SpokenText
 
 pytestmark = pytest.mark.speech
 
@@ -48,12 +50,31 @@ def test_samples_are_those_of_the_package(
     assert np.square(spoken.samples - expected).sum() < 1e-6 * np.square(expected).sum()
 
 
-def test_times_are_sums_of_the_predicted_durations(spoken: Utterance) -> None:
-    """Every mark begins and ends on a frame, and the last ends before the audio does."""
-    for mark in spoken.marks:
-        for secs in (mark.start_secs, mark.end_secs):
-            assert round(secs / FRAME_SECS) * FRAME_SECS == pytest.approx(secs)
-    assert spoken.marks[-1].end_secs < len(spoken.samples) / 24_000
+def test_starts_are_sums_of_the_predicted_durations(spoken: Utterance) -> None:
+    """Every word starts the same lead before a frame, and the last ends before the audio does."""
+    for mark in spoken.marks[1:]:
+        frames = (mark.start_secs + _LEAD_SECS) / FRAME_SECS
+        assert round(frames) == pytest.approx(frames)
+    assert spoken.marks[-1].end_secs <= len(spoken.samples) / 24_000
+
+
+def test_a_word_ends_with_the_next_one_or_where_its_sound_does() -> None:
+    """Within a phrase words follow without a gap; before a pause a word ends where its energy falls."""
+    spoken = SpokenText("one two, six")
+    pronunciation = Pronunciation(
+        spoken=spoken,
+        symbols="wn tu, sks",
+        spans=(PhonemeSpan(0, 3, 0, 2), PhonemeSpan(4, 7, 3, 5), PhonemeSpan(9, 12, 7, 10)),
+    )
+    durations = [4, *[8] * 10, 4]
+    samples = np.zeros(88 * 600, dtype=np.float32)
+    samples[: round(0.9 * 24_000)] = 0.5  # "two" sounds until 0.9 s, though its phonemes last longer
+    samples[round(1.4 * 24_000) :] = 0.5
+    one, two, six = _marks(pronunciation, durations, samples, 24_000)
+    assert one.end_secs == two.start_secs == pytest.approx((4 + 3 * 8) * FRAME_SECS - _LEAD_SECS)
+    assert two.end_secs == pytest.approx(0.9, abs=0.011)
+    assert six.start_secs == pytest.approx((4 + 7 * 8) * FRAME_SECS - _LEAD_SECS)
+    assert six.end_secs <= len(samples) / 24_000
 
 
 def test_a_number_is_heard_for_as_long_as_it_takes(spoken: Utterance) -> None:
