@@ -206,7 +206,7 @@ def _marks(
 
 
 def _sound_end(samples: NDArray[np.float32], start_secs: float, end_secs: float, sample_rate: int) -> float:
-    """Return when the energy of a word falls for good, between its start and its predicted end, in seconds."""
+    """Return when the energy of a word falls for good, between its start and predicted end, in seconds."""
     size = round(_ENERGY_SECS * sample_rate)
     first = round(start_secs * sample_rate)
     part = samples[first : round(end_secs * sample_rate)]
