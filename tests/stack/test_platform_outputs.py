@@ -18,11 +18,13 @@ Source = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
-def states(aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, str], dict[str, Any]]:
+def states(
+    aws: str, session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[bytes, str], dict[str, Any]]:
     """Store a state in a bucket of the emulator and return the settings for reading it."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    s3 = boto3.client("s3", endpoint_url=aws, region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=aws)
 
     def put(body: bytes, key: str = "terraform.tfstate") -> dict[str, Any]:
         bucket = f"state-{uuid4().hex}"

@@ -11,6 +11,8 @@ from app.aws.session import AwsClients
 from app.local.emulator import REGION
 from app.local.platform import Platform
 
+pytestmark = pytest.mark.slow
+
 REASON = {"error_code": "REFUSED_TEXT", "original_message_id": "m-1"}
 
 

@@ -23,7 +23,7 @@ def objects(platform: Platform) -> Objects:  # noqa: ARG001  # its environment n
     return Objects(s3=AwsClients(region=REGION).client("s3"))
 
 
-@pytest.fixture(params=["s3", "in memory"])
+@pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.slow), "in memory"])
 def any_objects(request: pytest.FixtureRequest) -> Objects | InMemoryMedia:
     """Objects of S3 or in memory."""
     if request.param == "in memory":

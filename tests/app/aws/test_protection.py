@@ -66,7 +66,7 @@ def agent() -> Iterator[Agent]:
             """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         agent.uri = f"http://127.0.0.1:{server.server_port}/api/container-id"
         yield agent

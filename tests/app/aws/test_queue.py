@@ -18,7 +18,7 @@ from tests.app.worker.in_memory import InMemoryQueue
 AnyQueue = Queue | InMemoryQueue
 
 
-@pytest.fixture(params=["sqs", "in memory"])
+@pytest.fixture(params=[pytest.param("sqs", marks=pytest.mark.slow), "in memory"])
 def any_queue(request: pytest.FixtureRequest) -> AnyQueue:
     """An empty queue, real or in memory."""
     if request.param == "in memory":

@@ -30,7 +30,7 @@ DIRECT = replace(STORY, audio_row=RowKey("s3://story-video-data/a.wav", "direct"
 AnyTasks = Tasks | InMemoryTasks
 
 
-@pytest.fixture(params=["dynamodb", "in memory"])
+@pytest.fixture(params=[pytest.param("dynamodb", marks=pytest.mark.slow), "in memory"])
 def tasks(request: pytest.FixtureRequest) -> AnyTasks:
     """An empty table."""
     if request.param == "in memory":
