@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from app.models.manifest import PACKAGED
 from app.speech.voices import KOKORO_VOICES
-from tests.models import english, kokoro, wav2vec2
 from tests.models.hub import serving
 
 Scale = Literal["small", "full"]
@@ -60,6 +59,8 @@ def build(target: Path, scale: Scale) -> None:
 
 def write_hub(folder: Path, scale: Scale) -> Path:
     """Write every file of the packaged manifest's default sets; return a manifest of them."""
+    from tests.models import kokoro  # imports torch
+
     packaged = json.loads(PACKAGED.read_text("utf-8"))
     size = kokoro.FULL if scale == "full" else kokoro.SMALL
     scratch = folder / "scratch"
@@ -88,6 +89,8 @@ def place(folder: Path, url: str) -> Path:
 
 
 def _write(entry: dict[str, Any], path: Path, scratch: Path) -> None:
+    from tests.models import english, kokoro, wav2vec2  # imports torch
+
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.name == "voices":
         kokoro.write_voice(path, seed=sorted(KOKORO_VOICES).index(path.stem))
@@ -101,6 +104,8 @@ def _write(entry: dict[str, Any], path: Path, scratch: Path) -> None:
 
 def _small_aligner(folder: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
     """Write the small aligner as a model repository: torchaudio's bundle has a fixed size."""
+    from tests.models import wav2vec2  # imports torch
+
     base = "https://huggingface.co/story-tts/wav2vec2-small/resolve/main"
     wav2vec2.write_folder(place(folder, base))
     return [

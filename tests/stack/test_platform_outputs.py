@@ -57,7 +57,7 @@ class Sources:
         return str(refused.value)
 
 
-@pytest.fixture(params=["s3", "stack"])
+@pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.slow), "stack"])
 def source(request: pytest.FixtureRequest, states: Callable[[bytes, str], dict[str, Any]]) -> Sources:
     """Each source in turn."""
     return Sources(request.param, states)
