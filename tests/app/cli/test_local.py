@@ -23,8 +23,8 @@ def start(command: str, *options: str, output: Path) -> "subprocess.Popen[bytes]
     """Start the command with both of its streams in a file, and a work folder of its own beside it."""
     with output.open("wb") as stream:
         return subprocess.Popen(
-            # What runs the tests in the background may have told them to ignore Ctrl-C, which is inherited.
-            ["env", "--default-signal=INT", sys.executable, "-m", "app", command, *options],
+            # What runs the tests in the background may have told them to ignore signals, which is inherited.
+            ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-m", "app", command, *options],
             stdout=stream,
             stderr=stream,
             env=os.environ | {"WORK_DIR": str(output.parent / "work")},
