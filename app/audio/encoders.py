@@ -1,13 +1,14 @@
 """The audio encoders, one per row of app/media.py, and the audio files of a story. All of them stream."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
+from app.audio.base import AudioEncoder
 from app.audio.processing import Samples
 from app.audio.resampling import Resampler
 from app.audio.wav import WavWriter
@@ -23,22 +24,7 @@ _BLOCK = 1 << 15
 """Samples of silence written at once."""
 
 
-class AudioEncoder(Protocol):
-    """Writes one file. As a context manager, completes it on success and closes it on an error."""
-
-    def write(self, samples: Samples) -> None:
-        """Append mono samples within -1.0 and 1.0. Raises OSError if the disk is full."""
-
-    def __enter__(self) -> Self:
-        """Return the encoder."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Complete or close the file."""
-
-
-class SoundFileEncoder:
+class SoundFileEncoder(AudioEncoder):
     """Encodes by libsndfile, resampled if the format does not have the sample rate."""
 
     def __init__(
@@ -77,19 +63,6 @@ class SoundFileEncoder:
         finally:
             self._sink.close()
         self._sink.check()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        # Keep the error that ended the block.
-        with suppress(OSError):
-            self.close()
 
 
 class _Sink:

@@ -1,13 +1,11 @@
 """A WAV file written to disk as audio is produced."""
 
 import wave
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from app.audio.base import AudioEncoder
 from app.audio.processing import Samples
 from app.errors import RefusedTextError
 
@@ -16,7 +14,7 @@ _HEADER_BYTES = 36
 _MOST_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
 
 
-class WavWriter:
+class WavWriter(AudioEncoder):
     """
     Writes a mono 16-bit PCM WAV file.
 
@@ -48,16 +46,3 @@ class WavWriter:
         """Complete the header and the file."""
         with self._file:
             self._wave.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        # Keep the error that ended the block, even if the disk is too full to complete the header.
-        with suppress(OSError):
-            self.close()

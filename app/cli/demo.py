@@ -57,7 +57,7 @@ def demo(
         clients = AwsClients(region=settings.region)
         submitter = build_submitter(settings, clients)
         console.print_line(f"submitting {name}, {len(text.split()):,} words, through topic and queue")
-        submissions = [submitter.submit(text, name=name, voice=voice)]
+        submissions = [submitter.send(submitter.prepare(text, name=name, voice=voice))]
         job_statuses = watch(submitter, submissions, timeout_secs=TIMEOUT_SECS, quiet=False)
         download(Objects(s3=clients.client("s3")), job_statuses, output)
         print_job_statuses(job_statuses, as_json=False)

@@ -94,7 +94,7 @@ def send_story(
     submitter: Submitter, *, timeout_secs: float, on_progress: Callable[[JobStatus], None]
 ) -> SmokeRun:
     """Submit the story and follow it until it ends or the time limit passes. Raises InfrastructureError."""
-    submission = submitter.submit(STORY, name="smoke", parent_id=f"smoke-{uuid4().hex[:16]}")
+    submission = submitter.send(submitter.prepare(STORY, name="smoke", parent_id=f"smoke-{uuid4().hex[:16]}"))
     began = time.monotonic()
     waited = 0.0
     while True:

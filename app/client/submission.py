@@ -93,30 +93,6 @@ class Submitter:
         self._tasks = tasks
         self._channel = channel
 
-    def submit(
-        self,
-        text: str,
-        *,
-        name: str,
-        parent_id: str | None = None,
-        voice: str | None = None,
-        speed: float | None = None,
-        use_alignment: bool | None = None,
-        formats: Sequence[str] | None = None,
-    ) -> Submission:
-        """Prepare a job and send it; see `prepare` and `send`."""
-        return self.send(
-            self.prepare(
-                text,
-                name=name,
-                parent_id=parent_id,
-                voice=voice,
-                speed=speed,
-                use_alignment=use_alignment,
-                formats=formats,
-            )
-        )
-
     def prepare(
         self,
         text: str,

@@ -85,9 +85,7 @@ class Worker:
                 except InfrastructureError as fault:
                     self._faults_in_a_row += 1
                     if isinstance(fault, QueueGoneError) and self._faults_in_a_row >= QUEUE_GONE_TRIES:
-                        log.error(
-                            "the queue does not exist any more: the worker ends"
-                        )  # a trace is of no use
+                        log.error("the queue does not exist any more: the worker ends")
                         return WorkerExit.QUEUE_GONE
                     self._back_off(fault)
             return WorkerExit.OK

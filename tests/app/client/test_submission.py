@@ -62,7 +62,7 @@ def test_a_story_of_almost_one_mebibyte_is_sent(platform: Platform, channel_of: 
     submitter = Submitter(tasks=tasks_of(platform), channel=channel_of(platform))
     text = "x" * (MAX_MESSAGE_BYTES - 4 * KIBIBYTE)
 
-    submitter.submit(text, name="story")
+    submitter.send(submitter.prepare(text, name="story"))
 
     assert depth_of(platform) == 1
     assert {row["status"]["S"] for row in rows(platform)} == {PENDING}
@@ -86,7 +86,7 @@ def test_a_story_that_is_too_large_makes_no_rows(platform: Platform, channel_of:
     submitter = Submitter(tasks=tasks_of(platform), channel=channel_of(platform))
 
     with pytest.raises(InvalidMessageError, match=r"bytes.*takes 1,048,576.*split the story"):
-        submitter.submit(text, name="story")
+        submitter.send(submitter.prepare(text, name="story"))
 
     assert (rows(platform), depth_of(platform)) == ([], 0)
 
@@ -115,7 +115,7 @@ def test_a_character_that_sqs_refuses_makes_no_rows(platform: Platform, characte
     submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
 
     with pytest.raises(InvalidMessageError, match=rf"character 6 is U\+{ord(character):04X}"):
-        submitter.submit(f"Once {character} upon a time.", name="story")
+        submitter.send(submitter.prepare(f"Once {character} upon a time.", name="story"))
 
     assert (rows(platform), depth_of(platform)) == ([], 0)
 
@@ -124,7 +124,8 @@ def test_a_character_that_sqs_refuses_makes_no_rows(platform: Platform, characte
 def test_every_other_character_is_sent(platform: Platform, character: str) -> None:
     """JSON spells control characters, and SQS takes the rest."""
     text = f"Once {character} upon a time."
-    Submitter(tasks=tasks_of(platform), channel=queue_of(platform)).submit(text, name="story")
+    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    submitter.send(submitter.prepare(text, name="story"))
 
     assert depth_of(platform) == 1
 
@@ -135,7 +136,7 @@ def test_a_job_that_is_not_sent_leaves_no_row_that_waits(platform: Platform, err
     submitter = Submitter(tasks=tasks_of(platform), channel=BrokenChannel(error))
 
     with pytest.raises((InfrastructureError, KeyboardInterrupt)) as caught:
-        submitter.submit("Once upon a time.", name="tale.txt", parent_id="story-1")
+        submitter.send(submitter.prepare("Once upon a time.", name="tale.txt", parent_id="story-1"))
 
     assert [(row["status"]["S"], row["error_code"]["S"]) for row in rows(platform)] == [
         (FAILED, "NOT_SENT"),
@@ -157,7 +158,7 @@ def test_rows_that_cannot_be_marked_are_told(platform: Platform) -> None:
     submitter = Submitter(tasks=tasks, channel=Gone(UnavailableError("sqs: no answer")))
 
     with pytest.raises(InfrastructureError, match=r"story-1 was not sent, its rows are still PENDING: sqs"):
-        submitter.submit("Once upon a time.", name="tale.txt", parent_id="story-1")
+        submitter.send(submitter.prepare("Once upon a time.", name="tale.txt", parent_id="story-1"))
 
 
 def test_all_stories_are_prepared_before_one_is_sent(platform: Platform) -> None:
