@@ -18,9 +18,11 @@ def cloud() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def engine(cloud: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The Pulumi CLI with a home, a backend and plugins of its own."""
-    return Engine(cli=pulumi_cli(), cloud=cloud, home=tmp_path_factory.mktemp("pulumi"))
+    engine = Engine(cli=pulumi_cli(), cloud=cloud, home=tmp_path_factory.mktemp("pulumi"))
+    yield engine
+    engine.plugins.close()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import yaml
 from pulumi import automation
 
 from app.local.emulator import CREDENTIALS, REGION
-from tests.e2e.plugin import install
+from tests.e2e.plugin import Plugins
 from tests.stack.loops import closed_loops
 from tests.stack.program import program
 from tests.tree import ROOT
@@ -81,8 +81,7 @@ class Engine:
         self._calls.touch()
         for folder in ("backend", "plugins"):
             (home / folder).mkdir()
-        for plugin in ("pulumi-resource-aws", "pulumi-resource-docker-build"):
-            install(home / "plugins", plugin, "tests.e2e.standin")
+        self.plugins = Plugins(home / "plugins", os.environ | self.environment)
 
     @property
     def called(self) -> list[str]:

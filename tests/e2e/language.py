@@ -1,18 +1,14 @@
 """
-A stand-in for Pulumi's Python language host, which is no Python package: runs the program in its own process.
+A stand-in for Pulumi's Python language host, which is no Python package.
 
 The SDK's own server of inline programs does the work; the released CLI brings the real host along.
 """
 
 from typing import Any
 
-import pulumi
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
-
-from stack.__main__ import program
-from tests.e2e.plugin import serve
+from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 
 class LanguageHost(LanguageServer):
@@ -33,8 +29,3 @@ class LanguageHost(LanguageServer):
     def Cancel(self, _request: Any, _context: Any) -> empty_pb2.Empty:  # noqa: N802
         """Do nothing."""
         return empty_pb2.Empty()
-
-
-if __name__ == "__main__":
-    host = LanguageHost(lambda: pulumi.run(program))
-    serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))

@@ -14,7 +14,6 @@ from app.local.emulator import EVERY_SERVICE, emulator
 from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine, local_endpoints, pulumi_cli
 from tests.e2e.platform import lay_platform
-from tests.e2e.plugin import install
 from tests.ops.servers import TOKEN, GitHubServer, serve_json
 from tests.ops.workflows import Run, Runner
 from tests.tree import ROOT
@@ -37,7 +36,7 @@ class Account:
         self.cloud = cloud
         self._ports = {"production": free_port(), "staging": free_port()}
         engine = Engine(cli=pulumi_cli(), cloud=cloud, home=home)
-        install(home / "plugins", "pulumi-language-python", "tests.e2e.language")
+        self.plugins = engine.plugins
         path = f"{engine.environment['PATH']}{os.pathsep}{ROOT / '.tools/bin'}"
         own = {"PATH": path, "PULUMI_HOME": str(home), "HOME": str(home), "SMOKE_TIMEOUT": "90"}
         self.runner = Runner(folder, engine.environment | own)
@@ -101,3 +100,4 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         # From then on production is deployed by digest, as the image that staging ran.
         assert account.runner.shell("make release STACK=production IMAGE=running")[0] == 0
         yield account
+        account.plugins.close()

@@ -1,8 +1,7 @@
-"""The process that the engine starts: serves ResourceProvider."""
+"""What the stand-in answers the engine: the service ResourceProvider."""
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +10,6 @@ from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[i
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from typing_extensions import override
 
-from tests.e2e.plugin import serve
 from tests.e2e.standin import docker_build
 from tests.e2e.standin.aws import Aws, Properties
 from tests.e2e.standin.data_sources import look_up
@@ -46,14 +44,17 @@ def _resource(urn: str) -> PassThrough:
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """What the stand-in answers the engine."""
+    """A provider's plugin."""
 
     _aws: Aws
 
+    def __init__(self, package: str) -> None:
+        """`package` is the one whose resources it manages, as in pulumi-aws."""
+        self._package = package
+
     @override
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
-        package = sys.argv[1].removeprefix("pulumi-resource-")
-        return plugin_pb2.PluginInfo(version=f"{version(f'pulumi-{package}')}+standin")
+        return plugin_pb2.PluginInfo(version=f"{version(f'pulumi-{self._package}')}+standin")
 
     @override
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
@@ -121,7 +122,3 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:
         found = look_up(self._aws, request.tok, _plain(request.args))
         return provider_pb2.InvokeResponse(**{"return": _struct(found)})
-
-
-if __name__ == "__main__":
-    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server))
