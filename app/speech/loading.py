@@ -109,7 +109,9 @@ def without_copies(*files: Path) -> Iterator[None]:
     """
     from torch import nn
     from torch.utils.serialization import config
-    from transformers.modeling_utils import no_init_weights
+
+    with lean_imports():  # transformers decides at its first import what it takes to be installed
+        from transformers.modeling_utils import no_init_weights
 
     load, mapped = nn.Module.load_state_dict, config.load.mmap
 
