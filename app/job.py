@@ -88,6 +88,8 @@ class Job:
     """The row that is claimed; a direct job creates its own."""
     subtitles_row: RowKey | None
     """The producer's subtitles row; None for a direct job."""
+    pronunciations: tuple[tuple[str, str], ...] = ()
+    """(word or phrase, pronunciation): how the job wants words to be said."""
     unknown_fields: tuple[str, ...] = ()
 
     @property
@@ -100,6 +102,8 @@ class Job:
         """A digest over everything that decides what the job produces, and where."""
         outputs = [(kind.name, address.uri) for kind, address in self.destination.addresses.items()]
         request = [self.text, self.voice, self.speed, self.use_alignment, outputs]
+        if self.pronunciations:  # not an empty list: rows of older jobs have digests without it
+            request.append(sorted(self.pronunciations))
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 
     @property

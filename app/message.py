@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from app.errors import InvalidMessageError, RefusedDestinationError, UnknownVoiceError
 from app.job import DIRECT_TASK_ID, Destination, Job, RowKey, S3Address
 from app.media import AUDIO_FORMATS, SRT, MediaKind
+from app.pronunciations import first_fault
 
 MAX_INTEGER_DIGITS = 32
 """Longer integers are refused: parsing takes time quadratic in their length, and no field needs them."""
@@ -62,6 +63,15 @@ def _formats(value: list[str]) -> list[str]:
     return value
 
 
+def _pronunciations(value: dict[str, Any]) -> dict[str, Any]:
+    fault = first_fault(value)
+    if fault:
+        # the word is not named: it may be one of the story's
+        message = f"entry {fault.entry}: {fault.reason}"
+        raise ValueError(message)
+    return value
+
+
 Form = TypeVar("Form", bound="_Message")
 _Identifier = Annotated[str, AfterValidator(_identifier)]
 
@@ -76,6 +86,7 @@ class _Message(BaseModel):
     speed: Annotated[float, AfterValidator(_speed)] = 1.0
     use_alignment: bool = True
     formats: Annotated[list[str], AfterValidator(_formats)] = ["wav"]
+    pronunciations: Annotated[dict[str, Any], AfterValidator(_pronunciations)] | None = None
 
     @property
     def audio_kinds(self) -> tuple[MediaKind, ...]:
@@ -130,7 +141,13 @@ class MessageParser:
         return self._story_job(fields)
 
     def check(
-        self, *, text: str, voice: str | None, speed: float | None, formats: Sequence[str] = ("wav",)
+        self,
+        *,
+        text: str,
+        voice: str | None,
+        speed: float | None,
+        formats: Sequence[str] = ("wav",),
+        pronunciations: Mapping[str, str] | None = None,
     ) -> None:
         """Validate the fields of a job that is about to be sent. Raises the same errors as `job`."""
         fields = {
@@ -138,6 +155,7 @@ class MessageParser:
             "voice": voice,
             "speed": 1.0 if speed is None else speed,
             "formats": list(formats),
+            "pronunciations": None if pronunciations is None else dict(pronunciations),
         }
         self._voice(_validated(_Message, fields))
 
@@ -241,6 +259,7 @@ class MessageParser:
             destination=destination,
             audio_row=audio_row,
             subtitles_row=subtitles_row,
+            pronunciations=tuple((message.pronunciations or {}).items()),
             unknown_fields=tuple(sorted(fields.keys() - _KNOWN)),
         )
 

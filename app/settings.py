@@ -62,6 +62,11 @@ class SpeechSettings(BaseModel):
         "integrated loudness of the audio in LUFS, -36 to -12",
         DEFAULT_TARGET_LUFS,
     )
+    lexicon_dir: Path | None = _variable(
+        "LEXICON_DIR",
+        "folder with pronunciations by language of the voice, such as `en-us.json`, `en.json` or `fr.pls`",
+        None,
+    )
     models_dir: Path = _variable(
         "MODELS_DIR",
         "folder with the model files, filled by `story-tts models fetch`",

@@ -63,7 +63,7 @@ LEFT_OUT := \
   pyannote-audio pyannote-core pyannote-database pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing \
   pytorch-lightning pytorch-metric-learning rdflib referencing rfc3986 rpds-py scikit-learn scipy segments \
   smart-open sortedcontainers sqlalchemy threadpoolctl torch torch-audiomentations torch-pitch-shift \
-  torchcodec torchmetrics triton uritemplate uv weasel yarl
+  torchcodec torchmetrics torchvision triton uritemplate uv weasel yarl
 
 lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
 	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)

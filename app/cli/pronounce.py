@@ -52,13 +52,16 @@ def pronounce(  # noqa: PLR0917 - typer makes them options, and options have nam
 
     Exit codes: 0 success; 2 wrong usage or settings.
     """
+    from app.narration.options import lexicons_of, voice_language
     from app.settings import SpeechSettings
     from app.speech.pronounce import pronouncing
-    from app.text.lexicon import NO_LEXICON, Lexicon
+    from app.text.lexicon import NO_LEXICON
+    from app.text.lexicon_files import read_lexicon
 
     settings = SpeechSettings.read()
-    entries = Lexicon.read(lexicon) if lexicon else NO_LEXICON
     name = voice or settings.default_voice
+    entries = lexicons_of(settings).of(voice_language(engine, name))
+    entries = entries.merged(read_lexicon(lexicon) if lexicon else NO_LEXICON)
     with pronouncing(engine, voice=name, models_dir=settings.models_dir) as say:
         for part in _parts(text, lines=lines):
             said = say(part, entries)

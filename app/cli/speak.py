@@ -64,7 +64,8 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     from app.client.file_narrator import FileNarrator
     from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
-    from app.text.lexicon import NO_LEXICON, Lexicon
+    from app.text.lexicon import NO_LEXICON
+    from app.text.lexicon_files import read_lexicon
     from app.text.readers import story_files
 
     options = NarrationOptions.from_settings(
@@ -75,7 +76,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         use_alignment=not no_alignment,
         reading_speed=CHILDRENS_READING_SPEED if children else None,
         formats=formats,
-        lexicon=Lexicon.read(lexicon) if lexicon else NO_LEXICON,
+        lexicon=read_lexicon(lexicon) if lexicon else NO_LEXICON,
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []

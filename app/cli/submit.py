@@ -1,9 +1,12 @@
 """`story-tts submit`: send stories to the queue as the producer does, and follow them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from app.cli.pronounce import LexiconOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +14,17 @@ if TYPE_CHECKING:
     from app.client.submission import PreparedJob, Submission, Submitter
     from app.message import MessageParser
     from app.text.readers import StoryFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """The optional fields of all jobs; None leaves one to its default."""
+
+    voice: str | None
+    speed: float | None
+    alignment: bool | None
+    formats: list[str] | None
+    pronunciations: dict[str, str] | None
 
 
 def submit(  # noqa: PLR0917  # options, which typer passes by name
@@ -29,6 +43,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         list[str] | None,
         typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
     ] = None,
+    lexicon: LexiconOption = None,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
 ) -> None:
@@ -44,17 +59,22 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     from app.cli.job_statuses import print_job_statuses, watch
     from app.client.download import download as fetch
     from app.settings import Settings
+    from app.text.lexicon_files import read_lexicon
     from app.text.readers import story_files
 
     settings = Settings.read()
     parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
     submitter = build_submitter(settings, clients)
+    options = JobOptions(
+        voice=voice,
+        speed=speed,
+        alignment=alignment,
+        formats=formats,
+        pronunciations=dict(read_lexicon(lexicon).entries) if lexicon else None,
+    )
     # All stories are checked before one of them is sent.
-    jobs = [
-        _prepared(story, parser, submitter, voice=voice, speed=speed, alignment=alignment, formats=formats)
-        for story in story_files(stories)
-    ]
+    jobs = [_prepared(story, parser, submitter, options) for story in story_files(stories)]
     is_watched = wait or download is not None
     submissions = _send(jobs, submitter, is_watched=is_watched, as_json=as_json)
     if not is_watched:
@@ -76,20 +96,28 @@ def _prepared(
     story: "StoryFile",
     parser: "MessageParser",
     submitter: "Submitter",
-    *,
-    voice: str | None,
-    speed: float | None,
-    alignment: bool | None,
-    formats: list[str] | None,
+    options: JobOptions,
 ) -> "PreparedJob":
     """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 
     try:
         text = story.text()
-        parser.check(text=text, voice=voice, speed=speed, formats=formats or ["wav"])
+        parser.check(
+            text=text,
+            voice=options.voice,
+            speed=options.speed,
+            formats=options.formats or ["wav"],
+            pronunciations=options.pronunciations,
+        )
         return submitter.prepare(
-            text, name=story.name, voice=voice, speed=speed, use_alignment=alignment, formats=formats
+            text,
+            name=story.name,
+            voice=options.voice,
+            speed=options.speed,
+            use_alignment=options.alignment,
+            formats=options.formats,
+            pronunciations=options.pronunciations,
         )
     except PermanentJobError as error:
         raise ConfigurationError(f"{story.name}: {error.message}") from error

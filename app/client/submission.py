@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -103,6 +103,7 @@ class Submitter:
         speed: float | None = None,
         use_alignment: bool | None = None,
         formats: Sequence[str] | None = None,
+        pronunciations: Mapping[str, str] | None = None,
     ) -> PreparedJob:
         """
         Return the job, checked; nothing is written or sent. None leaves a field to its default.
@@ -115,7 +116,13 @@ class Submitter:
             )
         parent = parent_id or f"story-{uuid4().hex[:16]}"
         submission = Submission(name, RowKey(parent, uuid4().hex[:16]), RowKey(parent, uuid4().hex[:16]))
-        optional = {"voice": voice, "speed": speed, "use_alignment": use_alignment, "formats": formats}
+        optional = {
+            "voice": voice,
+            "speed": speed,
+            "use_alignment": use_alignment,
+            "formats": formats,
+            "pronunciations": pronunciations,
+        }
         fields = {
             "text": text,
             "parent_id": parent,

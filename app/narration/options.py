@@ -11,8 +11,10 @@ from app.errors import ConfigurationError
 from app.job import Job
 from app.media import AUDIO_FORMATS
 from app.settings import SpeechSettings
-from app.speech.registry import Precision, voice_parts
+from app.speech.registry import ENGINES, Precision, find_voice, voice_parts
+from app.speech.voices import language_tag
 from app.text.lexicon import NO_LEXICON, Lexicon
+from app.text.lexicon_files import NO_LEXICONS, Lexicons, read_lexicons
 
 DEFAULT_READING_SPEED = 20.0
 """Characters per second. Source: Netflix, English Timed Text Style Guide, adult programmes."""
@@ -56,6 +58,8 @@ class NarrationOptions:
     pauses: Pauses = field(default_factory=Pauses)
     lexicon: Lexicon = NO_LEXICON
     """Pronunciations of words."""
+    lexicons: Lexicons = NO_LEXICONS
+    """The worker's own pronunciations by language: `for_job` takes those of the job's voice."""
     loudness_lufs: float = DEFAULT_TARGET_LUFS
     """Integrated loudness of the audio, in LUFS."""
     formats: tuple[str, ...] = ("wav",)
@@ -83,7 +87,8 @@ class NarrationOptions:
         """
         Combine the settings with a command's options; None means the value from the settings.
 
-        Raises UnknownVoiceError or ConfigurationError, before any work is done.
+        `lexicon` is added to the one that LEXICON_DIR has for the voice's language. Raises UnknownVoiceError
+        or ConfigurationError, before any work is done.
         """
         if not math.isfinite(speed):
             raise ConfigurationError("--speed must be a number from 0.5 to 2")
@@ -107,19 +112,45 @@ class NarrationOptions:
                 chapter_secs=settings.chapter_pause_secs,
             ),
             lexicon=lexicon,
+            lexicons=lexicons_of(settings),
             loudness_lufs=settings.loudness_lufs,
             models_dir=settings.models_dir,
             threads=settings.speech_threads,
             precision=settings.speech_precision,
         )
-        voice_parts(options.engine, options.voice)
-        return options
+        return options.with_lexicon(lexicon, voice=options.voice)
+
+    def with_lexicon(self, lexicon: Lexicon, *, voice: str) -> Self:
+        """
+        Return the options with the pronunciations for `voice`: those of its language, and `lexicon`.
+
+        Raises UnknownVoiceError.
+        """
+        language = voice_language(self.engine, voice)
+        return replace(self, lexicon=self.lexicons.of(language).merged(lexicon))
+
+
+def voice_language(engine: str, voice: str) -> str:
+    """Return the language tag of a voice or blend. Raises UnknownVoiceError."""
+    return language_tag(find_voice(engine, voice_parts(engine, voice)[0][0]))
+
+
+def lexicons_of(settings: SpeechSettings) -> Lexicons:
+    """Return the lexicons in LEXICON_DIR. Raises ConfigurationError."""
+    if settings.lexicon_dir is None:
+        return NO_LEXICONS
+    languages = {language_tag(voice) for spec in ENGINES.values() for voice in spec.voices.values()}
+    try:
+        return read_lexicons(settings.lexicon_dir, languages=languages)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"LEXICON_DIR: {error.message}") from None
 
 
 def for_job(options: NarrationOptions, job: Job) -> NarrationOptions:
     """Return the worker's options, overridden by those of `job`."""
     return replace(
-        options,
+        options.with_lexicon(Lexicon(job.pronunciations), voice=job.voice),
+        lexicons=NO_LEXICONS,
         voice=job.voice,
         speed=job.speed,
         use_alignment=job.use_alignment,

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_UNUSED = ("scipy", "sklearn", "triton")
+_UNUSED = ("scipy", "sklearn", "torchvision", "triton")
 """
-Packages that transformers and torch import if installed, for training, assisted generation and CUDA.
+Packages that transformers and torch import if installed: for training, assisted generation, pictures, CUDA.
 """
 
 
@@ -38,9 +38,10 @@ def lean_imports() -> Iterator[None]:
     """
     Prevent imports in the block from loading unused modules, which saves 250 MiB and seconds.
 
-    These are SciPy, scikit-learn and Triton (the image leaves them out), torch's compiler (transformers only
-    decorates functions for it), spaCy's commands, and phonemizer's backend for text that is phonemes already.
-    Modules that are loaded already stay. Raises ImportError if transformers is not installed.
+    These are SciPy, scikit-learn, torchvision and Triton (the image leaves them out), torch's compiler
+    (transformers only decorates functions for it), spaCy's commands, and phonemizer's backend for text that
+    is phonemes already. Modules that are loaded already stay. Raises ImportError if transformers is not
+    installed.
     """
     with gc_disabled(), _without_unused():
         from transformers import utils
@@ -108,7 +109,9 @@ def without_copies(*files: Path) -> Iterator[None]:
     """
     from torch import nn
     from torch.utils.serialization import config
-    from transformers.modeling_utils import no_init_weights
+
+    with lean_imports():  # transformers decides at its first import what it takes to be installed
+        from transformers.modeling_utils import no_init_weights
 
     load, mapped = nn.Module.load_state_dict, config.load.mmap
 

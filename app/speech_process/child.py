@@ -136,7 +136,7 @@ class ChildProcess:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "app.speech_process.server"),
-                    *("--options", protocol.options_text(self._options)),
+                    *("--options", protocol.start_options_text(self._options)),
                     *("--parent", str(os.getpid()), "--scratch", scratch),
                     *("--requests", str(child_reads), "--events", str(child_writes)),
                 ],

@@ -10,17 +10,27 @@ from app.errors import EngineDiedError, StoryTtsError
 from app.media import media_kind
 from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions, Pauses
-from app.text.lexicon import Lexicon
+from app.text.lexicon import NO_LEXICON, Lexicon
 
 SOURCE_NAME = "source.txt"
-"""File in the request's folder that carries the text: writing it to a pipe could block if the child hangs."""
+OPTIONS_NAME = "options.json"
+"""
+Files in the request's folder that carry the text and the options: writing them to a pipe could block if the
+child hangs, and a lexicon may have several hundred kilobytes.
+"""
 
 READY, PROGRESS, DONE, FAILED = "ready", "progress", "done", "failed"
 
 
+def start_options_text(options: NarrationOptions) -> str:
+    """Return the options that loading an engine needs, for the child's command line, which is limited."""
+    return options_text(dataclasses.replace(options, lexicon=NO_LEXICON))
+
+
 def options_text(options: NarrationOptions) -> str:
-    """Return options as JSON, for the command line and for requests."""
+    """Return the options of one narration as JSON."""
     fields = dataclasses.asdict(options) | {"models_dir": str(options.models_dir)}
+    del fields["lexicons"]  # `lexicon` has what this narration needs of them
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -39,19 +49,24 @@ def parse_options(text: str) -> NarrationOptions:
 
 
 def request_line(request: Request) -> bytes:
-    """Write the text into the request's folder and return the rest of the request as a line."""
+    """Write text and options into the request's folder, and return a line that names the folder."""
     (request.folder / SOURCE_NAME).write_bytes(request.text.encode("utf-8", "surrogatepass"))
-    return _line({"folder": str(request.folder), "options": options_text(request.options)})
+    (request.folder / OPTIONS_NAME).write_text(options_text(request.options), "ascii")
+    return _line({"folder": str(request.folder)})
 
 
 def parse_request(line: bytes) -> Request:
-    """Return the request of a line, with the text read from its folder, and remove the text file."""
-    fields: dict[str, Any] = json.loads(line)
-    folder = Path(fields["folder"])
-    source = folder / SOURCE_NAME
-    text = source.read_bytes().decode("utf-8", "surrogatepass")
+    """Return the request of a line, read from the files in its folder, and remove these files."""
+    folder = Path(json.loads(line)["folder"])
+    source, options = folder / SOURCE_NAME, folder / OPTIONS_NAME
+    request = Request(
+        text=source.read_bytes().decode("utf-8", "surrogatepass"),
+        folder=folder,
+        options=parse_options(options.read_text("ascii")),
+    )
     source.unlink()
-    return Request(text=text, folder=folder, options=parse_options(fields["options"]))
+    options.unlink()
+    return request
 
 
 def event_line(kind: str, **fields: Any) -> bytes:

@@ -87,6 +87,35 @@ def test_options_are_taken_over() -> None:
     assert (job.voice, job.speed, job.use_alignment) == ("bm_george", 2.0, False)
 
 
+def test_pronunciations_are_taken_over() -> None:
+    """Words and their pronunciations reach the job as they were given; null and {} are none."""
+    given = {"Tolkien": "tˈOlkin", "Siobhan": "shi-vawn"}
+
+    assert CONTRACT.job(body(STORY, pronunciations=given)).pronunciations == tuple(given.items())
+    assert CONTRACT.job(body(STORY, pronunciations=None)).pronunciations == ()
+    assert CONTRACT.job(body(STORY, pronunciations={})) == CONTRACT.job(body(STORY))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"a": "x", "Tolkien": "/tˈO7n/"}, "entry 2: character 5, '7', is not a phoneme"),
+        ({"a": 7}, "entry 1: words and pronunciations must be text"),
+        ({"": "x"}, "entry 1: a word has 1 to 64 characters"),
+        ({"\ud800a": "x"}, "entry 1: a word has"),
+        ({"a": "b" * 129}, "entry 1: a pronunciation has 1 to 128"),
+        ({f"w{number}": "x" for number in range(2001)}, "entry 2001: there are at most 2000 entries"),
+    ],
+)
+def test_a_wrong_pronunciation_is_refused_by_its_place(given: dict[str, Any], reason: str) -> None:
+    """The job is refused, not the worker; the error counts entries from 1 and quotes no word."""
+    with pytest.raises(InvalidMessageError) as caught:
+        CONTRACT.job(body(STORY, pronunciations=given))
+
+    assert caught.value.message.startswith(f"pronunciations: {reason}")
+    assert "Tolkien" not in caught.value.message
+
+
 def test_formats_are_further_objects_of_the_audio_row() -> None:
     """The first format is the main object; the others lie beside it, in attributes of their own."""
     destination = CONTRACT.job(body(STORY, formats=["opus", "wav"])).destination
@@ -112,6 +141,17 @@ def test_another_format_under_the_same_key_is_another_request() -> None:
 
     assert wav.destination.audio == mp3.destination.audio
     assert wav.request_sha256 != mp3.request_sha256
+
+
+def test_other_pronunciations_are_another_request() -> None:
+    """The order of the entries does not count, and jobs without any keep the digest that rows have."""
+    plain, given, turned = (
+        CONTRACT.job(body(DIRECT, pronunciations=entries))
+        for entries in ({}, {"lead": "led", "bass": "base"}, {"bass": "base", "lead": "led"})
+    )
+
+    assert given.request_sha256 == turned.request_sha256 != plain.request_sha256
+    assert plain.request_sha256 == "ad192b6ba125db23c24dd248c6545646ae6302602c5f196d059e252e0a6e4c06"
 
 
 def test_unknown_fields_are_ignored_and_named() -> None:
@@ -184,6 +224,8 @@ REFUSED = [
     (body(STORY, formats=["ogg"]), "formats"),
     (body(STORY, formats="wav"), "formats"),
     (body(STORY, formats=[["wav"]]), "formats"),
+    (body(STORY, pronunciations=["lead"]), "pronunciations"),
+    (body(STORY, pronunciations="lead"), "pronunciations"),
 ]
 
 

@@ -10,7 +10,7 @@ MARKER = "zebrawood"
 """Stands in every text, and may stand in no error."""
 _STORY = {"text": MARKER, "parent_id": "story-1", "tts_task_id": "a1", "srt_task_id": "b2"}
 _DIRECT = {"text": MARKER, "audio_out": "s3://other-bucket/a/b.wav", "subs_out": "s3://other-bucket/a/b.srt"}
-_OPTIONS = {"voice": "af_heart", "speed": 1.5, "use_alignment": False}
+_OPTIONS = {"voice": "af_heart", "speed": 1.5, "use_alignment": False, "pronunciations": {"lead": "led"}}
 _FIELDS = [*_STORY, *_DIRECT, *_OPTIONS, "Type", "TopicArn", "Message", "copy"]
 
 _HOSTILE_TEXTS = r"""

@@ -1,5 +1,6 @@
 """WhisperX's own alignment, on a network with random weights and on one whose emissions are known."""
 
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -7,12 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.alignment.whisperx import WhisperXAligner, has_model, language_of
 from app.errors import ConfigurationError
 from app.models.store import ModelStore
 from app.speech.base import Mark, Utterance
 from app.text.spans import Span
+from tests.tree import ROOT
 
 pytestmark = pytest.mark.speech
 
@@ -41,6 +45,16 @@ class _Oracle:
         return logits, None
 
 
+class _Noise:
+    """In place of the network: the emissions of any array, shape (frames, labels)."""
+
+    def __init__(self, logits: np.ndarray) -> None:
+        self._logits = torch.from_numpy(logits)[None]
+
+    def __call__(self, audio: torch.Tensor, lengths: object = None) -> tuple[torch.Tensor, None]:  # noqa: ARG002 - as networks are called
+        return self._logits, None
+
+
 @pytest.fixture
 def hear(aligner: WhisperXAligner, monkeypatch: pytest.MonkeyPatch) -> "type[_Hearing]":
     """Let the aligner hear what a test writes down, a letter a frame."""
@@ -55,14 +69,19 @@ class _Hearing:
     @classmethod
     def marks(cls, text: str, frames: str) -> Sequence[Mark | None]:
         """Align `text` to audio of which each frame sounds like the character of `frames`."""
+        return cls.marks_of(text, _Oracle(frames), frames=len(frames))
+
+    @classmethod
+    def marks_of(cls, text: str, network: "_Oracle | _Noise", *, frames: int) -> Sequence[Mark | None]:
+        """Align `text` to what `network` emits."""
         letters = {label.lower(): code for code, label in enumerate(LABELS)}
         from app.alignment.whisperx import _WildcardModel
 
-        listener = _WildcardModel(_Oracle(frames), kind="torchaudio", letters=letters)
+        listener = _WildcardModel(network, kind="torchaudio", letters=letters)
         cls.monkeypatch.setattr(cls.aligner, "_letters", letters)
         cls.monkeypatch.setattr(cls.aligner, "_model", listener)
         cls.monkeypatch.setitem(cls.aligner._metadata, "dictionary", {**letters, "*": len(letters)})
-        samples = np.zeros(round(len(frames) * FRAME_SECS * RATE), dtype=np.float32)
+        samples = np.zeros(round(frames * FRAME_SECS * RATE), dtype=np.float32)
         utterance = Utterance(samples=samples, marks=())
         return cls.aligner.align(utterance, text=text, words=_words(text), sample_rate=RATE)
 
@@ -131,6 +150,54 @@ def test_the_text_reaches_no_log(
         hear.marks("supercalifragilistic expialidocious", "a-b")
     assert "supercali" not in caplog.text
     assert capfd.readouterr() == ("", "")
+
+
+def _noise(text: str) -> np.ndarray:
+    """Return emissions of which most frames are blank, as those of speech are."""
+    noise = np.random.default_rng(1).normal(scale=2, size=(6 * len(text), len(LABELS))).astype(np.float32)
+    noise[:, LABELS.index("-")] += 4
+    return noise
+
+
+RELEASES = json.loads((ROOT / "tests/data/times-of-whisperx-3.8.2.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("text", RELEASES)
+def test_times_are_those_of_release_3_8_2(hear: type[_Hearing], text: str) -> None:
+    """On emissions of noise, every word has the time that a release of known times gave it, to the frame."""
+    noise = _noise(text)
+    marks = hear.marks_of(text, _Noise(noise), frames=len(noise))
+    assert [[round(mark.start_secs, 3), round(mark.end_secs, 3)] if mark else None for mark in marks] == (
+        RELEASES[text]
+    )
+
+
+class _Sent(Exception):  # noqa: N818  # no error: ends a call that has shown what it was called with
+    """What WhisperX was to align."""
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=80))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_only_letters_that_it_knows_are_sent(
+    aligner: WhisperXAligner, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Releases differ in what they do with other characters, and in that alone: any text avoids it."""
+
+    def listen(
+        segments: list[dict[str, str]], _model: object, metadata: dict[str, object], *_: object
+    ) -> None:
+        raise _Sent(segments[0]["text"], metadata["dictionary"])
+
+    utterance = Utterance(samples=np.zeros(RATE, dtype=np.float32), marks=())
+    with monkeypatch.context() as patch:
+        patch.setattr(aligner._whisperx, "align", listen)
+        try:
+            aligner.align(utterance, text=text, words=_words(text), sample_rate=RATE)
+        except _Sent as sent:
+            transcript, letters = sent.args
+            words = transcript.split(" ")
+            assert "" not in words
+            assert set("".join(words)) <= set(letters)
 
 
 def test_the_network_itself_is_asked(aligner: WhisperXAligner) -> None:

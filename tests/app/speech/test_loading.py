@@ -20,7 +20,7 @@ from app.speech import loading
 with loading.lean_imports():
     import kokoro, whisperx.alignment
 from transformers.utils import is_torch_flex_attn_available
-left_out = "scipy", "sklearn", "triton", "torch._dynamo", "spacy.cli", "segments", "csvw"
+left_out = "scipy", "sklearn", "torchvision", "triton", "torch._dynamo", "spacy.cli", "segments", "csvw"
 print([name for name in left_out if name in sys.modules])
 print(is_torch_flex_attn_available())
 import torch._dynamo, scipy, segments, spacy.cli

@@ -17,6 +17,7 @@ from app.media import MEDIA
 from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions, Pauses
 from app.speech_process import protocol
+from app.text.lexicon import Lexicon
 
 
 def test_errors_keep_their_class_and_message() -> None:
@@ -36,20 +37,32 @@ def test_requests_arrive_unchanged(tmp_path: Path) -> None:
         folder=tmp_path,
         options=NarrationOptions(engine="espeak", voice="v", speed=1.25, use_alignment=False),
     )
-    options = replace(request.options, pauses=Pauses(scene_secs=3.0), reading_speed=17.0, threads=3)
+    options = replace(
+        request.options,
+        pauses=Pauses(scene_secs=3.0),
+        reading_speed=17.0,
+        threads=3,
+        lexicon=Lexicon((("Tolkien", "tˈOlkin"),)),
+    )
     request = replace(request, options=options)
     assert protocol.parse_request(protocol.request_line(request)) == request
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_text_is_sent_in_a_file(tmp_path: Path) -> None:
-    """The line has none of the text, and fits into a pipe's buffer for a text of any length."""
-    line = protocol.request_line(
-        Request(
-            text="secret " * 100_000, folder=tmp_path, options=NarrationOptions(engine="espeak", voice="v")
-        )
-    )
+    """The line has none of it, and fits into a pipe's buffer for a text and a lexicon of any length."""
+    options = NarrationOptions(engine="espeak", voice="v", lexicon=Lexicon((("secret", "s" * 128),) * 2000))
+    line = protocol.request_line(Request(text="secret " * 100_000, folder=tmp_path, options=options))
     assert b"secret" not in line
     assert len(line) < 4096
+
+
+def test_a_lexicon_does_not_fill_the_command_line() -> None:
+    """An argument of a command has at most 128 KiB on Linux; loading an engine needs no lexicon."""
+    options = NarrationOptions(engine="espeak", voice="v", lexicon=Lexicon((("secret", "s" * 128),) * 2000))
+    text = protocol.start_options_text(options)
+    assert "secret" not in text
+    assert protocol.parse_options(text).engine == "espeak"
 
 
 def test_progress_and_narration_arrive_unchanged(tmp_path: Path) -> None:

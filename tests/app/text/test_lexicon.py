@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import ConfigurationError
-from app.text.lexicon import MAX_ENTRIES, Lexicon, phonemes_of
+from app.pronunciations import MAX_ENTRIES, phonemes_of
+from app.text.lexicon import Lexicon
+from app.text.lexicon_files import read_lexicon, read_lexicons
 from app.text.spoken.form import spoken_form
 
 GIVEN = {"Tolkien": "tˈOlkin", "Siobhan": "shi-vawn", "Mount Doom": "/mˈaʊnt dˈuːm/", "lead": "led"}
@@ -76,7 +78,7 @@ def test_a_wrong_entry_is_refused_with_its_place(entries: dict[str, str], messag
 def test_a_json_file_is_read(tmp_path: Path) -> None:
     """A lexicon file is an object of words and pronunciations."""
     (tmp_path / "lexicon.json").write_text('{"Siobhan": "shi-vawn"}', encoding="utf-8")
-    assert Lexicon.read(tmp_path / "lexicon.json").entries == (("Siobhan", "shi-vawn"),)
+    assert read_lexicon(tmp_path / "lexicon.json").entries == (("Siobhan", "shi-vawn"),)
 
 
 PLS = """<?xml version="1.0"?>
@@ -89,7 +91,7 @@ PLS = """<?xml version="1.0"?>
 def test_a_pls_file_is_read(tmp_path: Path) -> None:
     """Documents of the W3C Pronunciation Lexicon Specification: phonemes in IPA, and aliases."""
     (tmp_path / "lexicon.pls").write_text(PLS, encoding="utf-8")
-    assert dict(Lexicon.read(tmp_path / "lexicon.pls").entries) == {
+    assert dict(read_lexicon(tmp_path / "lexicon.pls").entries) == {
         "Tolkien": "/ˈtoʊlkiːn/",
         "W3C": "World Wide Web Consortium",
     }
@@ -104,6 +106,7 @@ def test_a_pls_file_is_read(tmp_path: Path) -> None:
         ("<lexicon", "not well-formed XML"),
         ('<!DOCTYPE x [<!ENTITY a "aa">]><lexicon/>', "must not declare a DOCTYPE"),
         ("<lexicon/>", "has no lexeme"),
+        ("[" * 100_000, "neither a JSON object nor a PLS document"),
         (PLS.replace('alphabet="ipa"', 'alphabet="x-sampa"'), "only the alphabet ipa"),
     ],
 )
@@ -112,7 +115,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: str, message: str) -> 
     path = tmp_path / "lexicon"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
-        Lexicon.read(path)
+        read_lexicon(path)
     assert str(path) in raised.value.message
     assert message in raised.value.message
 
@@ -122,3 +125,46 @@ def test_later_entries_win() -> None:
     base = Lexicon.from_mapping({"lead": "led", "bass": "base"})
     merged = base.merged(Lexicon.from_mapping({"lead": "leed"}))
     assert dict(merged.entries) == {"lead": "leed", "bass": "base"}
+
+
+def test_the_case_of_a_word_does_not_shield_it_from_the_job() -> None:
+    """A word is the same in any case, so the later lexicon wins over "Lead" with "lead"."""
+    merged = Lexicon.from_mapping({"Lead": "led"}).merged(Lexicon.from_mapping({"lead": "leed"}))
+    form = spoken_form("lead", language="en-us", lexicon=merged)
+    assert [each.text for each in form.replacements] == ["leed"]
+
+
+def test_a_folder_has_lexicons_by_language(tmp_path: Path) -> None:
+    """Entries for a variant win over those of its language; other languages and hidden files do not count."""
+    for name, entries in {
+        "en.json": '{"lead": "led", "bass": "base"}',
+        "en-us.json": '{"lead": "leed"}',
+        "fr.json": '{"lead": "lid"}',
+        ".notes": "",
+    }.items():
+        (tmp_path / name).write_text(entries, encoding="utf-8")
+    lexicons = read_lexicons(tmp_path, languages=["en-us", "en-gb", "fr-fr"])
+    assert dict(lexicons.of("en-us").entries) == {"lead": "leed", "bass": "base"}
+    assert dict(lexicons.of("en-gb").entries) == {"lead": "led", "bass": "base"}
+    assert dict(lexicons.of("hi").entries) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("en_us.json", "{}", "is named by a language of the voices"),
+        ("en.txt", "{}", "is named by a language of the voices"),
+        ("en.json", '{"x": "y!"}', "en.json: 'x': a respelling is words of letters"),
+    ],
+)
+def test_a_wrong_folder_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
+    """A file that would have no effect is as wrong as one that is not valid."""
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message):
+        read_lexicons(tmp_path, languages=["en-us"])
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """The error names the folder."""
+    with pytest.raises(ConfigurationError, match="absent: no such file"):
+        read_lexicons(tmp_path / "absent", languages=["en-us"])
