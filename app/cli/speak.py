@@ -56,7 +56,8 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     """
     Narrate stories into audio and subtitle files (.srt, .vtt, .words.json) named after each story.
 
-    Existing files are replaced, each in one step, when the new ones are complete.
+    A page, STORY.html, plays the audio in a browser and marks each word as it is heard. Existing files
+    are replaced, each in one step, when the new ones are complete.
 
     Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings.
     """
@@ -97,7 +98,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     if as_json:
         _print_json(results)
     else:
-        _print_table(results, output)
+        _print_table(results)
     if any(result.error for result in results):
         raise typer.Exit(1)
 
@@ -122,17 +123,17 @@ def _print_json(results: "list[FileResult]") -> None:
     print(json.dumps([result.summary() for result in results], indent=2))
 
 
-def _print_table(results: "list[FileResult]", output: Path) -> None:
+def _print_table(results: "list[FileResult]") -> None:
     from rich.table import Table
 
     from app.cli.console import LiteralConsole
 
     table = Table("story", "audio", "words", "cues", "timed by", box=None)
     table.columns[0].overflow = "fold"
-    narrations = [(result.story.stem, result.narration) for result in results if result.narration]
-    for stem, narration in narrations:
+    narrations = [(result, result.narration) for result in results if result.narration]
+    for result, narration in narrations:
         table.add_row(
-            stem,
+            result.story.stem,
             _clock(narration.duration_secs),
             f"{narration.words:,}",
             f"{narration.cues:,}",
@@ -144,9 +145,10 @@ def _print_table(results: "list[FileResult]", output: Path) -> None:
     console = LiteralConsole()
     console.print(table)
     console.print_line(f"spoken by {last.engine} as {last.voice}; files:")
-    for stem, narration in narrations:
-        for kind in narration.media:
-            console.print_line(f"  {output / f'{stem}{kind.suffix}'}")
+    for result, _ in narrations:
+        for path in result.files:
+            console.print_line(f"  {path}")
+    console.print_line(f"open {narrations[-1][0].page} to listen and read along")
 
 
 def _clock(secs: float) -> str:

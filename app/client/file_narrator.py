@@ -12,6 +12,8 @@ from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
 from app.media import MediaKind
 from app.narration.base import Narration, OnProgress, Request
 from app.narration.options import NarrationOptions
+from app.publishing.page import story_page
+from app.speech.registry import language_of
 from app.speech_process.client import SpeechProcess
 from app.text.readers import StoryFile
 from app.work_folder import WorkFolder
@@ -26,7 +28,15 @@ class FileResult:
 
     story: StoryFile
     narration: Narration | None = None
+    page: Path | None = None
+    """The page to listen and read along."""
     error: str = ""
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that was written for the story; what people open first is last."""
+        media = list(self.narration.media.values()) if self.narration else []
+        return [*media, self.page] if self.page else media
 
     def summary(self) -> dict[str, Any]:
         """Return the result as `--json` prints it."""
@@ -34,6 +44,7 @@ class FileResult:
             return {"story": self.story.name, "error": self.error}
         values = {each.name: getattr(self.narration, each.name) for each in fields(self.narration)}
         values["media"] = {kind.name: str(path) for kind, path in self.narration.media.items()}
+        values["media"]["page"] = str(self.page)
         values["concessions"] = values.pop("relaxed_rules")
         return {"story": self.story.name, **values}
 
@@ -85,12 +96,16 @@ class FileNarrator:
         """Narrate one story. Returns an error of this story in the result, and raises all other errors."""
         try:
             with self._folder.job() as folder:
+                text = story.text()
                 narration = self._speech.narrate(
-                    Request(text=story.text(), folder=folder, options=self._options),
+                    Request(text=text, folder=folder, options=self._options),
                     on_progress=on_progress,
                     cancel=threading.Event(),
                 )
-                return FileResult(story, self._moved(narration, story.stem))
+                language = language_of(narration.engine, narration.voice)
+                page = story_page(narration.media, folder, stem=story.stem, language=language, text=text)
+                media = self._moved(narration, story.stem)
+                return FileResult(story, media, page.replace(self._output / page.name))
         except (PermanentJobError, RetryableJobError) as error:
             return FileResult(story, error=f"{story.name}: {error.message}")
 
