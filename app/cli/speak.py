@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     from app.client.file_narrator import FileResult
 
 
+STORIES_HELP = "Story files: text, Markdown, HTML, EPUB, Word or PDF; - for standard input."
+BoilerplateOption = Annotated[
+    bool,
+    typer.Option("--keep-boilerplate", help="Narrate Project Gutenberg's header and licence too."),
+]
+
+
 def complete_format(incomplete: str) -> list[str]:
     """Return the audio formats that start with what was typed."""
     return [name for name in AUDIO_FORMATS if name.startswith(incomplete)]
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
-    stories: Annotated[
-        list[str], typer.Argument(help="UTF-8 text files; - for standard input.", show_default=False)
-    ],
+    stories: Annotated[list[str], typer.Argument(help=STORIES_HELP, show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
     voice: Annotated[
         str | None,
@@ -51,6 +56,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         ),
     ] = ["wav"],  # noqa: B006 - typer copies it
     lexicon: LexiconOption = None,
+    keep_boilerplate: BoilerplateOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
@@ -66,7 +72,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
     from app.text.lexicon import NO_LEXICON, Lexicon
-    from app.text.readers import story_files
+    from app.text.readers.files import story_files
 
     options = NarrationOptions.from_settings(
         SpeechSettings.read(),
@@ -80,7 +86,10 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []
-    with FileNarrator(options=options, output=output) as narrator, _bars(errors) as bars:
+    with (
+        FileNarrator(options=options, output=output, keep_boilerplate=keep_boilerplate) as narrator,
+        _bars(errors) as bars,
+    ):
         for story in story_files(stories):
             task = bars.add_task(literal(story.stem), total=1.0, audio=_clock(0.0))
             result = narrator.narrate(
@@ -94,6 +103,8 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
             else:
                 bars.remove_task(task)
                 errors.print_line(f"error: {result.error}")
+            for note in result.notes:
+                errors.print_line(f"note: {story.name}: {note}")
             results.append(result)
     if as_json:
         _print_json(results)
@@ -148,7 +159,7 @@ def _print_table(results: "list[FileResult]") -> None:
     for result, _ in narrations:
         for path in result.files:
             console.print_line(f"  {path}")
-    console.print_line(f"open {narrations[-1][0].page} to listen and read along")
+    console.print_line(f"open {narrations[-1][0].publications['page']} to listen and read along")
 
 
 def _clock(secs: float) -> str:

@@ -68,9 +68,11 @@ def test_submitted_stories_are_waited_for_and_fetched(
 
 def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tmp_path: Path) -> None:
     """A job with several formats: the first under `media_url`, each downloaded, and listened to by its id."""
+    story.with_suffix(".md").write_text(STORY.replace("queue", "*queue*"))
     with worker(platform):
         done = story_tts(
-            "submit", str(story), "--format", "opus", "--format", "mp3", "--download", str(tmp_path / "out")
+            *("submit", str(story.with_suffix(".md")), "--format", "opus", "--format", "mp3"),
+            *("--download", str(tmp_path / "out")),
         )
 
     assert done.returncode == 0, done.stderr
@@ -80,7 +82,9 @@ def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tm
         "tale.srt",
         "tale.vtt",
         "tale.words.json",
+        "tale.narrated.txt",
     }
+    assert (tmp_path / "out" / "tale.narrated.txt").read_text() == STORY
     assert ".opus" in done.stdout
     assert soundfile.info(tmp_path / "out" / "tale.opus").format == "OGG"
 
@@ -260,7 +264,9 @@ def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
     done = story_tts("demo", "-o", str(tmp_path / "demo"), AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
 
     assert done.returncode == 0, done.stderr
-    assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [".json", ".srt", ".vtt", ".wav"]
+    assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [
+        *(".html", ".json", ".srt", ".vtt", ".wav")
+    ]
     assert done.stdout.count("COMPLETED") == 2
     assert "Knowing that Mrs. Mallard was afflicted" in done.stdout
 

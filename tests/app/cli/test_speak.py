@@ -91,6 +91,23 @@ def test_formats_are_chosen(story: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "fox.wav").exists()
 
 
+def test_the_narrated_text_is_kept_where_it_was_extracted(tmp_path: Path) -> None:
+    """Spans point into STORY.narrated.txt; what was left out is said, and in the JSON too."""
+    story = tmp_path / "fox.md"
+    mark = "*** {} OF THE PROJECT GUTENBERG EBOOK X ***"
+    parts = ("Header", mark.format("START"), "# The *Fox*", "It was dark.", mark.format("END"), "Licence")
+    story.write_text("\n\n".join(parts), encoding="utf-8")
+    done = run("speak", story, "-o", tmp_path / "out", "--json")
+    (entry,) = json.loads(done.stdout)
+    text = Path(entry["media"]["text"]).read_text(encoding="utf-8")
+    words = json.loads(Path(entry["media"]["words"]).read_text(encoding="utf-8"))["words"]
+    assert text == "The Fox\n\nIt was dark."
+    assert [text[slice(*word["span"])] for word in words] == text.split()
+    assert entry["notes"] == [done.stderr.strip().removeprefix(f"note: {story}: ")]
+    assert entry["notes"][0].startswith("left out Project Gutenberg's header and licence")
+    assert names(tmp_path / "out") == FILES | {"fox.narrated.txt"}
+
+
 def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:
     """Each failure is one line that names its file; the rest is told; the exit code says that one failed."""
     latin = tmp_path / "latin.txt"
