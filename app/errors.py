@@ -26,6 +26,7 @@ StoryTtsError
 │   ├── CredentialsError        refused or expired
 │   └── QueueGoneError          the queue was deleted: exit non-zero
 ├── ConfigurationError      settings or model files are wrong: the job goes back untouched, exit 2
+├── InvalidMediaError       a file that story-tts wrote is damaged, or is not what its name says
 ├── MissingExtraError       an optional package is not installed: as ConfigurationError
 └── LocalServiceError       the service on this machine did not start, or a part of it ended
 """
@@ -197,6 +198,12 @@ class ConfigurationError(StoryTtsError):
         super().__init__("\n".join(faults))
         self.faults = faults
         self.hint = hint
+
+
+class InvalidMediaError(StoryTtsError):
+    """A media file is damaged, cut off, or is not what its name says."""
+
+    code = "INVALID_MEDIA"
 
 
 class MissingExtraError(StoryTtsError):

@@ -8,5 +8,5 @@ docs: $(DEV) ## Regenerate docs/reference from the code
 docs-check: $(DEV)
 	$(BIN)/python -m tools.reference --check
 
-picture: $(DEMO) ## Redraw the picture in the README
+picture: $(DEMO) chromium ## Redraw the pictures in the README
 	$(BIN)/python -m tools.picture

@@ -1,10 +1,12 @@
 ##@ Develop
 PYTEST_JOBS ?= 2
 PYTEST       = $(BIN)/python -m pytest
+# `make test-browser` runs the others: they need Chromium, and must not be skipped where there is none.
+NO_BROWSER   = -m "not browser"
 # Tests start hundreds of processes: without cached bytecode each compiles the project anew.
-check test test-speech quick-tests: export PYTHONDONTWRITEBYTECODE =
+check test test-speech test-browser quick-tests: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check lint format types quick-tests test test-speech coverage coverage-summary
+.PHONY: check lint format types quick-tests test test-speech test-browser chromium coverage coverage-summary
 
 # The three at once, each one's output in one piece.
 check: $(DEV) ## Lint, types and quick tests, in under a minute
@@ -23,17 +25,26 @@ types: $(DEV) ## Check types with mypy
 	$(BIN)/mypy
 
 quick-tests: $(DEV)
-	$(PYTEST) -q -n $(PYTEST_JOBS) -m "not slow and not speech"
+	$(PYTEST) -q -n $(PYTEST_JOBS) -m "not slow and not speech and not browser"
 
-test: $(SPEECH) ## Run every test, with real processes and engines
-	$(PYTEST) -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
+test: $(SPEECH) ## Run all tests but those in a browser
+	$(PYTEST) -n $(PYTEST_JOBS) --dist loadfile $(NO_BROWSER) $(PYTEST_FLAGS)
 
 test-speech: $(SPEECH) ## Run the tests that need the speech extra
 	$(PYTEST) -q -m speech $(PYTEST_FLAGS)
 
+test-browser: $(DEV) chromium ## Run the tests of the page in headless Chromium
+	$(PYTEST) -q -m browser $(PYTEST_FLAGS) tests/browser
+
+# Installed where that is possible without a question: as root on Debian, as in a container.
+chromium: $(DEMO)
+	@$(BIN)/python -m tools.chromium >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y chromium >&2; } || \
+	  { echo "no Chromium or Chrome is installed: apt-get install chromium" >&2; exit 1; }
+
 coverage: $(SPEECH) ## Run every test with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST_FLAGS)
+	$(BIN)/coverage run -m pytest $(NO_BROWSER) $(PYTEST_FLAGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage xml -q
 	$(BIN)/coverage report

@@ -66,9 +66,11 @@ LEFT_OUT := \
   torchcodec torchmetrics torchvision triton uritemplate uv weasel yarl
 
 lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
-	$(UV_COMPILE) --extra local --extra stack --extra dev --extra speech -o requirements/all.txt $(LOCK_FLAGS)
-	$(UV_COMPILE) --extra local -c requirements/all.txt -o requirements/demo.txt
-	$(UV_COMPILE) --extra local --extra stack --extra dev -c requirements/all.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra stack --extra dev --extra speech \
+	  -o requirements/all.txt $(LOCK_FLAGS)
+	$(UV_COMPILE) --extra local --extra readers -c requirements/all.txt -o requirements/demo.txt
+	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra stack --extra dev -c requirements/all.txt \
+	  -o requirements/dev.txt
 	$(UV_COMPILE) --no-emit-package uv -c requirements/all.txt -o requirements/image-espeak.txt
 	$(UV_COMPILE) --extra speech $(LEFT_OUT:%=--no-emit-package %) -c requirements/all.txt -o requirements/image-kokoro.txt
 	sed -nE '/^(torch==|nvidia-|triton==)/,/[^\]$$/p' requirements/all.txt > requirements/torch-cuda.txt

@@ -1,4 +1,4 @@
-"""Draws docs/images/speak.svg, the terminal in the README, from what the commands really print."""
+"""Draws the pictures of the documentation: the terminal, from what the commands print, and the page."""
 
 import os
 import re
@@ -7,14 +7,23 @@ import sys
 import tempfile
 from io import StringIO
 from pathlib import Path
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from tools.chromium import chromium
+
 ROOT = Path(__file__).parents[1]
-IMAGE = ROOT / "docs" / "images" / "speak.svg"
+IMAGES = ROOT / "docs" / "images"
 STORY = ROOT / "tests" / "data" / "passages" / "gettysburg-address.txt"
+TALE = ROOT / "app" / "local" / "stories" / "the-story-of-an-hour.txt"
+WIDTH, HEIGHT = 960, 600
+MOMENT_SECS = 25.4
+"""What is heard in the picture of the page."""
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+AUDIO = "document.getElementById('audio')"
 COLUMNS = 80
 COMMANDS = (
     "story-tts speak gettysburg-address.txt -o out --voice bf_emma",
@@ -46,13 +55,29 @@ def draw(shown: Text) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
+def draw_page(folder: Path) -> None:
+    """Narrate the shipped story, and take pictures of its page in both colour schemes."""
+    story_tts = Path(sys.executable).with_name("story-tts")
+    subprocess.run([story_tts, "speak", TALE, "-o", folder], check=True, capture_output=True)
+    with chromium() as tab:
+        tab.size(WIDTH, HEIGHT)
+        for scheme in SCHEMES:
+            tab.scheme(scheme)
+            tab.open(folder / f"{TALE.stem}.html")
+            tab.until(f"{AUDIO}.readyState >= 3")
+            tab.run(f"void ({AUDIO}.currentTime = {MOMENT_SECS})")
+            tab.until(f"!{AUDIO}.seeking && !!document.querySelector('.word')")
+            (IMAGES / f"page-{scheme}.png").write_bytes(tab.picture())
+
+
 def main() -> None:
-    """Run the commands on a passage that the tests use, and write the picture."""
+    """Run the commands on stories that the repository has, and write the pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / STORY.name).write_bytes(STORY.read_bytes())
-        IMAGE.parent.mkdir(parents=True, exist_ok=True)
-        IMAGE.write_text(draw(session(folder)))
+        (IMAGES / "speak.svg").write_text(draw(session(folder)))
+        draw_page(folder)
 
 
 if __name__ == "__main__":

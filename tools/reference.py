@@ -70,14 +70,22 @@ WORDS_FORMAT = """## Format of the words
 `.words.json` is one JSON object with one word per line. `text` is the word with its punctuation, `start` and
 `end` are seconds from the start of the audio, and `span` is the first character of the word in the source
 text and the one after its last, in Unicode code points. Together the spans cover every character that is not
-white space.
+white space. `ends` is `sentence` or `paragraph` on the last word of one, and absent on others.
 
 ```text
 {"format": "story-tts.words", "version": 1, "words": [
 {"text": "Knowing", "start": 0.05, "end": 0.431, "span": [0, 7]},
 ...
+{"text": "death.", "start": 12.2, "end": 12.65, "span": [147, 153], "ends": "paragraph"},
+...
 ]}
 ```
+
+## The page
+
+`story-tts speak`, `demo` and `listen` also write a page to listen and read along, `.html`. It is
+self-contained but for the audio, which it expects beside it, and works without a server. The service does not
+store it: it can be made from the media at any time.
 
 ## Format of the audio
 

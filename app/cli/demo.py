@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
+from app.media import SRT, MediaKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.client.submission import JobStatus
 
 CUES_SHOWN = 6
@@ -41,10 +44,12 @@ def demo(
     from app.cli.console import LiteralConsole
     from app.cli.job_statuses import print_job_statuses, watch
     from app.cli.signals import interruptible
-    from app.client.download import download
+    from app.client.download import download_story
     from app.local.service import local_service
     from app.local.stories import shipped_story
+    from app.publishing.page import story_page
     from app.settings import Settings
+    from app.speech.registry import language_of
 
     console = LiteralConsole()
     name, text = shipped_story()
@@ -59,14 +64,18 @@ def demo(
         console.print_line(f"submitting {name}, {len(text.split()):,} words, through topic and queue")
         submissions = [submitter.send(submitter.prepare(text, name=name, voice=voice))]
         job_statuses = watch(submitter, submissions, timeout_secs=TIMEOUT_SECS, quiet=False)
-        download(Objects(s3=clients.client("s3")), job_statuses, output)
+        (job_status,) = job_statuses
+        stem = Path(name).stem
+        media = download_story(Objects(s3=clients.client("s3")), job_status, output, stem=stem)
         print_job_statuses(job_statuses, as_json=False)
-    if job_statuses[0].state != "completed":
+    if job_status.state != "completed":
         raise typer.Exit(1)
-    _show(job_statuses[0], output)
+    language = language_of(str(job_status.audio["engine"]), str(job_status.audio["voice"]))
+    page = story_page(media, output, stem=stem, language=language, text=text)
+    _show(job_status, media, page)
 
 
-def _show(job_status: "JobStatus", output: Path) -> None:
+def _show(job_status: "JobStatus", media: "Mapping[MediaKind, Path]", page: Path) -> None:
     """Print the rows, the first cues and the files."""
     import pysubs2
     from rich.table import Table
@@ -78,14 +87,12 @@ def _show(job_status: "JobStatus", output: Path) -> None:
     for row in (job_status.audio, job_status.subtitles):
         console.print_record({name: row[name] for name in ROW_SHOWN if name in row})
         console.line()
-    files = sorted(
-        path for path in output.iterdir() if path.stem.startswith(Path(job_status.submission.name).stem)
-    )
-    cues = pysubs2.load(str(next(path for path in files if path.suffix == ".srt")))
+    cues = pysubs2.load(str(media[SRT]))
     shown = Table("start", "end", "text", title=f"first of {len(cues)} cues", title_justify="left")
     for cue in cues[:CUES_SHOWN]:
         shown.add_row(f"{cue.start / 1000:.3f}", f"{cue.end / 1000:.3f}", cue.plaintext)
     console.print(shown)
     console.print_line("files:")
-    for path in files:
+    for path in (*media.values(), page):
         console.print_line(f"  {path}  {path.stat().st_size:,} bytes")
+    console.print_line(f"\nopen {page} in a browser to listen and read along")

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     from app.client.file_narrator import FileResult
 
 
+STORIES_HELP = "Story files: text, Markdown, HTML, EPUB, Word or PDF; - for standard input."
+BoilerplateOption = Annotated[
+    bool,
+    typer.Option("--keep-boilerplate", help="Narrate Project Gutenberg's header and licence too."),
+]
+
+
 def complete_format(incomplete: str) -> list[str]:
     """Return the audio formats that start with what was typed."""
     return [name for name in AUDIO_FORMATS if name.startswith(incomplete)]
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
-    stories: Annotated[
-        list[str], typer.Argument(help="UTF-8 text files; - for standard input.", show_default=False)
-    ],
+    stories: Annotated[list[str], typer.Argument(help=STORIES_HELP, show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
     voice: Annotated[
         str | None,
@@ -51,12 +56,14 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         ),
     ] = ["wav"],  # noqa: B006 - typer copies it
     lexicon: LexiconOption = None,
+    keep_boilerplate: BoilerplateOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
     Narrate stories into audio and subtitle files (.srt, .vtt, .words.json) named after each story.
 
-    Existing files are replaced, each in one step, when the new ones are complete.
+    A page, STORY.html, plays the audio in a browser and marks each word as it is heard. Existing files
+    are replaced, each in one step, when the new ones are complete.
 
     Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings.
     """
@@ -66,7 +73,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     from app.settings import SpeechSettings
     from app.text.lexicon import NO_LEXICON
     from app.text.lexicon_files import read_lexicon
-    from app.text.readers import story_files
+    from app.text.readers.files import story_files
 
     options = NarrationOptions.from_settings(
         SpeechSettings.read(),
@@ -80,7 +87,10 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []
-    with FileNarrator(options=options, output=output) as narrator, _bars(errors) as bars:
+    with (
+        FileNarrator(options=options, output=output, keep_boilerplate=keep_boilerplate) as narrator,
+        _bars(errors) as bars,
+    ):
         for story in story_files(stories):
             task = bars.add_task(literal(story.stem), total=1.0, audio=_clock(0.0))
             result = narrator.narrate(
@@ -94,11 +104,13 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
             else:
                 bars.remove_task(task)
                 errors.print_line(f"error: {result.error}")
+            for note in result.notes:
+                errors.print_line(f"note: {story.name}: {note}")
             results.append(result)
     if as_json:
         _print_json(results)
     else:
-        _print_table(results, output)
+        _print_table(results)
     if any(result.error for result in results):
         raise typer.Exit(1)
 
@@ -123,17 +135,17 @@ def _print_json(results: "list[FileResult]") -> None:
     print(json.dumps([result.summary() for result in results], indent=2))
 
 
-def _print_table(results: "list[FileResult]", output: Path) -> None:
+def _print_table(results: "list[FileResult]") -> None:
     from rich.table import Table
 
     from app.cli.console import LiteralConsole
 
     table = Table("story", "audio", "words", "cues", "timed by", box=None)
     table.columns[0].overflow = "fold"
-    narrations = [(result.story.stem, result.narration) for result in results if result.narration]
-    for stem, narration in narrations:
+    narrations = [(result, result.narration) for result in results if result.narration]
+    for result, narration in narrations:
         table.add_row(
-            stem,
+            result.story.stem,
             _clock(narration.duration_secs),
             f"{narration.words:,}",
             f"{narration.cues:,}",
@@ -145,9 +157,10 @@ def _print_table(results: "list[FileResult]", output: Path) -> None:
     console = LiteralConsole()
     console.print(table)
     console.print_line(f"spoken by {last.engine} as {last.voice}; files:")
-    for stem, narration in narrations:
-        for kind in narration.media:
-            console.print_line(f"  {output / f'{stem}{kind.suffix}'}")
+    for result, _ in narrations:
+        for path in result.files:
+            console.print_line(f"  {path}")
+    console.print_line(f"open {narrations[-1][0].publications['page']} to listen and read along")
 
 
 def _clock(secs: float) -> str:

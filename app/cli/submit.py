@@ -1,34 +1,24 @@
 """`story-tts submit`: send stories to the queue as the producer does, and follow them."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.pronounce import LexiconOption
+from app.cli.speak import STORIES_HELP, BoilerplateOption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.client.submission import PreparedJob, Submission, Submitter
     from app.message import MessageParser
-    from app.text.readers import StoryFile
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """The optional fields of all jobs; None leaves one to its default."""
-
-    voice: str | None
-    speed: float | None
-    alignment: bool | None
-    formats: list[str] | None
-    pronunciations: dict[str, str] | None
+    from app.text.readers.base import StoryText
+    from app.text.readers.files import StoryFile
 
 
 def submit(  # noqa: PLR0917  # options, which typer passes by name
-    stories: Annotated[list[str], typer.Argument(help="UTF-8 text files; - for standard input.")],
+    stories: Annotated[list[str], typer.Argument(help=STORIES_HELP)],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the stories are narrated.")] = False,
     download: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Wait, then download the media into DIR.")
@@ -44,6 +34,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
     ] = None,
     lexicon: LexiconOption = None,
+    keep_boilerplate: BoilerplateOption = False,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
 ) -> None:
@@ -60,21 +51,23 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     from app.client.download import download as fetch
     from app.settings import Settings
     from app.text.lexicon_files import read_lexicon
-    from app.text.readers import story_files
+    from app.text.readers.base import NARRATED_SUFFIX
+    from app.text.readers.files import story_files
 
+    options = {
+        "voice": voice,
+        "speed": speed,
+        "use_alignment": alignment,
+        "formats": formats,
+        "pronunciations": dict(read_lexicon(lexicon).entries) if lexicon else None,
+    }
     settings = Settings.read()
     parser = message_parser(settings)
     clients = AwsClients(region=settings.region)
     submitter = build_submitter(settings, clients)
-    options = JobOptions(
-        voice=voice,
-        speed=speed,
-        alignment=alignment,
-        formats=formats,
-        pronunciations=dict(read_lexicon(lexicon).entries) if lexicon else None,
-    )
     # All stories are checked before one of them is sent.
-    jobs = [_prepared(story, parser, submitter, options) for story in story_files(stories)]
+    sources = {story.name: _read(story, keep_boilerplate) for story in story_files(stories)}
+    jobs = [_prepared(name, source.text, parser, submitter, options) for name, source in sources.items()]
     is_watched = wait or download is not None
     submissions = _send(jobs, submitter, is_watched=is_watched, as_json=as_json)
     if not is_watched:
@@ -86,41 +79,46 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         raise
     if download is not None:
         fetch(Objects(s3=clients.client("s3")), job_statuses, download)
+        for name, source in sources.items():
+            if source.is_extracted:
+                (download / f"{Path(name).stem}{NARRATED_SUFFIX}").write_bytes(source.text.encode())
     print_job_statuses(job_statuses, as_json=as_json)
     if download is not None and not as_json:
         typer.echo(f"downloaded to {download}")
     raise typer.Exit(0 if all(job_status.state == "completed" for job_status in job_statuses) else 1)
 
 
+def _read(story: "StoryFile", keep_boilerplate: bool) -> "StoryText":
+    """Return the text of a story, and print what was left out. Raises ConfigurationError."""
+    from app.cli.console import LiteralConsole
+    from app.errors import ConfigurationError, PermanentJobError
+
+    try:
+        source = story.read(keep_boilerplate=keep_boilerplate)
+    except PermanentJobError as error:
+        raise ConfigurationError(f"{story.name}: {error.message}") from error
+    for note in source.notes:
+        LiteralConsole(stderr=True).print_line(f"note: {story.name}: {note}")
+    return source
+
+
 def _prepared(
-    story: "StoryFile",
-    parser: "MessageParser",
-    submitter: "Submitter",
-    options: JobOptions,
+    name: str, text: str, parser: "MessageParser", submitter: "Submitter", options: "Mapping[str, Any]"
 ) -> "PreparedJob":
     """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
     from app.errors import ConfigurationError, PermanentJobError
 
     try:
-        text = story.text()
         parser.check(
             text=text,
-            voice=options.voice,
-            speed=options.speed,
-            formats=options.formats or ["wav"],
-            pronunciations=options.pronunciations,
+            voice=options["voice"],
+            speed=options["speed"],
+            formats=options["formats"] or ["wav"],
+            pronunciations=options["pronunciations"],
         )
-        return submitter.prepare(
-            text,
-            name=story.name,
-            voice=options.voice,
-            speed=options.speed,
-            use_alignment=options.alignment,
-            formats=options.formats,
-            pronunciations=options.pronunciations,
-        )
+        return submitter.prepare(text, name=name, **options)
     except PermanentJobError as error:
-        raise ConfigurationError(f"{story.name}: {error.message}") from error
+        raise ConfigurationError(f"{name}: {error.message}") from error
 
 
 def _send(

@@ -6,7 +6,7 @@ from pathlib import Path
 from app.aws.objects import Objects
 from app.client.submission import JobStatus
 from app.job import S3Address
-from app.media import AUDIO_FORMATS, PRIMARY_ATTRIBUTE, SUBTITLE_MEDIA
+from app.media import AUDIO, AUDIO_FORMATS, PRIMARY_ATTRIBUTE, SUBTITLE_MEDIA, MediaKind
 
 
 def download(objects: Objects, job_statuses: Sequence[JobStatus], folder: Path) -> None:
@@ -15,19 +15,33 @@ def download(objects: Objects, job_statuses: Sequence[JobStatus], folder: Path) 
 
     Raises InfrastructureError if S3 does not answer, OSError if a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for job_status in job_statuses:
-        stem = Path(job_status.submission.name).stem
-        for address, suffix in _media(job_status):
-            objects.download(address, folder / f"{stem}{suffix}")
+        download_story(objects, job_status, folder, stem=Path(job_status.submission.name).stem)
 
 
-def _media(job_status: JobStatus) -> Iterator[tuple[S3Address, str]]:
-    """Yield the address and the suffix of each object that the rows name."""
-    for kind in SUBTITLE_MEDIA:
-        if url := job_status.subtitles.get(kind.attribute):
-            yield S3Address.parse(str(url)), kind.suffix
+def download_story(
+    objects: Objects, job_status: JobStatus, folder: Path, *, stem: str
+) -> dict[MediaKind, Path]:
+    """
+    Download the media of one story into `folder` as STEM with their suffixes, and return their paths.
+
+    A story that is not completed has none. Raises as `download`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    media: dict[MediaKind, Path] = {}
+    for kind, address in _media(job_status):
+        media[kind] = folder / f"{stem}{kind.suffix}"
+        objects.download(address, media[kind])
+    return media
+
+
+def _media(job_status: JobStatus) -> Iterator[tuple[MediaKind, S3Address]]:
+    """Yield the kind and the address of each object that the rows name."""
     for attribute in (PRIMARY_ATTRIBUTE, *(f"{name}_url" for name in AUDIO_FORMATS)):
         if url := job_status.audio.get(attribute):
             address = S3Address.parse(str(url))
-            yield address, Path(address.key).suffix
+            # The audio of a direct job may have any suffix, or none.
+            yield AUDIO_FORMATS.get(Path(address.key).suffix.lstrip("."), AUDIO), address
+    for kind in SUBTITLE_MEDIA:
+        if url := job_status.subtitles.get(kind.attribute):
+            yield kind, S3Address.parse(str(url))

@@ -2,8 +2,9 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +13,11 @@ from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
 from app.media import MediaKind
 from app.narration.base import Narration, OnProgress, Request
 from app.narration.options import NarrationOptions
+from app.publishing.page import story_page
+from app.speech.registry import language_of
 from app.speech_process.client import SpeechProcess
-from app.text.readers import StoryFile
+from app.text.readers.base import NARRATED_SUFFIX, StoryText
+from app.text.readers.files import StoryFile
 from app.work_folder import WorkFolder
 
 _WORK_NAME = ".story-tts"
@@ -26,7 +30,16 @@ class FileResult:
 
     story: StoryFile
     narration: Narration | None = None
+    publications: Mapping[str, Path] = field(default_factory=dict)
+    """What was written besides the media, by name: the narrated text, the page to listen and read along."""
+    notes: tuple[str, ...] = ()
+    """What the reader left out."""
     error: str = ""
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that was written for the story."""
+        return [*(self.narration.media.values() if self.narration else ()), *self.publications.values()]
 
     def summary(self) -> dict[str, Any]:
         """Return the result as `--json` prints it."""
@@ -34,6 +47,8 @@ class FileResult:
             return {"story": self.story.name, "error": self.error}
         values = {each.name: getattr(self.narration, each.name) for each in fields(self.narration)}
         values["media"] = {kind.name: str(path) for kind, path in self.narration.media.items()}
+        values["media"] |= {name: str(path) for name, path in self.publications.items()}
+        values["notes"] = self.notes
         values["concessions"] = values.pop("relaxed_rules")
         return {"story": self.story.name, **values}
 
@@ -46,7 +61,8 @@ class FileNarrator:
     and no incomplete file behind, even if it is interrupted.
     """
 
-    def __init__(self, *, options: NarrationOptions, output: Path) -> None:
+    def __init__(self, *, options: NarrationOptions, output: Path, keep_boilerplate: bool = False) -> None:
+        self._keep_boilerplate = keep_boilerplate
         self._options = options
         self._output = output
         self._speech = SpeechProcess(options=options)
@@ -85,12 +101,16 @@ class FileNarrator:
         """Narrate one story. Returns an error of this story in the result, and raises all other errors."""
         try:
             with self._folder.job() as folder:
+                source = story.read(keep_boilerplate=self._keep_boilerplate)
                 narration = self._speech.narrate(
-                    Request(text=story.text(), folder=folder, options=self._options),
+                    Request(text=source.text, folder=folder, options=self._options),
                     on_progress=on_progress,
                     cancel=threading.Event(),
                 )
-                return FileResult(story, self._moved(narration, story.stem))
+                publications = _publish(source, narration, folder, story.stem)
+                media = self._moved(narration, story.stem)
+                moved = {name: path.replace(self._output / path.name) for name, path in publications.items()}
+                return FileResult(story, media, moved, source.notes)
         except (PermanentJobError, RetryableJobError) as error:
             return FileResult(story, error=f"{story.name}: {error.message}")
 
@@ -100,3 +120,14 @@ class FileNarrator:
         for kind, path in reversed(list(narration.media.items())):
             moved[kind] = path.replace(self._output / f"{stem}{kind.suffix}")
         return replace(narration, media={kind: moved[kind] for kind in narration.media})
+
+
+def _publish(source: StoryText, narration: Narration, folder: Path, stem: str) -> dict[str, Path]:
+    """Write the publications of a story into `folder`, and return them by name."""
+    publications: dict[str, Path] = {}
+    if source.is_extracted:
+        publications["text"] = folder / f"{stem}{NARRATED_SUFFIX}"
+        publications["text"].write_bytes(source.text.encode())
+    language = language_of(narration.engine, narration.voice)
+    publications["page"] = story_page(narration.media, folder, stem=stem, language=language, text=source.text)
+    return publications

@@ -171,10 +171,11 @@ class Submitter:
         for submission in submissions:
             audio = self._tasks.read(submission.audio) or {}
             subtitles = self._tasks.read(submission.subtitles) or {}
-            yield JobStatus(submission, _state(audio), float(audio.get("progress", 0)), audio, subtitles)
+            yield JobStatus(submission, state_of(audio), float(audio.get("progress", 0)), audio, subtitles)
 
 
-def _state(audio: Row) -> JobState:
+def state_of(audio: Row) -> JobState:
+    """Return the state of the story whose audio row is `audio`; empty if there is no row."""
     if not audio:
         return JobState.FAILED
     known = {

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from app.errors import ConfigurationError, UnknownVoiceError
-from app.speech.voices import ESPEAK_VOICES, KOKORO_VOICES, Voice
+from app.speech.voices import ESPEAK_VOICES, KOKORO_VOICES, Voice, language_tag
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -164,6 +164,11 @@ def voice_parts(engine: str, name: str) -> list[tuple[str, float]]:
             f"a blend has 1 to {_BLEND_PARTS} voices, and at least one weight must be above 0"
         )
     return parts
+
+
+def language_of(engine: str, name: str) -> str:
+    """Return the language tag of a voice or blend, such as "en-us". Raises UnknownVoiceError."""
+    return language_tag(find_voice(engine, voice_parts(engine, name)[0][0]))
 
 
 class VoiceNames(Container[str]):

@@ -19,7 +19,8 @@ words.json is one object:
 
 `text` is the word with its punctuation, as in the source. `start` and `end` are seconds from the start of
 the audio, rounded to milliseconds. `span` is the range of the word in the source text, end exclusive, in
-Unicode code points. The spans are in order and cover every character that is not white space.
+Unicode code points. The spans are in order and cover every character that is not white space. `ends` is
+"sentence" or "paragraph" on the last word of one, and absent on others.
 """
 
 import json
@@ -101,12 +102,14 @@ class WordsWriter(SubtitleWriter):
 
     def write_word(self, word: Word) -> None:
         """Append a word."""
-        entry = {
+        entry: dict[str, object] = {
             "text": word.text,
             "start": round(word.start_secs, 3),
             "end": round(word.end_secs, 3),
             "span": [word.span.start, word.span.end],
         }
+        if word.boundary:
+            entry["ends"] = word.boundary.name.lower()
         self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
         self._separator = ",\n"
 

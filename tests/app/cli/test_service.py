@@ -67,10 +67,12 @@ def test_submitted_stories_are_waited_for_and_fetched(
 
 
 def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tmp_path: Path) -> None:
-    """A job with several formats: the first under `media_url`, each downloaded with its own suffix."""
+    """A job with several formats: the first under `media_url`, each downloaded, and listened to by its id."""
+    story.with_suffix(".md").write_text(STORY.replace("queue", "*queue*"))
     with worker(platform):
         done = story_tts(
-            "submit", str(story), "--format", "opus", "--format", "mp3", "--download", str(tmp_path / "out")
+            *("submit", str(story.with_suffix(".md")), "--format", "opus", "--format", "mp3"),
+            *("--download", str(tmp_path / "out")),
         )
 
     assert done.returncode == 0, done.stderr
@@ -80,9 +82,33 @@ def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tm
         "tale.srt",
         "tale.vtt",
         "tale.words.json",
+        "tale.narrated.txt",
     }
+    assert (tmp_path / "out" / "tale.narrated.txt").read_text() == STORY
     assert ".opus" in done.stdout
     assert soundfile.info(tmp_path / "out" / "tale.opus").format == "OGG"
+
+    (parent,) = re.findall(r"story-[0-9a-f]{16}$", done.stdout, re.MULTILINE)
+    listened = story_tts("listen", parent, "-o", str(tmp_path / "listen"))
+    assert listened.returncode == 0, listened.stderr
+    suffixes = (".opus", ".mp3", ".srt", ".vtt", ".words.json", ".html")
+    assert listened.stdout.split() == [str(tmp_path / "listen" / f"{parent}{suffix}") for suffix in suffixes]
+    page = (tmp_path / "listen" / f"{parent}.html").read_text(encoding="utf-8")
+    assert f'<source src="{parent}.opus" type="audio/ogg">' in page
+    assert '<html lang="en-us">' in page
+    assert page.count("<p>") == 2
+
+
+def test_only_a_completed_story_can_be_listened_to(platform: Platform, story: Path, tmp_path: Path) -> None:
+    """The error says what the story's state is, and nothing is written."""
+    ids = json.loads(story_tts("submit", str(story), "--json").stdout)
+
+    waiting = story_tts("listen", ids["parent_id"], "-o", str(tmp_path / "listen"))
+    unknown = story_tts("listen", "story-0", "-o", str(tmp_path / "listen"))
+
+    assert (waiting.returncode, "is waiting" in waiting.stderr) == (1, True)
+    assert (unknown.returncode, f"story-0 in table {platform.table}" in unknown.stderr) == (4, True)
+    assert not (tmp_path / "listen").exists()
 
 
 def test_a_failed_story_ends_the_wait_with_its_reason(platform: Platform, tmp_path: Path) -> None:
@@ -238,7 +264,9 @@ def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
     done = story_tts("demo", "-o", str(tmp_path / "demo"), AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
 
     assert done.returncode == 0, done.stderr
-    assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [".json", ".srt", ".vtt", ".wav"]
+    assert sorted(path.suffix for path in (tmp_path / "demo").iterdir()) == [
+        *(".html", ".json", ".srt", ".vtt", ".wav")
+    ]
     assert done.stdout.count("COMPLETED") == 2
     assert "Knowing that Mrs. Mallard was afflicted" in done.stdout
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 COMMAND = (sys.executable, "-m", "app")
 STORY = "It was a dark night. “Go on,” said the fox.\n\nAnd on it went."
-SUFFIXES = {kind.suffix for kind in MEDIA}
+SUFFIXES = {kind.suffix for kind in MEDIA} | {".html"}
 FILES = {f"fox{suffix}" for suffix in SUFFIXES}
 
 
@@ -59,6 +59,8 @@ def test_a_story_becomes_media(story: Path, tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "out" / "fox.wav").duration > 2
     assert str(tmp_path / "out" / "fox.words.json") in done.stdout
     assert "spoken by espeak as af_heart" in done.stdout
+    assert f"open {tmp_path / 'out' / 'fox.html'} to listen" in done.stdout
+    assert '<source src="fox.wav"' in (tmp_path / "out" / "fox.html").read_text(encoding="utf-8")
 
 
 def test_json_says_what_came_out(story: Path, tmp_path: Path) -> None:
@@ -81,12 +83,29 @@ def test_formats_are_chosen(story: Path, tmp_path: Path) -> None:
     """With --format the audio is written in the named formats only."""
     done = run("speak", story, "-o", tmp_path, "--format", "opus", "--format", "mp3", "--json")
     (entry,) = json.loads(done.stdout)
-    assert {"opus", "mp3", "srt", "vtt", "words"} == set(entry["media"])
+    assert {"opus", "mp3", "srt", "vtt", "words", "page"} == set(entry["media"])
     for name in ("opus", "mp3"):
         assert soundfile.info(entry["media"][name]).duration == pytest.approx(
             entry["duration_secs"], abs=0.01
         )
     assert not (tmp_path / "fox.wav").exists()
+
+
+def test_the_narrated_text_is_kept_where_it_was_extracted(tmp_path: Path) -> None:
+    """Spans point into STORY.narrated.txt; what was left out is said, and in the JSON too."""
+    story = tmp_path / "fox.md"
+    mark = "*** {} OF THE PROJECT GUTENBERG EBOOK X ***"
+    parts = ("Header", mark.format("START"), "# The *Fox*", "It was dark.", mark.format("END"), "Licence")
+    story.write_text("\n\n".join(parts), encoding="utf-8")
+    done = run("speak", story, "-o", tmp_path / "out", "--json")
+    (entry,) = json.loads(done.stdout)
+    text = Path(entry["media"]["text"]).read_text(encoding="utf-8")
+    words = json.loads(Path(entry["media"]["words"]).read_text(encoding="utf-8"))["words"]
+    assert text == "The Fox\n\nIt was dark."
+    assert [text[slice(*word["span"])] for word in words] == text.split()
+    assert entry["notes"] == [done.stderr.strip().removeprefix(f"note: {story}: ")]
+    assert entry["notes"][0].startswith("left out Project Gutenberg's header and licence")
+    assert names(tmp_path / "out") == FILES | {"fox.narrated.txt"}
 
 
 def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:

@@ -1,0 +1,181 @@
+"""
+Writes the page to listen and read along: one HTML file that plays the audio beside it and marks each word.
+
+The page is self-contained but for the audio, works from a file:// address, and runs no script but its own:
+its content security policy names that script by its hash, so nothing in a story's text can become active.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import quote
+
+from app.media import WORDS, MediaKind, TaskRow
+from app.subtitles.words_file import read_words, text_of
+from app.text.headings import Heading, heading_of
+from app.text.spans import Boundary, Span, Word
+from app.text.words import ends_line, keeps_lines, paragraphs
+
+_MARK = re.compile(r"<!-- \w+ -->|/\* (?:style|script) \*/")
+"""What is filled in page.html."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a page shows and plays."""
+
+    title: str
+    language: str
+    """A language tag, such as "en-us"."""
+    audio: Sequence[tuple[MediaKind, str]]
+    """The format and file name of each audio file in the page's folder, the preferred one first."""
+    text: str
+    """The source text, which the spans of the words refer to."""
+    words: Iterable[Word]
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Write `page` to `path` in one pass over its words. Raises OSError if the file cannot be written."""
+    style, script = _asset("page.css"), _asset("page.js")
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        head, _, tail = _asset("page.html").partition("<!-- text -->\n")
+        file.write(_filled(head, page, style=style, script=script))
+        times = _Times()
+        _write_text(file, page, times)
+        file.write(_filled(tail, page, style=style, script=script, times=times.as_json()))
+
+
+def story_page(
+    media: Mapping[MediaKind, Path],
+    folder: Path,
+    *,
+    stem: str,
+    language: str,
+    text: str | None = None,
+) -> Path:
+    """
+    Write STEM.html into `folder` from the media of a story, and return its path.
+
+    The page expects the audio beside it as STEM with the suffix of its format. Without the source text, the
+    page has no line breaks of verse. Raises InvalidMediaError if words.json is damaged, OSError.
+    """
+    if text is None:
+        text = text_of(read_words(media[WORDS]))
+    path = folder / f"{stem}.html"
+    audio = [(kind, f"{stem}{kind.suffix}") for kind in media if kind.row is TaskRow.AUDIO]
+    title = title_of(text, stem=stem)
+    page = Page(title=title, language=language, audio=audio, text=text, words=read_words(media[WORDS]))
+    write_page(path, page)
+    return path
+
+
+def title_of(text: str, *, stem: str) -> str:
+    """Return the title of a story: its first paragraph if that is a heading, else its file's name."""
+    first = next((span for span in paragraphs(text) if text[span.start : span.end].strip()), Span(0, 0))
+    line = text[first.start : first.end]
+    if heading_of(line) is not Heading.NONE:
+        return " ".join(line.split()).lstrip("# ")
+    return stem if " " in stem else stem.replace("-", " ").replace("_", " ").strip().capitalize() or stem
+
+
+class _Times:
+    """The times of the words, in milliseconds, and where sentences begin."""
+
+    def __init__(self) -> None:
+        self._starts = array("L")
+        self._sentences = array("L")
+        self._is_new_sentence = True
+
+    def add(self, word: Word) -> None:
+        """Add the next word."""
+        if self._is_new_sentence:
+            self._sentences.append(len(self._starts))
+        self._starts.append(round(word.start_secs * 1000))
+        self._is_new_sentence = word.boundary is not Boundary.NONE
+
+    def as_json(self) -> str:
+        return json.dumps({"starts": list(self._starts), "sentences": list(self._sentences)})
+
+
+def _asset(name: str) -> str:
+    return files(__package__ or "").joinpath(name).read_text("utf-8")
+
+
+def _filled(template: str, page: Page, *, style: str, script: str, times: str = "") -> str:
+    """Fill the marks of a part of page.html, which are comments."""
+    sources = "".join(
+        f'<source src="{escape(quote(name))}" type="{escape(kind.content_type)}">'
+        for kind, name in page.audio
+    )
+    policy = (
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; media-src 'self' file:; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    )
+    values = {
+        "<!-- times -->": times,
+        "<!-- language -->": escape(page.language),
+        "<!-- title -->": escape(page.title),
+        "<!-- policy -->": policy,
+        "<!-- sources -->": sources,
+        "/* style */": style,
+        "/* script */": script,
+    }
+    return _MARK.sub(lambda mark: values[mark[0]], template)
+
+
+def _hash(source: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
+def _write_text(file: TextIO, page: Page, times: _Times) -> None:
+    """Write the paragraphs, each word in an element of its own, grouped by sentences."""
+    has_title = False
+    for number, paragraph in enumerate(_paragraphs(page.words)):
+        heading = heading_of(page.text[paragraph[0].span.start : paragraph[-1].span.end])
+        if number == 0 and heading is Heading.NONE:
+            file.write(f"<h1>{escape(page.title)}</h1>\n")
+            has_title = True
+        if heading is Heading.NONE:
+            element = "p"
+        else:
+            element, has_title = ("h2" if has_title else "h1"), True
+        file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
+
+
+def _paragraphs(words: Iterable[Word]) -> Iterator[list[Word]]:
+    paragraph: list[Word] = []
+    for word in words:
+        paragraph.append(word)
+        if word.boundary is Boundary.PARAGRAPH:
+            yield paragraph
+            paragraph = []
+    if paragraph:
+        yield paragraph
+
+
+def _paragraph(text: str, words: Sequence[Word], times: _Times) -> Iterator[str]:
+    """Yield the HTML of a paragraph: `<span><span>Word</span> <span>word.</span></span> ...`."""
+    has_lines = keeps_lines(text, Span(words[0].span.start, words[-1].span.end))
+    yield "<span>"
+    previous: Word | None = None
+    for word in words:
+        if previous:
+            gap = text[previous.span.end : word.span.start]
+            is_line = has_lines and ends_line(gap)
+            if previous.boundary is Boundary.SENTENCE:
+                yield "</span>"
+            yield "<br>" if is_line else " " if gap else ""
+            if previous.boundary is Boundary.SENTENCE:
+                yield "<span>"
+        times.add(word)
+        yield f"<span>{escape(' '.join(word.text.split()), quote=False)}</span>"
+        previous = word
+    yield "</span>"
