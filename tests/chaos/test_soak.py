@@ -60,7 +60,7 @@ class Ended:
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.jobs, self.journal, self.bucket = Jobs(platform), Journal(), platform.bucket
         self.stories = [
-            Story(1, {"text": "The <i>cat</i> & the dog.\n\nIt sat."}),
+            Story(1, {"text": "The <i>cat</i> & the dog sat by the old stove until it was cold.\n\nIt was."}),
             Story(2, {"formats": ["opus", "wav"]}, is_direct=True, in_envelope=True),
             Story(3, {"formats": ["flac", "mp3"]}, in_envelope=True),
             Story(4, {"text": UNSPEAKABLE}),
