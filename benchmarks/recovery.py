@@ -17,7 +17,8 @@ from app.local.platform import create_platform
 from tests.chaos.calls import PUTS, Boundary
 from tests.chaos.faults import Fault, Kind, Plan, Side
 from tests.chaos.journal import Journal
-from tests.chaos.soak import Run, Story
+from tests.chaos.soak import Run
+from tests.chaos.stories import Story
 from tests.workers import LEASE_SECS
 
 SLACK_SECS = 2.0

@@ -6,8 +6,9 @@ BODIES ?= 100000
 
 .PHONY: chaos guards fuzz bench-throughput bench-shutdown bench-recovery
 
-chaos: $(DEV) ## Soak test under faults [JOBS=2000 SEED=7]
-	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seed $(SEED)
+# CHAOS_FLAGS: --ministack, --old REVISION, --minutes N
+chaos: $(DEV) .tools/ministack/bin/ministack ## Soak test under faults [JOBS=2000 SEED=7]
+	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seed $(SEED) $(CHAOS_FLAGS)
 
 guards: $(DEV) ## Remove each safety check, run its tests [GUARDS=name]
 	$(BIN)/python -m tests.chaos.guards "$(GUARDS)"

@@ -41,9 +41,10 @@ $(SPEECH): requirements/all.txt pyproject.toml | $(BIN)/python
 .PHONY: setup lock
 setup: $(DEV) ## Install everything except the speech extra into .venv
 
-# One resolution for all extras: the smaller locks are constrained by the largest.
-UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml requirements/build.in
+# One resolution for all extras: the smaller locks are constrained by the largest. ministack's is apart.
+UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --custom-compile-command "make lock"
+UV_COMPILE = $(UV_LOCK) pyproject.toml requirements/build.in
 
 # Dependencies of Kokoro and WhisperX that the image leaves out: they are declared, but not loaded for speech and
 # alignment. These are WhisperX's transcription and diarization, training, plots, telemetry, spaCy's commands and
@@ -74,3 +75,4 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
 	$(UV_COMPILE) --no-emit-package uv -c requirements/all.txt -o requirements/image-espeak.txt
 	$(UV_COMPILE) --extra speech $(LEFT_OUT:%=--no-emit-package %) -c requirements/all.txt -o requirements/image-kokoro.txt
 	sed -nE '/^(torch==|nvidia-|triton==)/,/[^\]$$/p' requirements/all.txt > requirements/torch-cuda.txt
+	$(UV_LOCK) requirements/ministack.in -o requirements/ministack.txt $(LOCK_FLAGS)

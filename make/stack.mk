@@ -14,8 +14,14 @@ DOCKER ?= docker
 	@echo "building the Pulumi CLI from its Go module: about two minutes" >&2
 	@cd tools && go build -trimpath -o ../.tools/bin/pulumi -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$$(go list -m -f '{{.Version}}' github.com/pulumi/pulumi/pkg/v3)" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
+# The second emulator of AWS has an environment of its own, because it pins botocore.
+.tools/ministack/bin/ministack: requirements/ministack.txt
+	@$(PYTHON) -m venv .tools/ministack
+	@.tools/ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .PHONY: tools
-tools: ## Build the Pulumi CLI for the tests into .tools
+tools: .tools/ministack/bin/ministack ## Install into .tools what tests need: Pulumi CLI, ministack
 	@command -v pulumi >/dev/null || $(MAKE) .tools/bin/pulumi
 
 .PHONY: need-stack need-tag need-pulumi need-aws need-docker

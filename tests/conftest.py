@@ -9,6 +9,7 @@ import pytest
 from app.local.emulator import EVERY_SERVICE, emulator
 from app.local.platform import Platform, create_platform, emulators_session
 from tests import logs
+from tests.ministack import MINISTACK, ministack
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +42,25 @@ def session() -> boto3.session.Session:
     return emulators_session()
 
 
+@pytest.fixture(scope="session")
+def second_aws() -> Iterator[str]:
+    """The address of a ministack that lives as long as the test session."""
+    with ministack() as address:
+        yield address
+
+
 @pytest.fixture
-def platform(aws: str, session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) -> Platform:
+def endpoint_url(request: pytest.FixtureRequest) -> str:
+    """The address of ministack for a test with the parameter MINISTACK, otherwise of moto."""
+    callspec = getattr(request.node, "callspec", None)
+    is_second = callspec is not None and MINISTACK in callspec.params.values()
+    return str(request.getfixturevalue("second_aws" if is_second else "aws"))
+
+
+@pytest.fixture
+def platform(endpoint_url: str, session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """Queue, dead letters, topic, table and bucket for one test, and the environment that names them."""
-    made = create_platform(aws, suffix=f"-{uuid4().hex[:12]}", session=session)
+    made = create_platform(endpoint_url, suffix=f"-{uuid4().hex[:12]}", session=session)
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
     return made

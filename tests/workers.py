@@ -14,7 +14,7 @@ from signal import Signals
 from typing import Any
 from uuid import uuid4
 
-from app.aws.rows import Row
+from app.aws.rows import PENDING, Row, marshal
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
 from app.job import RowKey
@@ -152,8 +152,8 @@ class Jobs:
         assert row is not None
         return row
 
-    def write(self, key: RowKey, update: str, **values: str | int) -> None:
-        """Update a row, as no worker would; `#status` is the status."""
+    def write(self, key: RowKey, update: str, condition: str = "", **values: str | int) -> None:
+        """Update a row, as no worker would; `#status` is the status. Raises what boto3 raises."""
         given: dict[str, Any] = {
             f":{name}": {"N" if isinstance(value, int) else "S": str(value)} for name, value in values.items()
         }
@@ -164,7 +164,13 @@ class Jobs:
             UpdateExpression=update,
             **({"ExpressionAttributeValues": given} if given else {}),
             **({"ExpressionAttributeNames": names} if names else {}),
+            **({"ConditionExpression": condition} if condition else {}),
         )
+
+    def write_anew(self, key: RowKey) -> None:
+        """Put a row as its producer creates it, over whatever there is."""
+        row = {"id": key.id, "task_id": key.task_id, "status": PENDING, "sparse_gsi_hash_key": key.id}
+        self.tasks._dynamodb.put_item(TableName=self.platform.table, Item=marshal(row))
 
     def status(self, key: RowKey) -> str:
         """Return the status of a row."""

@@ -8,6 +8,9 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app.media import AUDIO_FORMATS
+from tests.chaos.stories import story_named
+
 
 class Boundary(StrEnum):
     """A step of the worker that crosses the network."""
@@ -77,11 +80,16 @@ def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, 
     if service.startswith("DynamoDB"):
         return _dynamodb(operation, json.loads(body))
     _, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
-    story = key.partition("/")[0] or None
-    if method != "PUT":
-        return Call("s3", B.LOOK if method == "HEAD" else B.OTHER, story, key=key)
+    story, _, name = key.partition("/")
+    if method != "PUT" or "/" in name:
+        # Segments of a narration at work lie one folder deeper than media.
+        return Call(
+            "s3", B.LOOK if (method, "/" in name) == ("HEAD", False) else B.OTHER, story or None, key=key
+        )
     boundary = next((b for suffix, b in PUTS.items() if key.endswith(suffix)), B.OTHER)
-    return Call("s3", boundary, story, key=key, digest=sha256(body).hexdigest())
+    if name.rpartition(".")[2] in AUDIO_FORMATS:
+        boundary = B.PUT_AUDIO
+    return Call("s3", boundary, story or None, key=key, digest=sha256(body).hexdigest())
 
 
 def _sqs(operation: str, fields: dict[str, Any], lease_secs: float) -> Call:
@@ -105,7 +113,7 @@ def _dynamodb(operation: str, fields: dict[str, Any]) -> Call:
     return Call(
         "dynamodb",
         boundary,
-        updates[0].get("Key", {}).get("id", {}).get("S"),
+        story_named(updates[0].get("Key", {}).get("id", {}).get("S", "")) or None,
         epoch=int(epoch) if epoch else None,
         token=fields.get("ClientRequestToken"),
     )

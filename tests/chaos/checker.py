@@ -2,46 +2,33 @@
 Checks the invariants at the end of a run, by what AWS holds and by what crossed the network.
 
 I1  no job is lost: every message ends COMPLETED, FAILED with a dead letter, or still on the queue
-I2  at most one COMPLETED commit per task
+I2  at most one COMPLETED commit per task, or per writing of its rows by the producer
 I3  media_url resolves to the bytes of the attempt that committed
 I4  COMPLETED is final
 I5  the sparse key is absent exactly when COMPLETED
+I6  media are what the job asked for, and what their rows say
+I7  a FAILED row and its letter carry the same code and the right message id; COMPLETED jobs have no letter
+I8  no row stays unfinished without a message
+I9  no upload, segment or object outlives its job, but media that were stored before a cancellation
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.aws.rows import Row
-from app.job import RowKey
+from app.aws.dead_letters import BODY_URL
+from app.aws.rows import COMPLETED, FAILED, IN_PROGRESS, PENDING, Row, unmarshal
+from app.job import RowKey, S3Address
 from tests.chaos.calls import PUTS, ROW_WRITES, Boundary
+from tests.chaos.content import Object, content_faults, keys_of
 from tests.chaos.journal import Entry, Journal
+from tests.chaos.stories import End, Story, job_in, story_named
 from tests.workers import Jobs
-
-
-class End(StrEnum):
-    """How a job must end once it is off the queue."""
-
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    LETTER = "dead letter"
-    """It names no rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A job that was sent, and how it must end."""
-
-    story: str
-    body: str
-    end: End
-    message_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,113 +43,221 @@ class Violation:
         return f"{self.invariant} {self.story}: {self.what}"
 
 
-def violations(sent: Iterable[Sent], jobs: Jobs, journal: Journal) -> list[Violation]:
+def violations(stories: Iterable[Story], jobs: Jobs, journal: Journal) -> list[Violation]:
     """Return every violation of a run whose workers have ended. Takes the dead letters from their queue."""
-    trial = _Trial(list(sent), jobs, journal)
-    return [*trial.decide(), *_overlapping_claims(journal), *_indistinct_media(journal)]
+    stories = list(stories)
+    evidence = _Evidence(jobs, journal)
+    found = [each for story in stories for each in _Trial(story, evidence).decide()]
+    found += evidence.strangers(stories)
+    rewritten = {story.id for story in stories if story.written_anew_at}
+    return [*found, *_overlapping_claims(journal, rewritten), *_indistinct_media(journal)]
+
+
+class _Evidence:
+    """What AWS holds at the end of a run, and what crossed the network."""
+
+    def __init__(self, jobs: Jobs, journal: Journal) -> None:
+        self.jobs, self.gone = jobs, journal.deleted_messages
+        self.bucket = jobs.platform.bucket
+        self.entries: Mapping[str, list[Entry]] = defaultdict(list)
+        for entry in journal.entries:
+            self.entries[entry.story].append(entry)
+        self.letters: Mapping[str, list[dict[str, str]]] = defaultdict(list)
+        """By the id of the message that they were sent for; empty where they do not say."""
+        for letter in jobs.dead_letters():
+            fields = {name: at["StringValue"] for name, at in letter.get("MessageAttributes", {}).items()}
+            url = fields.get(BODY_URL)
+            stored = self.read(S3Address.parse(url).key) if url else None
+            body = stored[0].decode() if stored else letter["Body"]
+            self.letters[fields.get("original_message_id", "")].append(fields | {"body": body})
+
+    def read(self, key: str) -> Object | None:
+        """Return the content and the type of an object, None if it does not exist."""
+        try:
+            answer: Any = self.jobs.s3.get_object(Bucket=self.bucket, Key=key)
+        except ClientError:
+            return None
+        return answer["Body"].read(), answer["ContentType"]
+
+    def digest(self, key: str) -> str | None:
+        """Return the SHA-256 of an object, None if it does not exist."""
+        found = self.read(key)
+        return sha256(found[0]).hexdigest() if found else None
+
+    def strangers(self, stories: list[Story]) -> Iterator[Violation]:
+        """Yield what belongs to no job, or outlives it."""
+        waiting = sum(message not in self.gone for story in stories for message in story.bodies)
+        if waiting != (depth := self.jobs.depth()):
+            yield Violation("I1", "-", f"{waiting} messages were never deleted, {depth} are on the queue")
+        sent = {message for story in stories for message in story.bodies}
+        for message in self.letters.keys() - sent:
+            yield Violation("I7", "-", f"a letter of message {message!r}, which nobody sent")
+        unended = {story.id for story in stories if not story.bodies.keys() <= self.gone}
+        for page in self.jobs.tasks._dynamodb.get_paginator("scan").paginate(
+            TableName=self.jobs.platform.table, ConsistentRead=True
+        ):
+            for row in map(unmarshal, page["Items"]):
+                name = story_named(str(row["id"]))
+                if row["status"] in {PENDING, IN_PROGRESS} and name not in unended:
+                    yield Violation("I8", name, f"row {row['task_id']} is {row['status']}, without a message")
+        yield from self._leftovers(stories, unended)
+
+    def _leftovers(self, stories: list[Story], unended: set[str]) -> Iterator[Violation]:
+        expected = {
+            key
+            for story in stories
+            if story.end is End.COMPLETED
+            for body in story.bodies.values()
+            for key in keys_of(story.id, job_in(body))
+        }
+        expected |= {
+            S3Address.parse(letter[BODY_URL]).key
+            for letters in self.letters.values()
+            for letter in letters
+            if BODY_URL in letter
+        }
+        s3 = self.jobs.s3
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            for key in (each["Key"] for each in page.get("Contents", [])):
+                if key not in expected and key.partition("/")[0] not in unended:
+                    yield Violation("I9", key, "outlives its job")
+        for upload in s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
+            yield Violation("I9", upload["Key"], "has an upload that nobody completed")
 
 
 class _Trial:
-    def __init__(self, sent: list[Sent], jobs: Jobs, journal: Journal) -> None:
-        self._sent = sent
-        self._jobs = jobs
-        self._letters = Counter(letter["Body"] for letter in jobs.dead_letters())
-        self._gone = journal.deleted_messages
-        self._entries: Mapping[str, list[Entry]] = defaultdict(list)
-        for entry in journal.entries:
-            self._entries[entry.story].append(entry)
+    """One job, held against the evidence."""
+
+    def __init__(self, story: Story, evidence: _Evidence) -> None:
+        self._story, self._evidence = story, evidence
+        self._entries = evidence.entries[story.id]
+        found = {key: evidence.jobs.tasks.read(key) for key in story.rows(evidence.bucket)}
+        self._rows: dict[RowKey, Row] = {key: row for key, row in found.items() if row is not None}
+        commits = [
+            each for each in self._entries if each.call.boundary is Boundary.COMMIT and each.took_effect
+        ]
+        anew = story.written_anew_at or 0.0
+        self._generations = [
+            [each for each in commits if ((each.passed or 0) > anew) == is_later]
+            for is_later in (False, True)
+        ]
+        self._commits = self._generations[1]
+        """Those that concern the rows as they are."""
 
     def decide(self) -> Iterator[Violation]:
-        waiting = sum(message not in self._gone for job in self._sent for message in job.message_ids)
-        if waiting != (depth := self._jobs.depth()):
-            yield Violation("I1", "-", f"{waiting} messages were never deleted, {depth} are on the queue")
-        for job in self._sent:
-            rows = self._rows(job)
-            commits = [
-                entry
-                for entry in self._entries[job.story]
-                if entry.call.boundary is Boundary.COMMIT and entry.took_effect
-            ]
-            for invariant, what in (
-                *(("I1", what) for what in self._lost(job, rows)),
-                *(("I2", what) for what in self._doubled(rows, commits)),
-                *(("I3", what) for what in self._wrong_media(job, rows, commits)),
-                *(("I4", what) for what in self._left(job, rows, commits)),
-                *(("I5", what) for what in self._wrong_keys(rows)),
-            ):
-                yield Violation(invariant, job.story, what)
+        """Yield what is wrong."""
+        checks = {
+            "I1": self._lost,
+            "I2": self._doubled,
+            "I3": self._wrong_media,
+            "I4": self._left,
+            "I5": self._wrong_keys,
+            "I6": self._wrong_content,
+            "I7": self._wrong_reasons,
+        }
+        for invariant, check in checks.items():
+            for what in check():
+                yield Violation(invariant, self._story.id, what)
 
-    def _rows(self, job: Sent) -> dict[str, Row]:
-        if job.end is End.LETTER:
-            return {}
-        return {task: self._jobs.row(RowKey(job.story, task)) for task in ("tts", "srt")}
+    @property
+    def _is_completed(self) -> bool:
+        return bool(self._rows) and all(row["status"] == COMPLETED for row in self._rows.values())
 
-    def _lost(self, job: Sent, rows: Mapping[str, Row]) -> Iterator[str]:
-        if any(message not in self._gone for message in job.message_ids):
+    @property
+    def _letters(self) -> list[dict[str, str]]:
+        return [letter for message in self._story.bodies for letter in self._evidence.letters[message]]
+
+    def _lost(self) -> Iterator[str]:
+        if not self._story.bodies.keys() <= self._evidence.gone:
             return
-        statuses = {str(row["status"]) for row in rows.values()}
-        if statuses - {job.end.value}:
-            yield f"the message is gone, the rows are {statuses}, not {job.end}"
-        if job.end is not End.COMPLETED and not self._letters[job.body]:
+        end = "CANCELLED" if self._story.is_cancelled else self._story.end.value
+        expected = dict.fromkeys(self._story.rows(self._evidence.bucket), end)
+        found = {key: row["status"] for key, row in self._rows.items()}
+        if self._story.end is not End.LETTER and found != expected:
+            yield f"the message is gone, the rows are {sorted(found.values())}, not {end}"
+        if self._story.end is not End.COMPLETED and not self._letters:
             yield "the message is gone, and no dead letter holds its body"
 
-    @staticmethod
-    def _doubled(rows: Mapping[str, Row], commits: list[Entry]) -> Iterator[str]:
-        # The SDK's repetition of one transaction is that transaction.
-        if len({entry.call.token or id(entry) for entry in commits}) > 1:
-            yield f"{len(commits)} commits took effect"
-        completed = [row["status"] == "COMPLETED" for row in rows.values()]
+    def _doubled(self) -> Iterator[str]:
+        for commits in self._generations:
+            # The SDK's repetition of one transaction is that transaction.
+            if len({entry.call.token or str(id(entry)) for entry in commits}) > 1:
+                yield f"{len(commits)} commits took effect"
+        completed = [row["status"] == COMPLETED for row in self._rows.values()]
         if any(completed) and not all(completed):
             yield "the rows were not completed together"
-        if any(completed) and not commits:
+        if any(completed) and not self._commits:
             yield "COMPLETED without a commit"
 
-    def _wrong_media(self, job: Sent, rows: Mapping[str, Row], commits: list[Entry]) -> Iterator[str]:
-        """Hold all four objects against the rows, and against what the attempt that committed had put."""
-        is_completed = all(row["status"] == "COMPLETED" for row in rows.values())
-        if not is_completed or not commits or commits[0].delivery is None:
+    def _wrong_media(self) -> Iterator[str]:
+        """Hold the objects against the rows, and against what the attempt that committed had put."""
+        if not self._is_completed or not self._commits or self._commits[0].delivery is None:
             return
-        for row in rows.values():
-            if self._digest(str(row["media_url"])) != row["media_sha256"]:
+        for row in self._rows.values():
+            if self._evidence.digest(S3Address.parse(str(row["media_url"])).key) != row["media_sha256"]:
                 yield f"{row['media_url']} is not what its row says"
-        attempt = commits[0].worker, commits[0].delivery.receipt_handle
+        attempt = self._commits[0].worker, self._commits[0].delivery.receipt_handle
         own: dict[str | None, set[str | None]] = defaultdict(set)
-        for entry in self._entries[job.story]:
+        for entry in self._entries:
             if entry.delivery and (entry.worker, entry.delivery.receipt_handle) == attempt and entry.passed:
                 own[entry.call.key].add(entry.call.digest)
-        for suffix in PUTS:
-            key = f"{job.story}/{'tts' if suffix == '.wav' else 'srt'}{suffix}"
-            digest = self._digest(f"s3://{self._jobs.platform.bucket}/{key}")
+        for key in keys_of(self._story.id, self._job):
+            digest = self._evidence.digest(key)
             if digest is None or digest not in own[key]:
                 yield f"{key} is not of the attempt that committed"
 
-    def _left(self, job: Sent, rows: Mapping[str, Row], commits: list[Entry]) -> Iterator[str]:
-        if not commits:
+    @property
+    def _job(self) -> dict[str, Any]:
+        """The job of the message that the attempt which committed had received."""
+        delivery = self._commits[0].delivery if self._commits else None
+        return job_in(self._story.bodies[delivery.message_id]) if delivery else {}
+
+    def _left(self) -> Iterator[str]:
+        if not self._commits:
             return
-        for task, row in rows.items():
-            if row["status"] != "COMPLETED":
-                yield f"row {task} was COMPLETED and is {row['status']}"
-        done = min(entry.answered for entry in commits if entry.answered is not None)
-        for entry in self._entries[job.story]:
+        for key, row in self._rows.items():
+            if row["status"] != COMPLETED:
+                yield f"row {key.task_id} was COMPLETED and is {row['status']}"
+        done = min(entry.answered for entry in self._commits if entry.answered is not None)
+        for entry in self._entries:
             if entry.call.boundary in ROW_WRITES and entry.took_effect and (entry.passed or 0) > done:
                 yield f"{entry.worker}: {entry.call.boundary} after the commit"
 
-    @staticmethod
-    def _wrong_keys(rows: Mapping[str, Row]) -> Iterator[str]:
-        for task, row in rows.items():
-            if (row["status"] == "COMPLETED") == ("sparse_gsi_hash_key" in row):
+    def _wrong_keys(self) -> Iterator[str]:
+        for key, row in self._rows.items():
+            if (row["status"] == COMPLETED) == ("sparse_gsi_hash_key" in row):
                 has = "has" if "sparse_gsi_hash_key" in row else "lacks"
-                yield f"row {task} is {row['status']} and {has} the sparse key"
-            if row["status"] == "COMPLETED" and {"lease_owner", "lease_expires_at"} & row.keys():
-                yield f"row {task} is COMPLETED and holds a lease"
+                yield f"row {key.task_id} is {row['status']} and {has} the sparse key"
+            if row["status"] == COMPLETED and {"lease_owner", "lease_expires_at"} & row.keys():
+                yield f"row {key.task_id} is COMPLETED and holds a lease"
 
-    def _digest(self, url: str) -> str | None:
-        bucket, _, key = url.removeprefix("s3://").partition("/")
-        try:
-            content: Any = self._jobs.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError:
-            return None
-        return sha256(content).hexdigest()
+    def _wrong_content(self) -> Iterator[str]:
+        if not self._is_completed or not self._job:
+            return
+        audio, *others = self._rows.values()
+        yield from content_faults(self._job, audio, self._story.id, self._evidence.read)
+        if any(row["duration_seconds"] != audio["duration_seconds"] for row in others):
+            yield "the rows disagree about the duration"
+        named = {
+            str(value) for row in self._rows.values() for name, value in row.items() if name[-4:] == "_url"
+        }
+        expected = {f"s3://{self._evidence.bucket}/{key}" for key in keys_of(self._story.id, self._job)}
+        # The row of a direct job names its audio and, in one attribute, its subtitles.
+        if not (named == expected or (self._story.is_direct and named < expected)):
+            yield f"the rows name {sorted(named)}"
+
+    def _wrong_reasons(self) -> Iterator[str]:
+        for key, row in self._rows.items():
+            if row["status"] == FAILED and row.get("error_code") != self._story.code:
+                yield f"row {key.task_id} FAILED with {row.get('error_code')}, not {self._story.code}"
+        if self._story.code is None and self._letters:
+            yield f"a letter says {self._letters[0].get('error_code')}, and the job can be done"
+        for message, body in self._story.bodies.items():
+            for letter in self._evidence.letters[message]:
+                if self._story.code not in {None, letter.get("error_code")}:
+                    yield f"a letter says {letter.get('error_code')}, not {self._story.code}"
+                if letter["body"] != body:
+                    yield f"the letter of message {message} holds another body"
 
 
 def _indistinct_media(journal: Journal) -> list[Violation]:
@@ -179,11 +274,11 @@ def _indistinct_media(journal: Journal) -> list[Violation]:
     ]
 
 
-def _overlapping_claims(journal: Journal) -> list[Violation]:
-    """Return the pairs of workers that both wrote under one epoch: none, where claims are exclusive."""
+def _overlapping_claims(journal: Journal, rewritten: set[str]) -> list[Violation]:
+    """Return the pairs of workers that wrote under one epoch; it starts over with rows `rewritten`."""
     holders: dict[tuple[str, int], list[Entry]] = defaultdict(list)
     for entry in journal.entries:
-        if entry.call.epoch is not None and entry.took_effect:
+        if entry.call.epoch is not None and entry.took_effect and entry.story not in rewritten:
             holders[entry.story, entry.call.epoch].append(entry)
     return [
         Violation("fence", story, f"{one.worker} and {other.worker} both wrote as epoch {epoch}")

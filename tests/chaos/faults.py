@@ -100,7 +100,7 @@ _ANSWERS = {
 }
 DELIVERIES_WITH_FAULTS = 3
 """Later deliveries of a message meet no fault, so that every run ends."""
-_SHARES = ((Kind.KILL, 0.38), (Kind.PAUSE, 0.09), (Kind.TERM, 0.03), (Kind.ANSWER, 0.2))
+_SHARES = ((Kind.KILL, 0.62), (Kind.PAUSE, 0.12), (Kind.TERM, 0.03), (Kind.ANSWER, 0.18))
 """Of the first deliveries; the last is for all faults that leave the worker alone."""
 
 

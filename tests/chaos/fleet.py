@@ -15,10 +15,10 @@ from tests.workers import LEASE_SECS, WorkerProcess
 class GuardedWorker(WorkerProcess):
     """A worker whose every request crosses a gate."""
 
-    def __init__(self, gate: Gate, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, gate: Gate, folder: Path, **environment: str) -> None:
         self.gate = gate
         settings = {"LEASE_SECS": f"{gate.lease_secs:g}"}
-        super().__init__(gate.platform, folder, *arguments, **(settings | environment))
+        super().__init__(gate.platform, folder, **(settings | environment))
         gate.send_signal = self.signal
 
     def end(self) -> None:
@@ -48,13 +48,22 @@ def guarded_worker(
 
 
 class Fleet:
-    """A number of workers, each replaced when it ends; to be tended from one thread."""
+    """
+    A number of workers, each replaced when it ends; to be tended from one thread.
 
-    def __init__(self, platform: Platform, journal: Journal, folder: Path, *, plan_of: PlanOf) -> None:
+    The workers are of two versions, as in a rolling deployment: those that start after `roll` have other
+    settings, and those before it, where `old` is given, the code of that folder.
+    """
+
+    def __init__(
+        self, platform: Platform, journal: Journal, folder: Path, *, plan_of: PlanOf, old: Path | None = None
+    ) -> None:
         self._platform = platform
         self._journal = journal
         self._folder = folder
         self._plan_of = plan_of
+        self._old = old
+        self._is_rolled = False
         self._living: list[GuardedWorker] = []
         self._ended: list[GuardedWorker] = []
 
@@ -69,11 +78,22 @@ class Fleet:
 
     def _start(self) -> GuardedWorker:
         number = len(self._living) + len(self._ended)
-        gate = Gate(self._platform, self._journal, name=f"w{number}", plan=Plan(), lease_secs=LEASE_SECS)
+        lease_secs = LEASE_SECS + 1 if self._is_rolled else LEASE_SECS
+        gate = Gate(self._platform, self._journal, name=f"w{number}", plan=Plan(), lease_secs=lease_secs)
         gate.plan_of = self._plan_of
         # No two workers make the same media of a story: whose bytes an object holds can be told.
         own = {"PARAGRAPH_PAUSE_SECS": f"{0.1 + number / 1000:.3f}", "STOP_TIMEOUT_SECS": "15"}
+        if self._is_rolled:
+            own |= {"MAX_RECEIVES": "7", "RECEIVE_WAIT_SECS": "2", "SENTENCE_PAUSE_SECS": "0.2"}
+        elif self._old:
+            own |= {"PYTHONPATH": str(self._old), "PYTHONSAFEPATH": "1"}
         return GuardedWorker(gate, self._folder, **own)
+
+    def roll(self) -> None:
+        """From now on start workers of the second version; ask two of the first to end."""
+        self._is_rolled = True
+        for worker in self._living[:2]:
+            worker.gate.send_signal(Signals.SIGTERM)
 
     def stop(self, *, secs: float = 60) -> None:
         """Ask every worker to end, and wait until it has."""

@@ -68,6 +68,7 @@ def judge(guard: Guard, test: str) -> str:
     """Run a test on a copy of the tree without the guard; return the verdict, and why it is none."""
     with tempfile.TemporaryDirectory(prefix="story-tts-guards-") as folder:
         copy = copy_of(("app", "tests", "pyproject.toml"), Path(folder))
+        (copy / ".tools").symlink_to(ROOT / ".tools")
         path, text = guard.edit(copy)
         path.write_text(text)
         result = subprocess.run(

@@ -66,6 +66,8 @@ class Journal:
     blows: list[Blow] = field(default_factory=list)
     deleted_messages: set[str] = field(default_factory=set)
     """By id."""
+    claimed: set[str] = field(default_factory=set)
+    """The stories of which a claim took effect."""
     messages: dict[str, str] = field(default_factory=dict)
     """Receipt handle -> id."""
 

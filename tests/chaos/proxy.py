@@ -21,6 +21,7 @@ from app.local.platform import Platform
 from tests.chaos.calls import Boundary, call_of
 from tests.chaos.faults import SIGNALS, Fault, Kind, Plan, Side
 from tests.chaos.journal import Blow, Delivery, Entry, Journal
+from tests.chaos.stories import job_in, story_named
 from tests.forwarding import Answer, Forwarder, http_server
 
 LONGEST_SECS = 60.0
@@ -125,6 +126,8 @@ class _Crossing(Forwarder):
         """Learn from what took effect; return the plan that holds from here."""
         if not entry.took_effect:
             return plan
+        if entry.call.boundary is Boundary.CLAIM:
+            self.gate.journal.claimed.add(entry.story)
         if entry.call.boundary is Boundary.DELETE and entry.call.receipt_handle:
             journal = self.gate.journal
             journal.deleted_messages.add(journal.messages[entry.call.receipt_handle])
@@ -176,13 +179,10 @@ def _last(fault: Fault) -> None:
 
 def delivery_of(message: dict[str, Any]) -> Delivery:
     """Return what a receipt is about; a job's body may say which copy it is, in a field of its own."""
-    try:
-        fields = json.loads(message["Body"])
-        story, copy = str(fields["parent_id"]), int(fields.get("copy", 0))
-    except (ValueError, TypeError, KeyError):
-        story, copy = "", 0
+    job = job_in(message["Body"])
+    story = str(job.get("parent_id") or story_named(str(job.get("audio_out", ""))))
     count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-    return Delivery(message["MessageId"], message["ReceiptHandle"], story, copy, count)
+    return Delivery(message["MessageId"], message["ReceiptHandle"], story, int(job.get("copy", 0)), count)
 
 
 def _error(service: str, fault: Fault) -> Answer:

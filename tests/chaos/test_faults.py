@@ -6,9 +6,9 @@ import pytest
 
 from app.local.platform import Platform
 from tests.chaos.calls import PATH, PUTS, Boundary
-from tests.chaos.checker import End
 from tests.chaos.faults import Fault, Kind, Plan, Side
-from tests.chaos.soak import Figures, Run, Story
+from tests.chaos.soak import Figures, Run
+from tests.chaos.stories import UNKNOWN_VOICE, UNSPEAKABLE, Story
 from tests.workers import LEASE_SECS
 
 pytestmark = pytest.mark.slow
@@ -23,9 +23,9 @@ DETOURS: dict[Boundary, tuple[tuple[Fault, ...], dict[str, str]]] = {
     Boundary.EXTEND: ((SLOW,), {}),
     Boundary.RELEASE: ((EXPIRED,), {}),
     Boundary.GIVE_BACK: ((EXPIRED,), {}),
-    Boundary.FAIL: ((), {"text": "*** --- ***"}),
-    Boundary.DEAD_LETTER: ((), {"text": "*** --- ***"}),
-    Boundary.REFUSE: ((), {"voice": "darth"}),
+    Boundary.FAIL: ((), {"text": UNSPEAKABLE}),
+    Boundary.DEAD_LETTER: ((), {"text": UNSPEAKABLE}),
+    Boundary.REFUSE: ((), {"voice": UNKNOWN_VOICE}),
 }
 
 
@@ -34,7 +34,7 @@ def gauntlet(platform: Platform, cases: list[tuple[Boundary, Fault]], *, workers
     stories, plans = [], []
     for number, (boundary, fault) in enumerate(cases):
         leading, fields = DETOURS.get(boundary, ((), {}))
-        stories.append(Story(number, End.FAILED if fields else End.COMPLETED, {**fields}))
+        stories.append(Story(number, {**fields}))
         plans.append((*leading, fault))
 
     def plan_of(number: int, _copy: int, delivery: int) -> Plan:

@@ -7,13 +7,15 @@ import pytest
 from app.local.emulator import EVERY_SERVICE, emulator
 from tests.e2e.engine import Engine, pulumi_cli
 from tests.e2e.platform import PlatformInAws, lay_platform
+from tests.ministack import MINISTACK, ministack
 from tests.stack.loops import closed_loops
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[str]:
-    """The address of an embedded AWS that no other module writes to."""
-    with emulator(services=EVERY_SERVICE) as address:
+def cloud(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an emulator that no other module writes to: moto, or ministack where it is asked for."""
+    is_second = getattr(request, "param", "") == MINISTACK
+    with ministack() if is_second else emulator(services=EVERY_SERVICE) as address:
         yield address
 
 

@@ -17,6 +17,7 @@ from tests.e2e.deployed import DeployedContainer, free_port
 from tests.e2e.engine import Engine
 from tests.e2e.gateway import Verdicts, gateway
 from tests.e2e.platform import PlatformInAws, client
+from tests.ministack import MINISTACK
 from tests.workers import until
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 STORY = "The lighthouse keeper counted the ships. There were three, and then there were none."
 
 
-@pytest.fixture(params=["s3", "stack"])
+@pytest.fixture
 def source(request: pytest.FixtureRequest, engine: Engine, story_infra: PlatformInAws) -> dict[str, Any]:
     """The foundation: story-infra's Terraform state, or a stack that this program made."""
     if request.param == "s3":
@@ -87,6 +88,9 @@ def narrate(cloud: str, outputs: dict[str, Any], folder: Path) -> Verdicts:
     return verdicts
 
 
+@pytest.mark.parametrize(
+    ("cloud", "source"), [("moto", "s3"), (MINISTACK, "stack")], indirect=True, ids=["s3", "stack"]
+)
 def test_a_story_goes_through_the_deployed_stack(
     engine: Engine, cloud: str, source: dict[str, Any], tmp_path: Path
 ) -> None:

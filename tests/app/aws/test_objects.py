@@ -4,6 +4,7 @@ The contract of objects: a write names what it may overwrite, and is refused if 
 It holds for S3 and for the in-memory store that the worker's rules are tested with.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,10 +12,12 @@ import pytest
 
 from app.aws.objects import Digest, ObjectChangedError, Objects
 from app.aws.session import AwsClients
+from app.errors import InfrastructureError
 from app.job import S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
 from tests.app.worker.in_memory import InMemoryMedia
+from tests.ministack import EMULATORS, MINISTACK
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def objects(platform: Platform) -> Objects:  # noqa: ARG001  # its environment n
     return Objects(s3=AwsClients(region=REGION).client("s3"))
 
 
-@pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.slow), "in memory"])
+@pytest.fixture(params=[*EMULATORS, "in memory"])
 def any_objects(request: pytest.FixtureRequest) -> Objects | InMemoryMedia:
     """Objects of S3 or in memory."""
     if request.param == "in memory":
@@ -86,3 +89,18 @@ def test_what_was_seen_is_overwritten_and_nothing_else(
     with pytest.raises(ObjectChangedError):
         any_objects.put(path, address, content_type="audio/wav", digest=Digest.of(path), replacing=seen)
     assert any_objects.etag(address) not in {None, seen}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("endpoint_url", [MINISTACK], indirect=True)
+def test_bytes_that_do_not_match_their_digest_are_not_stored(
+    objects: Objects, address: S3Address, tmp_path: Path
+) -> None:
+    """S3 refuses a body that is not the one whose digest was sent; moto, unlike AWS, stores it."""
+    path = written(tmp_path, b"as sent")
+    digest = replace(Digest.of(path), sha256=bytes(32))
+
+    with pytest.raises(InfrastructureError, match="BadDigest"):
+        objects.put(path, address, content_type="audio/wav", digest=digest, replacing=None)
+
+    assert objects.etag(address) is None

@@ -14,11 +14,12 @@ from app.errors import QueueGoneError
 from app.local.emulator import REGION
 from app.local.platform import Platform
 from tests.app.worker.in_memory import InMemoryQueue
+from tests.ministack import EMULATORS
 
 AnyQueue = Queue | InMemoryQueue
 
 
-@pytest.fixture(params=[pytest.param("sqs", marks=pytest.mark.slow), "in memory"])
+@pytest.fixture(params=[*EMULATORS, "in memory"])
 def any_queue(request: pytest.FixtureRequest) -> AnyQueue:
     """An empty queue, real or in memory."""
     if request.param == "in memory":

@@ -20,6 +20,7 @@ from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
 from tests.app.worker.in_memory import InMemoryTasks
+from tests.ministack import EMULATORS
 
 AUDIO, SUBTITLES = RowKey("story-1", "a1"), RowKey("story-1", "b2")
 DESTINATION = Destination(S3Address("story-video-data", "a.wav"), S3Address("story-video-data", "b.srt"))
@@ -30,7 +31,7 @@ DIRECT = replace(STORY, audio_row=RowKey("s3://story-video-data/a.wav", "direct"
 AnyTasks = Tasks | InMemoryTasks
 
 
-@pytest.fixture(params=[pytest.param("dynamodb", marks=pytest.mark.slow), "in memory"])
+@pytest.fixture(params=[*EMULATORS, "in memory"])
 def tasks(request: pytest.FixtureRequest) -> AnyTasks:
     """An empty table."""
     if request.param == "in memory":

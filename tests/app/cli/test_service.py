@@ -13,6 +13,7 @@ import soundfile  # type: ignore[import-untyped]
 
 from app.local.platform import Platform
 from app.media import MEDIA
+from tests.ministack import on_both_emulators
 from tests.workers import PATIENCE_SECS, Jobs, until, worker
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,7 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
+@on_both_emulators
 def test_submitted_stories_are_waited_for_and_fetched(
     platform: Platform, jobs: Jobs, story: Path, tmp_path: Path
 ) -> None:

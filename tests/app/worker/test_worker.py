@@ -16,6 +16,7 @@ from app.aws.queue import Topic
 from app.job import RowKey
 from app.local.platform import Platform
 from app.media import AUDIO, MEDIA
+from tests.ministack import on_both_emulators
 from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
@@ -40,7 +41,7 @@ def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
     until(lambda: process.logged("job claimed") and 0 < jobs.row(key).get("progress", 0) < 1)
 
 
-@pytest.mark.slow
+@on_both_emulators
 def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs) -> None:
     """One job in: four objects and two COMPLETED rows out, and nothing left on the queue."""
     key = jobs.story(STORY)
@@ -65,7 +66,7 @@ def test_a_story_becomes_media_and_completed_rows(platform: Platform, jobs: Jobs
     assert jobs.dead_letters() == []
 
 
-@pytest.mark.slow
+@on_both_emulators
 def test_a_direct_job_in_an_envelope_writes_where_it_says(platform: Platform, jobs: Jobs) -> None:
     """The older form, through the topic: its outputs lie under its own keys, its row is its own."""
     uri = f"s3://{platform.bucket}/old/one.wav"
