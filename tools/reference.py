@@ -81,6 +81,10 @@ white space. `ends` is `sentence` or `paragraph` on the last word of one, and ab
 ]}
 ```
 
+`story-tts speak` also writes `m4b`, an audiobook: AAC-LC in MP4, 64 kbit/s, with chapter marks, cover and
+tags. It is made from the finished narration and needs PyAV, the extra `m4b`, which the service's images do
+not have: jobs cannot ask for it.
+
 ## The page
 
 `story-tts speak`, `demo` and `listen` also write a page to listen and read along, `.html`. It is

@@ -44,12 +44,10 @@ def demo(
     from app.cli.console import LiteralConsole
     from app.cli.job_statuses import print_job_statuses, watch
     from app.cli.signals import interruptible
-    from app.client.download import download_story
+    from app.client.download import download_story, downloaded_page
     from app.local.service import local_service
     from app.local.stories import shipped_story
-    from app.publishing.page import story_page
     from app.settings import Settings
-    from app.speech.registry import language_of
 
     console = LiteralConsole()
     name, text = shipped_story()
@@ -70,8 +68,7 @@ def demo(
         print_job_statuses(job_statuses, as_json=False)
     if job_status.state != "completed":
         raise typer.Exit(1)
-    language = language_of(str(job_status.audio["engine"]), str(job_status.audio["voice"]))
-    page = story_page(media, output, stem=stem, language=language, text=text)
+    page = downloaded_page(media, output, job_status=job_status, stem=stem, text=text)
     _show(job_status, media, page)
 
 

@@ -24,12 +24,10 @@ def listen(
     from app.aws.session import AwsClients
     from app.bootstrap import task_table
     from app.cli.console import LiteralConsole, literal
-    from app.client.download import download_story
+    from app.client.download import download_story, downloaded_page
     from app.client.stories import find_story
     from app.client.submission import JobState
-    from app.publishing.page import story_page
     from app.settings import Settings
-    from app.speech.registry import language_of
 
     settings = Settings.read()
     clients = AwsClients(region=settings.region)
@@ -42,8 +40,7 @@ def listen(
         typer.echo(literal(f"{parent_id} is {state}; look at it with `story-tts status`"), err=True)
         raise typer.Exit(1)
     media = download_story(Objects(s3=clients.client("s3")), story, output, stem=parent_id)
-    language = language_of(str(story.audio["engine"]), str(story.audio["voice"]))
-    page = story_page(media, output, stem=parent_id, language=language)
+    page = downloaded_page(media, output, job_status=story, stem=parent_id)
     console = LiteralConsole()
     for path in (*media.values(), page):
         console.print_line(str(path))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.client.file_narrator import FileResult
 
 
+SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b")
+"""As app.client.publications has them, which is not imported for help."""
 STORIES_HELP = "Story files: text, Markdown, HTML, EPUB, Word or PDF; - for standard input."
 BoilerplateOption = Annotated[
     bool,
@@ -24,8 +26,8 @@ BoilerplateOption = Annotated[
 
 
 def complete_format(incomplete: str) -> list[str]:
-    """Return the audio formats that start with what was typed."""
-    return [name for name in AUDIO_FORMATS if name.startswith(incomplete)]
+    """Return the formats that start with what was typed."""
+    return [name for name in SPOKEN_FORMATS if name.startswith(incomplete)]
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
@@ -51,10 +53,14 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         list[str],
         typer.Option(
             "--format",
-            help=f"Audio format: {', '.join(AUDIO_FORMATS)}. Repeat it for several.",
+            help=f"Format: {', '.join(SPOKEN_FORMATS)}. Repeat it for several.",
             autocompletion=complete_format,
         ),
     ] = ["wav"],  # noqa: B006 - typer copies it
+    split_chapters: Annotated[
+        bool,
+        typer.Option("--split-chapters", help="Write files for each chapter too, into a folder."),
+    ] = False,
     lexicon: LexiconOption = None,
     keep_boilerplate: BoilerplateOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
@@ -69,26 +75,36 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     """
     from app.cli.console import LiteralConsole, literal
     from app.client.file_narrator import FileNarrator
+    from app.client.publications import Publisher
     from app.narration.options import CHILDRENS_READING_SPEED, NarrationOptions
     from app.settings import SpeechSettings
     from app.text.lexicon import NO_LEXICON
     from app.text.lexicon_files import read_lexicon
     from app.text.readers.files import story_files
 
+    settings = SpeechSettings.read()
+    publisher = Publisher(
+        formats=formats,
+        split_chapters=split_chapters,
+        reading_speed=CHILDRENS_READING_SPEED if children else settings.reading_speed,
+    )
+    publisher.check()
     options = NarrationOptions.from_settings(
-        SpeechSettings.read(),
+        settings,
         engine=engine,
         voice=voice,
         speed=speed,
         use_alignment=not no_alignment,
-        reading_speed=CHILDRENS_READING_SPEED if children else None,
-        formats=formats,
+        reading_speed=publisher.reading_speed,
+        formats=publisher.narrated_audio,
         lexicon=read_lexicon(lexicon) if lexicon else NO_LEXICON,
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []
     with (
-        FileNarrator(options=options, output=output, keep_boilerplate=keep_boilerplate) as narrator,
+        FileNarrator(
+            options=options, output=output, publisher=publisher, keep_boilerplate=keep_boilerplate
+        ) as narrator,
         _bars(errors) as bars,
     ):
         for story in story_files(stories):

@@ -1,12 +1,15 @@
 """Downloads the media of completed stories."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.aws.objects import Objects
 from app.client.submission import JobStatus
 from app.job import S3Address
-from app.media import AUDIO, AUDIO_FORMATS, PRIMARY_ATTRIBUTE, SUBTITLE_MEDIA, MediaKind
+from app.media import AUDIO, AUDIO_FORMATS, PRIMARY_ATTRIBUTE, SUBTITLE_MEDIA, WORDS, MediaKind, TaskRow
+from app.publishing.page import PlayedAudio, story_page
+from app.speech.registry import language_of
+from app.text.readers.base import StoryText
 
 
 def download(objects: Objects, job_statuses: Sequence[JobStatus], folder: Path) -> None:
@@ -33,6 +36,29 @@ def download_story(
         media[kind] = folder / f"{stem}{kind.suffix}"
         objects.download(address, media[kind])
     return media
+
+
+def downloaded_page(
+    media: Mapping[MediaKind, Path],
+    folder: Path,
+    *,
+    job_status: JobStatus,
+    stem: str,
+    text: str | None = None,
+) -> Path:
+    """Write the page to listen and read along for media that were downloaded; return its path."""
+    audio = [
+        PlayedAudio(path.name, kind.content_type) for kind, path in media.items() if kind.row is TaskRow.AUDIO
+    ]
+    row = job_status.audio
+    return story_page(
+        media[WORDS],
+        audio,
+        folder,
+        stem=stem,
+        language=language_of(str(row["engine"]), str(row["voice"])),
+        source=StoryText(text=text) if text is not None else None,
+    )
 
 
 def _media(job_status: JobStatus) -> Iterator[tuple[MediaKind, S3Address]]:

@@ -9,14 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from app.client.publications import Publisher, move
 from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
 from app.media import MediaKind
 from app.narration.base import Narration, OnProgress, Request
 from app.narration.options import NarrationOptions
-from app.publishing.page import story_page
-from app.speech.registry import language_of
 from app.speech_process.client import SpeechProcess
-from app.text.readers.base import NARRATED_SUFFIX, StoryText
 from app.text.readers.files import StoryFile
 from app.work_folder import WorkFolder
 
@@ -61,7 +59,15 @@ class FileNarrator:
     and no incomplete file behind, even if it is interrupted.
     """
 
-    def __init__(self, *, options: NarrationOptions, output: Path, keep_boilerplate: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        options: NarrationOptions,
+        output: Path,
+        publisher: Publisher,
+        keep_boilerplate: bool = False,
+    ) -> None:
+        self._publisher = publisher
         self._keep_boilerplate = keep_boilerplate
         self._options = options
         self._output = output
@@ -107,27 +113,17 @@ class FileNarrator:
                     on_progress=on_progress,
                     cancel=threading.Event(),
                 )
-                publications = _publish(source, narration, folder, story.stem)
+                publications = self._publisher.publish(source, narration, folder, stem=story.stem)
                 media = self._moved(narration, story.stem)
-                moved = {name: path.replace(self._output / path.name) for name, path in publications.items()}
-                return FileResult(story, media, moved, source.notes)
+                moved = {name: move(path, self._output / path.name) for name, path in publications.items()}
+                return FileResult(story, media, moved, (*source.notes, *self._publisher.notes(moved)))
         except (PermanentJobError, RetryableJobError) as error:
             return FileResult(story, error=f"{story.name}: {error.message}")
 
     def _moved(self, narration: Narration, stem: str) -> Narration:
         """Move the media into the output folder, replacing older ones. The audio completes the set."""
         moved: dict[MediaKind, Path] = {}
-        for kind, path in reversed(list(narration.media.items())):
-            moved[kind] = path.replace(self._output / f"{stem}{kind.suffix}")
-        return replace(narration, media={kind: moved[kind] for kind in narration.media})
-
-
-def _publish(source: StoryText, narration: Narration, folder: Path, stem: str) -> dict[str, Path]:
-    """Write the publications of a story into `folder`, and return them by name."""
-    publications: dict[str, Path] = {}
-    if source.is_extracted:
-        publications["text"] = folder / f"{stem}{NARRATED_SUFFIX}"
-        publications["text"].write_bytes(source.text.encode())
-    language = language_of(narration.engine, narration.voice)
-    publications["page"] = story_page(narration.media, folder, stem=stem, language=language, text=source.text)
-    return publications
+        kept = [kind for kind in narration.media if self._publisher.keeps(kind)]
+        for kind in reversed(kept):
+            moved[kind] = narration.media[kind].replace(self._output / f"{stem}{kind.suffix}")
+        return replace(narration, media={kind: moved[kind] for kind in kept})

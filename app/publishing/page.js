@@ -124,6 +124,13 @@
     follow.checked = true;
     goTo(number);
   });
+  for (const chapter of document.querySelectorAll("nav button")) {
+    chapter.addEventListener("click", () => {
+      follow.checked = true;
+      // The chapter begins in the pause before its first word.
+      goTo(wordAt(Number(chapter.dataset.start)) + (Number(chapter.dataset.start) > 0 ? 1 : 0));
+    });
+  }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     if (event.target.closest("input, select, button, a, audio")) return;

@@ -8,9 +8,10 @@ its content security policy names that script by its hash, so nothing in a story
 import base64
 import hashlib
 import json
+import math
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -18,14 +19,24 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from app.media import WORDS, MediaKind, TaskRow
+from app.publishing.chapters import Chapter, time_chapters
 from app.subtitles.words_file import read_words, text_of
+from app.text.chapters import chapter_marks
 from app.text.headings import Heading, heading_of
+from app.text.readers.base import StoryText
 from app.text.spans import Boundary, Span, Word
 from app.text.words import ends_line, keeps_lines, paragraphs
 
 _MARK = re.compile(r"<!-- \w+ -->|/\* (?:style|script) \*/")
 """What is filled in page.html."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedAudio:
+    """An audio file in the page's folder."""
+
+    name: str
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +46,12 @@ class Page:
     title: str
     language: str
     """A language tag, such as "en-us"."""
-    audio: Sequence[tuple[MediaKind, str]]
-    """The format and file name of each audio file in the page's folder, the preferred one first."""
+    audio: Sequence[PlayedAudio]
+    """The audio in each of its formats, the preferred one first."""
     text: str
     """The source text, which the spans of the words refer to."""
     words: Iterable[Word]
+    chapters: Sequence[Chapter] = ()
 
 
 def write_page(path: Path, page: Page) -> None:
@@ -54,25 +66,30 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def story_page(
-    media: Mapping[MediaKind, Path],
+    words: Path,
+    audio: Sequence[PlayedAudio],
     folder: Path,
     *,
     stem: str,
     language: str,
-    text: str | None = None,
+    source: StoryText | None = None,
 ) -> Path:
     """
-    Write STEM.html into `folder` from the media of a story, and return its path.
+    Write STEM.html into `folder` from the words.json at `words`, and return its path.
 
-    The page expects the audio beside it as STEM with the suffix of its format. Without the source text, the
-    page has no line breaks of verse. Raises InvalidMediaError if words.json is damaged, OSError.
+    Without the source text, the page has no line breaks of verse. Raises InvalidMediaError if words.json is
+    damaged, OSError.
     """
-    if text is None:
-        text = text_of(read_words(media[WORDS]))
+    source = source or StoryText(text=text_of(read_words(words)))
     path = folder / f"{stem}.html"
-    audio = [(kind, f"{stem}{kind.suffix}") for kind in media if kind.row is TaskRow.AUDIO]
-    title = title_of(text, stem=stem)
-    page = Page(title=title, language=language, audio=audio, text=text, words=read_words(media[WORDS]))
+    page = Page(
+        title=source.title or title_of(source.text, stem=stem),
+        language=language,
+        audio=audio,
+        text=source.text,
+        words=read_words(words),
+        chapters=time_chapters(chapter_marks(source), read_words(words), duration_secs=math.inf),
+    )
     write_page(path, page)
     return path
 
@@ -112,8 +129,8 @@ def _asset(name: str) -> str:
 def _filled(template: str, page: Page, *, style: str, script: str, times: str = "") -> str:
     """Fill the marks of a part of page.html, which are comments."""
     sources = "".join(
-        f'<source src="{escape(quote(name))}" type="{escape(kind.content_type)}">'
-        for kind, name in page.audio
+        f'<source src="{escape(quote(audio.name))}" type="{escape(audio.content_type)}">'
+        for audio in page.audio
     )
     policy = (
         f"default-src 'none'; base-uri 'none'; form-action 'none'; media-src 'self' file:; "
@@ -125,10 +142,23 @@ def _filled(template: str, page: Page, *, style: str, script: str, times: str = 
         "<!-- title -->": escape(page.title),
         "<!-- policy -->": policy,
         "<!-- sources -->": sources,
+        "<!-- contents -->": _contents(page.chapters),
         "/* style */": style,
         "/* script */": script,
     }
     return _MARK.sub(lambda mark: values[mark[0]], template)
+
+
+def _contents(chapters: Sequence[Chapter]) -> str:
+    """Return the list of chapters, nothing if there are none."""
+    if not chapters:
+        return ""
+    entries = "".join(
+        f'<li><button type="button" data-start="{chapter.start_secs:.3f}">'
+        f"{escape(chapter.title)}</button></li>\n"
+        for chapter in chapters
+    )
+    return f"<nav><details><summary>Contents</summary>\n<ol>\n{entries}</ol></details></nav>\n"
 
 
 def _hash(source: str) -> str:

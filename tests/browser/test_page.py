@@ -104,6 +104,21 @@ def test_a_click_on_a_word_goes_there(tab: Tab, narrated: Narrated) -> None:
     assert tab.run(MARKED) == ["They"]
 
 
+def test_a_chapter_of_the_contents_goes_there(browser: Tab, tmp_path: Path) -> None:
+    """The list of chapters leads to the first word of each."""
+    body = "It was dark, and the fox went out to pray to the moon for light."
+    (tmp_path / "a.txt").write_text(f"I\n\n{body}\n\nII\n\n{body}", encoding="utf-8")
+    command = [sys.executable, "-m", "app", "speak", str(tmp_path / "a.txt"), "-o", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    browser.open(tmp_path / "a.html")
+    browser.until(f"{AUDIO}.readyState >= 3")
+    browser.click("summary")
+    browser.click("nav li:last-child button")
+    assert browser.until(f"!{AUDIO}.seeking && {MARKED}") == ["II"]
+    browser.click("nav li:first-child button")
+    assert browser.until(f"!{AUDIO}.seeking && {MARKED}") == ["I"]
+
+
 def test_arrows_go_by_sentences(tab: Tab) -> None:
     """Right goes to the next sentence, left back to the one before."""
     sentences = []

@@ -108,6 +108,26 @@ def test_the_narrated_text_is_kept_where_it_was_extracted(tmp_path: Path) -> Non
     assert names(tmp_path / "out") == FILES | {"fox.narrated.txt"}
 
 
+def test_a_story_with_chapters_becomes_an_audiobook_and_files_per_chapter(tmp_path: Path) -> None:
+    """m4b alone leaves no WAV; a folder has the files of each chapter, and no older ones."""
+    story = tmp_path / "fox.md"
+    body = "It was a dark night, and the fox went out to pray to the moon for light."
+    story.write_text(f"# The Night\n\n{body}\n\n# The Day!\n\n{body}", encoding="utf-8")
+    out = tmp_path / "out"
+    (out / "fox.chapters").mkdir(parents=True)
+    (out / "fox.chapters" / "009-old.wav").touch()
+    done = run("speak", story, "-o", out, "--format", "m4b", "--split-chapters", "--json")
+    (entry,) = json.loads(done.stdout)
+    subtitles = (".srt", ".vtt", ".words.json")
+    added = {"fox.m4b", "fox.chapters", "fox.chapters.json", "fox.narrated.txt", "fox.html"}
+    assert names(out) == added | {f"fox{suffix}" for suffix in subtitles}
+    assert names(out / "fox.chapters") == {
+        f"{name}{suffix}" for name in ("001-the-night", "002-the-day") for suffix in (".wav", *subtitles)
+    }
+    assert entry["media"]["m4b"] == str(out / "fox.m4b")
+    assert 'src="fox.m4b" type="audio/mp4"' in (out / "fox.html").read_text(encoding="utf-8")
+
+
 def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:
     """Each failure is one line that names its file; the rest is told; the exit code says that one failed."""
     latin = tmp_path / "latin.txt"

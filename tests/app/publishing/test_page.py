@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from app.media import AUDIO, MP3, WORDS
-from app.publishing.page import story_page, title_of
+from app.publishing.page import PlayedAudio, story_page, title_of
 from app.subtitles.formats import SubtitleFiles
+from app.text.readers.base import StoryText
 from tests.reading_rules import CORPUS, spoken
 
 HOSTILE = (
@@ -68,8 +69,9 @@ def made(text: str, folder: Path, *, source: bool = True, kinds: Any = (AUDIO,))
     with SubtitleFiles(folder) as files:
         for word in spoken(text):
             files.write_word(word)
-    media = dict.fromkeys(kinds, folder / "unread") | {WORDS: files.paths[WORDS]}
-    page = story_page(media, folder, stem="a tale", language="en-gb", text=text if source else None)
+    audio = [PlayedAudio(f"a tale{kind.suffix}", kind.content_type) for kind in kinds]
+    story = StoryText(text=text) if source else None
+    page = story_page(files.paths[WORDS], audio, folder, stem="a tale", language="en-gb", source=story)
     html = page.read_text(encoding="utf-8")
     parsed = Parsed()
     parsed.feed(html)
@@ -134,3 +136,15 @@ def test_headings_and_lines_of_verse_are_kept(tmp_path: Path) -> None:
 def test_a_page_has_a_title(text: str, title: str) -> None:
     """It is the story's own, else the name of its file."""
     assert title_of(text, stem="my-dark_tale") == title
+
+
+def test_chapters_are_listed(tmp_path: Path) -> None:
+    """A story with chapters has a list of them, escaped, each with its time; others have none."""
+    body = "It was dark. " * 9
+    html, page = made(f"Chapter I. <A>\n\n{body}\n\nChapter II.\n\n{body}", tmp_path)
+    assert page.tags.count("nav") == 1
+    listed = re.findall(r'data-start="([0-9.]+)">(.*?)<', html)
+    assert [title for _, title in listed] == ["Chapter I. &lt;A&gt;", "Chapter II."]
+    assert float(listed[0][0]) == 0.0 < float(listed[1][0])
+
+    assert made("It was dark.", tmp_path)[1].tags.count("nav") == 0
