@@ -36,7 +36,7 @@ from app.errors import (
     TaskRowError,
     TaskRowMissingError,
 )
-from app.job import Job, RowKey
+from app.job import DIRECT_TASK_ID, Job, RowKey
 
 # The named conditions of the writes; `status` is a reserved word of DynamoDB, hence `#status`.
 EXISTS = "attribute_exists(id)"
@@ -95,8 +95,10 @@ class TaskClaims(TaskRows):
 
         Raises TaskRowMissingError if a row of the producer does not exist (yet), TaskRowError if a row has a
         status that the contract does not define, OutputTakenError if a direct job with the same audio_out and
-        another request is COMPLETED.
+        another request is COMPLETED, or if the subs_out belongs to a direct job with another audio_out.
         """
+        if job.is_direct:
+            self._reserve_subtitles(job)
         result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
             self._cancel_rows(job.subtitles_row)
@@ -111,6 +113,19 @@ class TaskClaims(TaskRows):
             self.release(result)
             raise
         return result
+
+    def _reserve_subtitles(self, job: Job) -> None:
+        """Keep the subtitles' address of a direct job from others, in a row. Raises OutputTakenError."""
+        uri = job.destination.subtitles.uri
+        try:
+            self._update(
+                RowKey(uri, DIRECT_TASK_ID),
+                "SET audio_out = :audio",
+                f"{NEW} OR audio_out = :audio",
+                {":audio": job.audio_row.id},
+            )
+        except ConditionFailedError:
+            raise OutputTakenError(f"subs_out: {uri} belongs to another job; name another output") from None
 
     def _claim_audio(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the audio row, or explain from the row why the condition failed."""

@@ -375,6 +375,19 @@ def test_a_direct_job_does_not_take_the_output_of_another(tasks: AnyTasks, chang
     assert row(tasks, DIRECT.audio_row) == before
 
 
+def test_a_direct_job_does_not_take_the_subtitles_of_another(tasks: AnyTasks) -> None:
+    """Two direct jobs with one subs_out would overwrite each other's: the second is refused aloud."""
+    first = claimed(tasks, DIRECT)
+    other = replace(DIRECT, audio_row=RowKey("s3://story-video-data/other.wav", "direct"))
+
+    with pytest.raises(OutputTakenError, match=r"subs_out: s3://story-video-data/b\.srt"):
+        tasks.claim(other, lease_secs=60, message_id="m")
+
+    assert tasks.read(other.audio_row) is None
+    tasks.release(first)
+    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
+
+
 def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:
     """Only a job that COMPLETED keeps its output."""
     tasks.fail(claimed(tasks, DIRECT), code="REFUSED_TEXT", message="nothing to speak")

@@ -164,6 +164,8 @@ class InMemoryTasks:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.rows: dict[RowKey, Row] = {}
+        self.subtitles: dict[str, RowKey] = {}
+        """The audio row of the direct job that each address of subtitles belongs to."""
         self._faults = faults or Faults()
         self._owners = (f"here/{number}" for number in count(1))
         self._lock = threading.Lock()
@@ -190,6 +192,10 @@ class InMemoryTasks:
             return self._claim(job, lease_secs, message_id)
 
     def _claim(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+        if job.is_direct:
+            uri = job.destination.subtitles.uri
+            if self.subtitles.setdefault(uri, job.audio_row) != job.audio_row:
+                raise OutputTakenError(f"subs_out: {uri} belongs to another job")
         if job.is_direct and job.audio_row not in self.rows:
             self.rows[job.audio_row] = _new_row(job.audio_row) | {"type": "TTS"}
         row = self._existing(job.audio_row)
