@@ -15,7 +15,14 @@ from app.aws.claims import Claim, Ended, Held
 from app.aws.rows import Row
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
-from app.errors import JobCancelledError, LeaseLostError, OutputTakenError, TaskRowError, TaskRowMissingError
+from app.errors import (
+    FailedBeforeError,
+    JobCancelledError,
+    LeaseLostError,
+    OutputTakenError,
+    TaskRowError,
+    TaskRowMissingError,
+)
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
@@ -396,6 +403,22 @@ def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks
     tasks.commit(claimed(tasks, corrected), audio={}, subtitles={})
 
     assert tasks.claim(corrected, lease_secs=60, message_id="m") == Ended("COMPLETED")
+
+
+def test_a_failed_job_whose_message_stays_is_claimed_by_another_message_only(produced: AnyTasks) -> None:
+    """The message for which it failed finds the reason; any other one may try again, once."""
+    produced.fail(claimed(produced), code="REFUSED_TEXT", message="nothing to speak", message_stays=True)
+
+    with pytest.raises(FailedBeforeError, match="nothing to speak") as raised:
+        produced.claim(STORY, lease_secs=60, message_id="m")
+    assert raised.value.code == "REFUSED_TEXT"
+
+    again = produced.claim(STORY, lease_secs=60, message_id="n")
+    assert isinstance(again, Claim)
+    produced.fail(again, code="REFUSED_TEXT", message="nothing to speak", message_stays=True)
+    for message_id in "mn":
+        with pytest.raises(FailedBeforeError):
+            produced.claim(STORY, lease_secs=60, message_id=message_id)
 
 
 def test_a_refused_job_fails_its_free_rows_alone(produced: AnyTasks) -> None:
