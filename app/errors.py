@@ -8,6 +8,7 @@ StoryTtsError
 │   ├── RefusedTextError        the text cannot be narrated
 │   ├── RefusedDestinationError an output is outside the allowed buckets
 │   ├── OutputTakenError        a direct job names the output of another job
+│   ├── FailedBeforeError       the job failed for this message before
 │   ├── TaskRowError            the status of the producer's rows does not allow it
 │   ├── JobTooLongError         it takes longer than SQS lets one receiver hold a message
 │   └── PoisonedJobError        many attempts without a result: it may crash its workers
@@ -85,6 +86,16 @@ class OutputTakenError(PermanentJobError):
     """A direct job names an output that another job has completed."""
 
     code = "OUTPUT_TAKEN"
+
+
+class FailedBeforeError(PermanentJobError):
+    """The job failed for this very message before; `code` is that of the failure."""
+
+    code = "FAILED_BEFORE"
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class TaskRowError(PermanentJobError):

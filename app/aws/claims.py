@@ -29,6 +29,7 @@ from app.aws.rows import (
     timestamp,
 )
 from app.errors import (
+    FailedBeforeError,
     JobCancelledError,
     LeaseLostError,
     OutputTakenError,
@@ -36,11 +37,13 @@ from app.errors import (
     TaskRowError,
     TaskRowMissingError,
 )
-from app.job import Job, RowKey
+from app.job import DIRECT_TASK_ID, Job, RowKey
 
 # The named conditions of the writes; `status` is a reserved word of DynamoDB, hence `#status`.
 EXISTS = "attribute_exists(id)"
 STARTABLE = "#status IN (:pending, :failed)"
+FAILED_FOR_OTHERS = "(#status <> :failed OR NOT contains(failed_message_ids, :message))"
+"""The job did not fail before for this message, which stays on the queue where there are no dead letters."""
 LEASE_EXPIRED = (
     "(#status = :in_progress AND (attribute_not_exists(lease_expires_at) OR lease_expires_at < :now))"
 )
@@ -59,6 +62,8 @@ class Claim:
     epoch: int
     owner: str
     """Unique for each claim."""
+    message_ids: tuple[str, ...] = ()
+    """The messages for which the job failed before and that stay on the queue, then the one received now."""
     causes: tuple[str, ...] = ()
     """The error codes of the attempts that failed before, for reasons of the job's own."""
     crashes: int = 0
@@ -95,8 +100,11 @@ class TaskClaims(TaskRows):
 
         Raises TaskRowMissingError if a row of the producer does not exist (yet), TaskRowError if a row has a
         status that the contract does not define, OutputTakenError if a direct job with the same audio_out and
-        another request is COMPLETED.
+        another request is COMPLETED, or if the subs_out belongs to a direct job with another audio_out,
+        FailedBeforeError if the job failed for this message.
         """
+        if job.is_direct:
+            self._reserve_subtitles(job)
         result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
             self._cancel_rows(job.subtitles_row)
@@ -112,12 +120,25 @@ class TaskClaims(TaskRows):
             raise
         return result
 
+    def _reserve_subtitles(self, job: Job) -> None:
+        """Keep the subtitles' address of a direct job from others, in a row. Raises OutputTakenError."""
+        uri = job.destination.subtitles.uri
+        try:
+            self._update(
+                RowKey(uri, DIRECT_TASK_ID),
+                "SET audio_out = :audio",
+                f"{NEW} OR audio_out = :audio",
+                {":audio": job.audio_row.id},
+            )
+        except ConditionFailedError:
+            raise OutputTakenError(f"subs_out: {uri} belongs to another job; name another output") from None
+
     def _claim_audio(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the audio row, or explain from the row why the condition failed."""
         now = time.time()
         # Unique for each claim: if a reply is lost, the SDK's retry finds the row held by this very owner.
         owner = f"{self._owner}/{uuid4().hex[:12]}"
-        free = f"({STARTABLE} OR {LEASE_EXPIRED})"
+        free = f"(({STARTABLE} AND {FAILED_FOR_OTHERS}) OR {LEASE_EXPIRED})"
         condition = f"({NEW} OR {free})" if job.is_direct else f"{EXISTS} AND {free}"
         values: Row = {
             ":pending": PENDING,
@@ -158,6 +179,7 @@ class TaskClaims(TaskRows):
             job.subtitles_row,
             epoch=int(row["lease_epoch"]),
             owner=str(row["lease_owner"]),
+            message_ids=(*row.get("failed_message_ids", ()), str(row["lease_message_id"])),
             causes=_causes(row),
             crashes=int(row["crashes"]) - 1,
         )
@@ -177,6 +199,8 @@ class TaskClaims(TaskRows):
             raise OutputTakenError(f"audio_out: {key.id} holds another job's audio; name another output")
         if status in {COMPLETED, CANCELLED}:
             return Ended(str(status))
+        if status == FAILED:
+            raise FailedBeforeError(str(row.get("error_message")), code=str(row.get("error_code")))
         if status == IN_PROGRESS:
             secs = max(0.0, float(row.get("lease_expires_at", now)) - now)
             return Held(secs, row.get("lease_message_id"))

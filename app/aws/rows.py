@@ -123,6 +123,7 @@ class TaskRows:
         names: Mapping[str, str] | None = None,
     ) -> Row:
         """Update one row and return it as it is afterwards. Raises ConditionFailedError."""
+        names = dict(names or {}) | ({"#status": "status"} if "#status" in update + condition else {})
         with translated("dynamodb"):
             try:
                 answer = self._dynamodb.update_item(
@@ -130,10 +131,10 @@ class TaskRows:
                     Key=marshal_key(key),
                     UpdateExpression=update,
                     ConditionExpression=condition,
-                    ExpressionAttributeNames={"#status": "status"} | dict(names or {}),
                     ExpressionAttributeValues=marshal(values),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **({"ExpressionAttributeNames": names} if names else {}),
                 )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":

@@ -77,11 +77,12 @@ class Tasks(TaskClaims):
         """Return whether the audio row shows the commit of this claim."""
         return _is_ended_by(claim, self.read(claim.audio_row), COMPLETED)
 
-    def fail(self, claim: Claim, *, code: str, message: str) -> None:
+    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
         """
         Mark both rows FAILED with the reason; a redriven job has all its attempts again.
 
-        Raises LeaseLostError and JobCancelledError, as `commit`.
+        If its message stays on the queue, the job is not claimed again for that message. Raises
+        LeaseLostError and JobCancelledError, as `commit`.
         """
         update = "SET {assignments} REMOVE lease_owner, lease_expires_at, lease_message_id, crashes, attempts"
         attributes = {
@@ -91,7 +92,8 @@ class Tasks(TaskClaims):
             "error_code": code,
             "error_message": message[:MAX_ERROR_MESSAGE],
         }
-        self._end(claim, update, attributes, attributes, FAILED)
+        stays = {"failed_message_ids": list(claim.message_ids)} if message_stays else {}
+        self._end(claim, update, attributes | stays, attributes, FAILED)
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """

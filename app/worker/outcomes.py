@@ -122,7 +122,12 @@ class OutcomeHandler:
         """Mark the rows, send the dead letter, delete the message: in this order, so that no job is lost."""
         attempt.log.error("job failed", code=error.code, reason=error.message)
         if attempt.claim is not None:
-            self._tasks.fail(attempt.claim, code=error.code, message=error.message)
+            self._tasks.fail(
+                attempt.claim,
+                code=error.code,
+                message=error.message,
+                message_stays=self._dead_letters is None,
+            )
         else:
             rows = self._parser.rows_named_by(attempt.message.body)
             self._tasks.refuse(rows, code=error.code, message=error.message)

@@ -55,8 +55,8 @@ class TaskTable(Protocol):
     def is_committed(self, claim: Claim) -> bool:
         """Return whether this claim completed the job that the row shows."""
 
-    def fail(self, claim: Claim, *, code: str, message: str) -> None:
-        """Mark both rows FAILED. Raises LeaseLostError, JobCancelledError."""
+    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
+        """Mark both rows FAILED, for good if the message stays. Raises LeaseLostError, JobCancelledError."""
 
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
         """Mark rows FAILED that were never claimed, unless a worker holds or ended them."""

@@ -98,7 +98,7 @@ class _Evidence:
         ):
             for row in map(unmarshal, page["Items"]):
                 name = story_named(str(row["id"]))
-                if row["status"] in {PENDING, IN_PROGRESS} and name not in unended:
+                if row.get("status") in {PENDING, IN_PROGRESS} and name not in unended:
                     yield Violation("I8", name, f"row {row['task_id']} is {row['status']}, without a message")
         yield from self._leftovers(stories, unended)
 

@@ -15,7 +15,14 @@ from app.aws.claims import Claim, Ended, Held
 from app.aws.rows import Row
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
-from app.errors import JobCancelledError, LeaseLostError, OutputTakenError, TaskRowError, TaskRowMissingError
+from app.errors import (
+    FailedBeforeError,
+    JobCancelledError,
+    LeaseLostError,
+    OutputTakenError,
+    TaskRowError,
+    TaskRowMissingError,
+)
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.emulator import REGION
 from app.local.platform import Platform
@@ -375,6 +382,19 @@ def test_a_direct_job_does_not_take_the_output_of_another(tasks: AnyTasks, chang
     assert row(tasks, DIRECT.audio_row) == before
 
 
+def test_a_direct_job_does_not_take_the_subtitles_of_another(tasks: AnyTasks) -> None:
+    """Two direct jobs with one subs_out would overwrite each other's: the second is refused aloud."""
+    first = claimed(tasks, DIRECT)
+    other = replace(DIRECT, audio_row=RowKey("s3://story-video-data/other.wav", "direct"))
+
+    with pytest.raises(OutputTakenError, match=r"subs_out: s3://story-video-data/b\.srt"):
+        tasks.claim(other, lease_secs=60, message_id="m")
+
+    assert tasks.read(other.audio_row) is None
+    tasks.release(first)
+    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
+
+
 def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:
     """Only a job that COMPLETED keeps its output."""
     tasks.fail(claimed(tasks, DIRECT), code="REFUSED_TEXT", message="nothing to speak")
@@ -383,6 +403,22 @@ def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks
     tasks.commit(claimed(tasks, corrected), audio={}, subtitles={})
 
     assert tasks.claim(corrected, lease_secs=60, message_id="m") == Ended("COMPLETED")
+
+
+def test_a_failed_job_whose_message_stays_is_claimed_by_another_message_only(produced: AnyTasks) -> None:
+    """The message for which it failed finds the reason; any other one may try again, once."""
+    produced.fail(claimed(produced), code="REFUSED_TEXT", message="nothing to speak", message_stays=True)
+
+    with pytest.raises(FailedBeforeError, match="nothing to speak") as raised:
+        produced.claim(STORY, lease_secs=60, message_id="m")
+    assert raised.value.code == "REFUSED_TEXT"
+
+    again = produced.claim(STORY, lease_secs=60, message_id="n")
+    assert isinstance(again, Claim)
+    produced.fail(again, code="REFUSED_TEXT", message="nothing to speak", message_stays=True)
+    for message_id in "mn":
+        with pytest.raises(FailedBeforeError):
+            produced.claim(STORY, lease_secs=60, message_id=message_id)
 
 
 def test_a_refused_job_fails_its_free_rows_alone(produced: AnyTasks) -> None:

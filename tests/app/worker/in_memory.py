@@ -21,6 +21,7 @@ from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Depth, Message
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Row
 from app.errors import (
+    FailedBeforeError,
     JobCancelledError,
     LeaseLostError,
     OutputTakenError,
@@ -164,6 +165,8 @@ class InMemoryTasks:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.rows: dict[RowKey, Row] = {}
+        self.subtitles: dict[str, RowKey] = {}
+        """The audio row of the direct job that each address of subtitles belongs to."""
         self._faults = faults or Faults()
         self._owners = (f"here/{number}" for number in count(1))
         self._lock = threading.Lock()
@@ -187,6 +190,9 @@ class InMemoryTasks:
     def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
         """Claim the job if it is free."""
         with self._lock:
+            uri = job.destination.subtitles.uri
+            if job.is_direct and self.subtitles.setdefault(uri, job.audio_row) != job.audio_row:
+                raise OutputTakenError(f"subs_out: {uri} belongs to another job")
             return self._claim(job, lease_secs, message_id)
 
     def _claim(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
@@ -203,6 +209,8 @@ class InMemoryTasks:
             raise TaskRowError(
                 f"row {job.audio_row.task_id} of {job.audio_row.id} has the unknown status {row['status']!r}"
             )
+        if row["status"] == FAILED and message_id in row.get("failed_message_ids", ()):
+            raise FailedBeforeError(row["error_message"], code=row["error_code"])
         if _is_live(row):
             return Held(row["lease_expires_at"] - time.time(), row.get("lease_message_id"))
         claim = Claim(
@@ -210,6 +218,7 @@ class InMemoryTasks:
             job.subtitles_row,
             epoch=row.get("lease_epoch", 0) + 1,
             owner=next(self._owners),
+            message_ids=(*row.get("failed_message_ids", ()), message_id),
             causes=tuple(row["attempt_causes"]) if row.get("attempts") else (),
             crashes=row.get("crashes", 0),
         )
@@ -295,12 +304,13 @@ class InMemoryTasks:
         return self._is_ended(claim, COMPLETED)
 
     @faulty
-    def fail(self, claim: Claim, *, code: str, message: str) -> None:
+    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
         """Mark both rows FAILED."""
         if not self._is_ended(claim, FAILED):
             self._hold(claim, both=True)
             reason = {"error_code": code, "error_message": message[:500]}
-            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, {}, {})
+            stays = {"failed_message_ids": claim.message_ids} if message_stays else {}
+            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, stays, {})
             _drop(self.rows[claim.audio_row], "attempts")
 
     @faulty

@@ -93,6 +93,32 @@ class TestPermanentErrors:
         assert bench.queue.delays == [5.0, 10.0, 20.0]
         assert bench.queue.bodies == ["not json"]
 
+    def test_without_a_dead_letter_queue_a_failed_job_is_not_narrated_again(self, bench: Bench) -> None:
+        """The message of a failed job comes back to the reason in its row; a new message starts over."""
+        bench.has_dead_letters = False
+        bench.send()
+        bench.speech.steps = [RefusedTextError("nothing to speak")] * 2
+        bench.stop_at("give_back", 3)
+        bench.drain()
+        assert (len(bench.speech.texts), bench.queue.delays) == (1, [5.0, 10.0, 20.0])
+        assert bench.statuses() == ["FAILED", "FAILED"]
+        assert bench.tasks.rows[AUDIO_ROW]["error_code"] == "REFUSED_TEXT"
+
+        bench.shutdown.requested.clear()
+        bench.send(rows=False)
+        bench.stop_at("give_back", 4)
+        bench.drain()
+        assert len(bench.speech.texts) == 2
+
+        # Once there is a dead-letter queue, both messages go there, with the reason.
+        bench.has_dead_letters = True
+        bench.shutdown.requested.clear()
+        bench.faults.on_call = lambda _: None
+        bench.queue.show_all()
+        bench.drain()
+        assert (len(bench.speech.texts), bench.codes) == (2, ["REFUSED_TEXT"] * 2)
+        assert bench.queue.bodies == []
+
     def test_a_message_that_crashes_its_workers_is_given_up(self, bench: Bench) -> None:
         """A job whose claims ended 20 times without any outcome fails before it is narrated again."""
         bench.send()
