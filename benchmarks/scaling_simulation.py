@@ -91,13 +91,15 @@ def read_program(run: Recording) -> Program:
     """The scaling of a recorded program."""
     bounds = run.one("aws:appautoscaling/target:Target")
     policies = [item.inputs for item in run.all("aws:appautoscaling/policy:Policy")]
+    alarms = run.all("aws:cloudwatch/metricAlarm:MetricAlarm")
     assert {policy["policyType"] for policy in policies} == {"StepScaling"}
     return Program(
         least=int(bounds["minCapacity"]),
         most=int(bounds["maxCapacity"]),
         steps=[
             Step(item.inputs, policy["stepScalingPolicyConfiguration"])
-            for item in run.all("aws:cloudwatch/metricAlarm:MetricAlarm")
+            # Pulumi declares in no fixed order.
+            for item in sorted(alarms, key=lambda alarm: alarm.name)
             for policy in policies
             if any(arn.endswith(f":{policy['name']}") for arn in item.inputs["alarmActions"])
         ],
