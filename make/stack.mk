@@ -86,3 +86,8 @@ push: need-tag need-pulumi need-aws need-docker ## Push story-tts:local to the s
 ##@ Develop
 # The tests run the real Pulumi engine.
 test coverage: | tools
+
+##@ Measure
+.PHONY: simulate-scaling
+simulate-scaling: $(DEV) ## Simulate the service's scaling under six workloads
+	$(BIN)/python -m benchmarks.scaling $(SCALING)

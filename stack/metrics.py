@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import pulumi
 
 MINUTE = 60
-# ECS's metrics arrive some minutes late. Alarms look at this many minutes, so that the expression for the
-# number of tasks finds the last value that has arrived.
-METRIC_DELAY_MINUTES = 5
+# Metrics arrive up to some minutes late: the alarms of scaling look at so many minutes more than must breach.
+METRIC_DELAY_MINUTES = 3
 
 # Number of running tasks. ECS publishes one sample of CPUUtilization per task and minute, so the sample count
 # is the number of tasks, without Container Insights:
@@ -73,15 +72,18 @@ class WorkloadMetrics:
         """Samples of running tasks."""
         return self.service("running", "CPUUtilization", "SampleCount")
 
-    @property
-    def backlog(self) -> Expression:
-        """Waiting messages per task; without tasks, all waiting messages."""
-        return self._over_tasks("IF(tasks > 0, visible / tasks, visible)")
+    def missing_tasks(self, backlog_per_task: int) -> Expression:
+        """Tasks that the waiting messages ask for: one per `backlog_per_task`, and one for the rest."""
+        return Expression(text=f"CEIL(visible / {backlog_per_task})", metrics=[self.visible])
 
     @property
     def unserved(self) -> Expression:
         """Waiting messages while no task runs."""
-        return self._over_tasks("IF(tasks < 1, visible, 0)")
+        return Expression(
+            text="IF(tasks < 1, visible, 0)",
+            metrics=[self.visible, self.running],
+            parts={"tasks": TASKS_EXPRESSION},
+        )
 
     @property
     def idle(self) -> Expression:
@@ -89,7 +91,14 @@ class WorkloadMetrics:
         in_flight = queue_metric(
             "in_flight", "ApproximateNumberOfMessagesNotVisible", queue_name=self.queue_name
         )
-        return self._over_tasks("tasks - visible - in_flight", in_flight)
+        # SQS publishes this metric only while messages are being processed; the other times 0 is the zero:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        processing = {"processing": "MAX([in_flight, visible * 0])"}
+        return Expression(
+            text="tasks - visible - processing",
+            metrics=[self.visible, self.running, in_flight],
+            parts={"tasks": TASKS_EXPRESSION, **processing},
+        )
 
     @property
     def oldest_waiting(self) -> Expression:
@@ -99,8 +108,3 @@ class WorkloadMetrics:
         """
         age = queue_metric("age", "ApproximateAgeOfOldestMessage", queue_name=self.queue_name)
         return Expression(text="IF(visible > 0, age, 0)", metrics=[self.visible, age])
-
-    def _over_tasks(self, text: str, *more: Metric) -> Expression:
-        return Expression(
-            text=text, metrics=[self.visible, self.running, *more], parts={"tasks": TASKS_EXPRESSION}
-        )

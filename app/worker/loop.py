@@ -68,6 +68,7 @@ class Worker:
         self._metrics = metrics
         self._protection = protection
         self._shutdown = shutdown
+        self._is_idle = False
         self._faults_in_a_row = 0
         self._deaths_in_a_row = 0
 
@@ -96,11 +97,9 @@ class Worker:
         """Receive and handle one message; return whether the queue is drained."""
         if not self._is_speech_ready():
             return False
-        if self._protection.protect() is ProtectionStatus.DEPLOYMENT_WAITS:
-            # An idle task: the deployment can stop it now. Should it not, this one goes on working.
-            self._health.heartbeat()
-            log.info("not receiving: a deployment waits for this task")
-            self._shutdown.requested.wait(DEPLOYMENT_POLL_SECS)
+        # After an empty receive it waits unprotected, so that a scale-in finds a task that it can stop.
+        if not self._is_idle and self._deployment_waits():
+            self._pause_for_deployment()
             return False
         message = self._queue.receive(
             wait_secs=self._receive_wait_secs, visibility_secs=self._visibility_secs
@@ -108,15 +107,31 @@ class Worker:
         self._faults_in_a_row = 0
         self._health.heartbeat()
         if message is None:
+            self._is_idle = True
             self._protection.release()
             return drain and self._queue.depth().total == 0
         if self._shutdown.requested.is_set():
             self._queue.give_back(message)
             return False
+        if self._is_idle and self._deployment_waits():
+            self._queue.give_back(message)
+            self._pause_for_deployment()
+            return False
+        self._is_idle = False
         self._handle(message)
         # Between two jobs a deployment or a scale-in may stop this task.
         self._protection.release()
         return False
+
+    def _deployment_waits(self) -> bool:
+        """Request protection; return whether it is refused because a deployment waits for this task."""
+        return self._protection.protect() is ProtectionStatus.DEPLOYMENT_WAITS
+
+    def _pause_for_deployment(self) -> None:
+        """Leave the jobs to other tasks for a while. Should the deployment not stop this one, it goes on."""
+        self._health.heartbeat()
+        log.info("not receiving: a deployment waits for this task")
+        self._shutdown.requested.wait(DEPLOYMENT_POLL_SECS)
 
     def _is_speech_ready(self) -> bool:
         """

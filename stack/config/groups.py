@@ -106,13 +106,13 @@ class ScalingSettings(Group):
     max_tasks: int = Field(default=4, ge=1, le=500)
     """maximum number of tasks"""
     backlog_per_task: int = Field(default=2, ge=1, le=1000)
-    """number of waiting messages per task above which tasks are added"""
-    scale_out_cooldown_seconds: int = Field(default=120, ge=30, le=3600)
-    """cooldown after adding tasks, about the time that a task needs to start"""
+    """number of waiting messages for which one task is added"""
+    scale_out_cooldown_seconds: int = Field(default=300, ge=30, le=3600)
+    """cooldown after adding tasks: the time until new tasks show in the metrics"""
     scale_in_cooldown_seconds: int = Field(default=300, ge=30, le=3600)
-    """cooldown after removing a task"""
-    idle_minutes: int = Field(default=10, ge=2, le=60)
-    """minutes with more tasks than messages, waiting or being processed, before a task is removed"""
+    """cooldown after removing tasks"""
+    idle_minutes: int = Field(default=5, ge=2, le=60)
+    """minutes with more tasks than messages, waiting or being processed, before tasks are removed"""
 
 
 class SpotSettings(Group):

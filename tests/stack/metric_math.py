@@ -1,9 +1,10 @@
 """Evaluates the metric math of recorded alarms on series of minutes, of which the newest may be missing.
 
-Only the functions that the program uses: FILL, IF, MAX and arithmetic.
+Only the functions that the program uses: CEIL, FILL, IF, MAX and arithmetic.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -62,12 +63,16 @@ def _if(condition: Series, yes: Series | float, no: Series | float) -> Series:
     )
 
 
+def _ceil(series: Series) -> Series:
+    return Series([None if point is None else math.ceil(point) for point in series.points])
+
+
 def _max(series: Sequence[Series]) -> Series:
     minutes = zip(*(item.points for item in series), strict=True)
     return Series([max((point for point in minute if point is not None), default=None) for minute in minutes])
 
 
-FUNCTIONS = {"FILL": _fill, "IF": _if, "MAX": _max, "REPEAT": REPEAT}
+FUNCTIONS = {"CEIL": _ceil, "FILL": _fill, "IF": _if, "MAX": _max, "REPEAT": REPEAT}
 
 
 def evaluate(queries: Sequence[Mapping[str, Any]], series: Mapping[str, Points]) -> Points:

@@ -109,9 +109,6 @@ MAKE: Mapping[str, tuple[str, ...]] = {
     "aws:appautoscaling/policy:Policy": (
         "application-autoscaling:DeleteScalingPolicy",
         "application-autoscaling:PutScalingPolicy",
-        # The alarms that target tracking keeps are made in the caller's name.
-        "cloudwatch:DeleteAlarms",
-        "cloudwatch:PutMetricAlarm",
     ),
     "aws:appautoscaling/target:Target": (
         "application-autoscaling:DeregisterScalableTarget",

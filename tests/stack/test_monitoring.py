@@ -76,6 +76,7 @@ def test_the_alarms(plain: Recording) -> None:
         "memory",
         "no-running-task",
         "oldest-message",
+        "waiting-jobs",
     ]
 
 

@@ -105,7 +105,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
         "aws:appautoscaling/target:Target": 1,
         "aws:cloudwatch/dashboard:Dashboard": 1,
         "aws:cloudwatch/logGroup:LogGroup": 1,
-        "aws:cloudwatch/metricAlarm:MetricAlarm": 6,
+        "aws:cloudwatch/metricAlarm:MetricAlarm": 7,
         "aws:ec2/securityGroup:SecurityGroup": 2,
         "aws:ecr/lifecyclePolicy:LifecyclePolicy": 1,
         "aws:ecr/repository:Repository": 1,

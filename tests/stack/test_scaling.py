@@ -32,75 +32,16 @@ def test_the_bounds(plain: Recording) -> None:
     assert (three["minCapacity"], three["maxCapacity"]) == (3, 4)
 
 
-def tracked(run: Recording) -> list[dict[str, Any]]:
-    """The target tracking policy's metrics, in the form of an alarm's."""
-    policy = run.one(POLICY, "scale-out")["targetTrackingScalingPolicyConfiguration"]
+def steps(policy: dict[str, Any]) -> list[tuple[str | None, str | None, int]]:
+    """The bounds of each step, relative to the alarm's threshold, and its adjustment."""
     return [
-        {
-            "id": item["id"],
-            "returnData": item["returnData"],
-            **({"expression": item["expression"]} if "expression" in item else {"metric": stat["metric"]}),
-        }
-        for item in policy["customizedMetricSpecification"]["metrics"]
-        for stat in [item.get("metricStat", {})]
+        (
+            step.get("metricIntervalLowerBound"),
+            step.get("metricIntervalUpperBound"),
+            step["scalingAdjustment"],
+        )
+        for step in policy["stepScalingPolicyConfiguration"]["stepAdjustments"]
     ]
-
-
-def test_out_with_the_backlog(plain: Recording) -> None:
-    """Target tracking on waiting messages per task adds tasks, and removes none."""
-    policy = plain.one(POLICY, "scale-out")
-    assert policy["policyType"] == "TargetTrackingScaling"
-    assert {key: policy[key] for key in SCALED} == SCALED
-    configuration = policy["targetTrackingScalingPolicyConfiguration"]
-    assert (
-        configuration["targetValue"],
-        configuration["disableScaleIn"],
-        configuration["scaleOutCooldown"],
-    ) == (2, True, 120)
-
-
-@pytest.mark.parametrize(
-    ("waiting", "running", "backlog"),
-    [
-        ([10, 10, 10], [5, 5, 5], [2, 2, 2]),
-        # The newest minutes of ECS's metric have not arrived.
-        ([10, 10, 10], [5, None, None], [2, 2, 2]),
-        # No task has run for a while.
-        ([3, 3, 3], [None, None, None], [3, 3, 3]),
-    ],
-)
-def test_the_backlog_is_per_task(plain: Recording, waiting: Points, running: Points, backlog: Points) -> None:
-    """Waiting messages are divided by the tasks that run, whether or not their number has arrived."""
-    assert evaluate(tracked(plain), {VISIBLE: waiting, RUNNING: running}) == backlog
-
-
-@pytest.mark.parametrize(
-    ("running", "in_flight", "fires"),
-    [
-        ([4] * 10, [0] * 10, True),
-        ([4] * 10, [3] * 10, True),
-        ([4] * 10, [4] * 10, False),
-        ([4] * 7 + [None] * 3, [0] * 10, True),
-        ([4] * 10, [0] * 9 + [4], False),
-        ([None] * 10, [0] * 10, False),
-    ],
-)
-def test_in_when_idle(plain: Recording, running: Points, in_flight: Points, fires: bool) -> None:
-    """A task is removed after ten minutes with more tasks than messages, also while ECS's metric is late."""
-    series: dict[str, Points] = {VISIBLE: [0] * 10, RUNNING: running, IN_FLIGHT: in_flight}
-    assert is_in_alarm(plain.one(ALARM, "idle-tasks"), series) is fires
-
-
-def test_one_task_at_a_time_leaves(plain: Recording) -> None:
-    """The idle alarm removes a single task, and then waits."""
-    policy = plain.one(POLICY, "scale-in")
-    assert policy["stepScalingPolicyConfiguration"] == {
-        "adjustmentType": "ChangeInCapacity",
-        "cooldown": 300,
-        "metricAggregationType": "Maximum",
-        "stepAdjustments": [{"metricIntervalLowerBound": "0", "scalingAdjustment": -1}],
-    }
-    assert plain.one(ALARM, "idle-tasks")["alarmActions"] == [arn(policy)]
 
 
 def arn(policy: dict[str, Any]) -> str:
@@ -109,52 +50,92 @@ def arn(policy: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "running", "fires"),
+    ("name", "alarm", "sign", "aggregation"),
+    [("scale-out", "waiting-jobs", 1, "Average"), ("scale-in", "idle-tasks", -1, "Minimum")],
+)
+def test_the_steps_double(plain: Recording, name: str, alarm: str, sign: int, aggregation: str) -> None:
+    """Each policy adds or removes 1, 2, 4 tasks where as many are missing or idle, up to the maximum."""
+    policy = plain.one(POLICY, name)
+    assert {key: policy[key] for key in SCALED} == SCALED
+    assert steps(policy) == [(None, "1", sign), ("1", "3", 2 * sign), ("3", None, 4 * sign)]
+    configuration = policy["stepScalingPolicyConfiguration"]
+    del configuration["stepAdjustments"]
+    assert (policy["policyType"], configuration) == (
+        "StepScaling",
+        {"adjustmentType": "ChangeInCapacity", "cooldown": 300, "metricAggregationType": aggregation},
+    )
+    assert (plain.one(ALARM, alarm)["threshold"], plain.one(ALARM, alarm)["alarmActions"]) == (
+        1,
+        [arn(policy)],
+    )
+
+
+def test_the_largest_service_has_few_enough_steps() -> None:
+    """500 tasks need nine steps; AWS allows twenty."""
+    policy = record({"scaling": {"max_tasks": 500}}).one(POLICY, "scale-in")
+    assert [adjustment for _, _, adjustment in steps(policy)] == [-(2**power) for power in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "fires"),
     [
-        # One message after a long silence starts a task within a minute.
-        ([0] * 9 + [1], [None] * 10, True),
-        # Four tasks run, and up to three minutes of their metric have not arrived.
-        ([9] * 10, [4] * 10, False),
-        ([9] * 10, [4] * 9 + [None], False),
-        ([9] * 10, [4] * 7 + [None] * 3, False),
-        ([0] * 10, [None] * 10, False),
+        ([0, 0, 0, 1, 1], True),
+        # A message that is received within a minute adds no task.
+        ([0, 0, 0, 0, 1], False),
+        # Three minutes have not arrived.
+        ([1, 1, None, None, None], True),
+        ([0, 0, 0, 0, 0], False),
     ],
 )
-def test_the_first_task_starts_from_zero(waiting: Points, running: Points, fires: bool) -> None:
-    """A waiting message starts the first task, and a late metric of running tasks starts none."""
-    run = record({"scaling": {"to_zero": True}})
-    assert is_in_alarm(run.one(ALARM, "work-at-zero"), {VISIBLE: waiting, RUNNING: running}) is fires
+@pytest.mark.parametrize("to_zero", [False, True])
+def test_waiting_messages_add_tasks(waiting: Points, fires: bool, to_zero: bool) -> None:
+    """Messages that wait for two minutes add tasks, whatever runs and however late the metrics are."""
+    run = record({"scaling": {"to_zero": to_zero}})
+    assert is_in_alarm(run.one(ALARM, "waiting-jobs"), {VISIBLE: waiting}) is fires
 
 
-def test_starting_the_first_task_stops_none() -> None:
-    """The step from zero adds one task per alarm and stops none; a higher minimum has no such step."""
-    run = record({"scaling": {"to_zero": True}})
-    policy, alarm = run.one(POLICY, "scale-from-zero"), run.one(ALARM, "work-at-zero")
-    step = policy["stepScalingPolicyConfiguration"]
-    assert step["adjustmentType"] == "ChangeInCapacity"
-    assert step["stepAdjustments"][0]["scalingAdjustment"] == 1
-    assert step["cooldown"] >= 60 * alarm["evaluationPeriods"]
-    assert alarm["alarmActions"] == [arn(policy)]
-    assert "scale-from-zero" not in record().names(POLICY)
+def test_a_single_message_asks_for_a_task() -> None:
+    """One task is missing per `backlog_per_task` messages, and one for the rest."""
+    alarm = record({"scaling": {"backlog_per_task": 4}}).one(ALARM, "waiting-jobs")
+    assert evaluate(alarm["metricQueries"], {VISIBLE: [0, 1, 4, 5, 40, None]}) == [0, 1, 1, 2, 10, None]
+
+
+@pytest.mark.parametrize(
+    ("running", "in_flight", "fires"),
+    [
+        ([4] * 8, [0] * 8, True),
+        ([4] * 8, [3] * 8, True),
+        ([4] * 8, [4] * 8, False),
+        # SQS publishes no point in minutes in which no message is processed.
+        ([4] * 8, [None] * 8, True),
+        # Three minutes of ECS's metric have not arrived.
+        ([4] * 5 + [None] * 3, [0] * 8, True),
+        ([4] * 8, [0] * 4 + [4] * 4, False),
+        ([None] * 8, [0] * 8, False),
+    ],
+)
+def test_in_when_idle(plain: Recording, running: Points, in_flight: Points, fires: bool) -> None:
+    """Tasks are removed after five minutes with more tasks than messages, also while metrics are late."""
+    series: dict[str, Points] = {VISIBLE: [0] * 8, RUNNING: running, IN_FLIGHT: in_flight}
+    assert is_in_alarm(plain.one(ALARM, "idle-tasks"), series) is fires
+
+
+def test_idle_tasks_are_counted_also_while_every_metric_is_late(plain: Recording) -> None:
+    """The alarm fires on five minutes of eight."""
+    late: Points = [0] * 5 + [None] * 3
+    series: dict[str, Points] = {VISIBLE: late, IN_FLIGHT: [None] * 8, RUNNING: [4] * 5 + [None] * 3}
+    assert is_in_alarm(plain.one(ALARM, "idle-tasks"), series)
 
 
 def test_scaling_settings_reach_the_policies() -> None:
     """The scaling settings reach the policies and alarms."""
-    run = record(
-        {
-            "scaling": {
-                "to_zero": True,
-                "backlog_per_task": 7,
-                "scale_out_cooldown_seconds": 61,
-                "scale_in_cooldown_seconds": 62,
-                "idle_minutes": 33,
-            }
-        }
-    )
-    tracking = run.one(POLICY, "scale-out")["targetTrackingScalingPolicyConfiguration"]
-    assert (tracking["targetValue"], tracking["scaleOutCooldown"]) == (7, 61)
-    assert run.one(POLICY, "scale-in")["stepScalingPolicyConfiguration"]["cooldown"] == 62
-    assert run.one(ALARM, "idle-tasks")["evaluationPeriods"] == 33
+    cooldowns = {"scale_out_cooldown_seconds": 61, "scale_in_cooldown_seconds": 62}
+    run = record({"scaling": {"idle_minutes": 33, **cooldowns}})
+    assert [
+        run.one(POLICY, name)["stepScalingPolicyConfiguration"]["cooldown"]
+        for name in ("scale-out", "scale-in")
+    ] == [61, 62]
+    assert run.one(ALARM, "idle-tasks")["datapointsToAlarm"] == 33
 
 
 def test_without_scaling_there_is_no_autoscaler() -> None:

@@ -17,6 +17,8 @@ from app.worker.loop import WorkerExit
 from tests.app.worker.bench import Bench
 from tests.app.worker.fakes import InstantEvent
 
+PROTECTION_CALLS = {"protect", "receive", "delete", "give_back", "unprotect"}
+
 
 class TestLoop:
     """The poll loop: back-off, health, the speech process, protection."""
@@ -110,10 +112,49 @@ class TestLoop:
 
         bench.drain()
 
-        calls = [call for call in bench.calls if call in {"protect", "receive", "delete", "unprotect"}]
-        assert (
-            calls == ["protect", "receive", "delete", "unprotect", "protect", "receive"] + ["unprotect"] * 2
-        )
+        assert self.protection_calls(bench) == [
+            "protect", "receive", "delete", "unprotect", "protect", "receive", "unprotect", "unprotect",
+        ]  # fmt: skip
+
+    def test_an_idle_task_waits_for_a_message_unprotected(self, bench: Bench) -> None:
+        """A scale-in can stop a task that found no message; the next message is protected when it comes."""
+        self.send_at_second_receive(bench, stop_at=("receive", 3))
+
+        bench.worker().run()
+
+        assert self.protection_calls(bench) == [
+            "protect", "receive", "unprotect", "receive", "protect", "delete", "unprotect", "protect",
+            "receive", "unprotect", "unprotect",
+        ]  # fmt: skip
+
+    def test_an_idle_task_returns_a_message_that_comes_during_a_deployment(self, bench: Bench) -> None:
+        """A deployment waits for the task: the message goes back at once, for the new tasks."""
+        self.send_at_second_receive(bench, stop_at=("give_back", 1))
+        bench.protection.answers = [ProtectionStatus.PROTECTED, ProtectionStatus.DEPLOYMENT_WAITS]
+
+        bench.worker().run()
+
+        assert self.protection_calls(bench) == [
+            "protect", "receive", "unprotect", "receive", "protect", "give_back", "unprotect",
+        ]  # fmt: skip
+        assert (bench.queue.delays, bench.outcomes) == ([0], [])
+
+    @staticmethod
+    def send_at_second_receive(bench: Bench, *, stop_at: tuple[str, int]) -> None:
+        """Send a job when the worker receives for the second time, and stop it at a call of a number."""
+
+        def act(called: str) -> None:
+            if called == "receive" and bench.calls.count("receive") == 2:
+                bench.send()
+            if called == stop_at[0] and bench.calls.count(called) == stop_at[1]:
+                bench.shutdown.request()
+
+        bench.faults.on_call = act
+
+    @staticmethod
+    def protection_calls(bench: Bench) -> list[str]:
+        """The calls that change protection, among those to the queue."""
+        return [call for call in bench.calls if call in PROTECTION_CALLS]
 
     def test_nothing_is_received_while_a_deployment_waits(self, bench: Bench) -> None:
         """A task that a deployment wants to stop leaves the jobs to the new tasks, and asks again later."""
