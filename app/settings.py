@@ -80,9 +80,14 @@ class SpeechSettings(BaseModel):
         "precision of Kokoro's convolutions: `float32`, `bfloat16`, or `auto` (by CPU support)",
         "auto",
     )
+    segment_secs: float = _variable(
+        "SEGMENT_SECS",
+        "seconds of audio in a segment, 10 to 1800: about what an interruption costs at most",
+        180.0,
+    )
     work_dir: Path = _variable(
         "WORK_DIR",
-        "folder for temporary files",
+        "folder for temporary files and for the segments of `story-tts speak`",
         Path("/tmp/story-tts"),  # noqa: S108  # private below
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _variable(
@@ -121,6 +126,11 @@ class SpeechSettings(BaseModel):
     @classmethod
     def _loudness(cls, value: float) -> float:
         return _within(value, -36.0, -12.0)
+
+    @field_validator("segment_secs")
+    @classmethod
+    def _segment(cls, value: float) -> float:
+        return _within(value, 10.0, 1800.0)
 
     @field_validator("models_dir")
     @classmethod

@@ -33,7 +33,7 @@ class WorkFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        _prepare_root(root)
+        prepare_root(root)
         _remove_abandoned_folders(root)
         self.path, self._lock = _create_locked_folder(root)
 
@@ -62,7 +62,12 @@ class WorkFolder:
         self.close()
 
 
-def _prepare_root(root: Path) -> None:
+def prepare_root(root: Path) -> None:
+    """
+    Make `root` if it is missing, and check that nobody else can change what is in it.
+
+    Raises ConfigurationError as WorkFolder does.
+    """
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = root.lstat()

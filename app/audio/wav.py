@@ -3,15 +3,19 @@
 import wave
 from pathlib import Path
 
-import numpy as np
-
 from app.audio.base import AudioEncoder
+from app.audio.pcm import to_pcm
 from app.audio.processing import Samples
 from app.errors import RefusedTextError
 
 _HEADER_BYTES = 36
 """Bytes besides the samples that count towards the 32-bit size of a RIFF file."""
 _MOST_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
+
+
+def max_wav_secs(sample_rate: int) -> float:
+    """Return how many seconds a WAV file can hold."""
+    return _MOST_SAMPLES / sample_rate
 
 
 class WavWriter(AudioEncoder):
@@ -34,12 +38,11 @@ class WavWriter(AudioEncoder):
     def write(self, samples: Samples) -> None:
         """Append samples within -1.0 and 1.0."""
         if self._samples + len(samples) > _MOST_SAMPLES:
-            hours = _MOST_SAMPLES / self._sample_rate / 3600
+            hours = max_wav_secs(self._sample_rate) / 3600
             raise RefusedTextError(
                 f"the audio would be longer than a WAV file can hold ({hours:.0f} hours): split the story"
             )
-        scaled = samples * np.float32(32767)
-        self._wave.writeframesraw(np.rint(scaled, out=scaled).astype("<i2").data)
+        self._wave.writeframesraw(to_pcm(samples).data)
         self._samples += len(samples)
 
     def close(self) -> None:

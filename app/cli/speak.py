@@ -10,10 +10,11 @@ from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
 from app.media import AUDIO_FORMATS
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from app.cli.console import LiteralConsole
     from app.client.file_narrator import FileResult
+    from app.narration.base import Progress as NarrationProgress
 
 
 SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b")
@@ -63,6 +64,9 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     ] = False,
     lexicon: LexiconOption = None,
     keep_boilerplate: BoilerplateOption = False,
+    no_resume: Annotated[
+        bool, typer.Option("--no-resume", help="Do not use the finished segments of an earlier run.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
@@ -71,7 +75,10 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     A page, STORY.html, plays the audio in a browser and marks each word as it is heard. Existing files
     are replaced, each in one step, when the new ones are complete.
 
-    Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings.
+    A narration is kept in segments of some minutes as they are finished. After Ctrl-C the same command goes
+    on where it stopped, and an edited story is synthesized only where it changed.
+
+    Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings; 130 interrupted.
     """
     from app.cli.console import LiteralConsole, literal
     from app.client.file_narrator import FileNarrator
@@ -101,22 +108,35 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     )
     errors = LiteralConsole(stderr=True)
     results: list[FileResult] = []
-    with (
-        FileNarrator(
-            options=options, output=output, publisher=publisher, keep_boilerplate=keep_boilerplate
-        ) as narrator,
-        _bars(errors) as bars,
-    ):
+    narrator = FileNarrator(
+        options=options,
+        output=output,
+        publisher=publisher,
+        work_dir=settings.work_dir,
+        resume=not no_resume,
+        keep_boilerplate=keep_boilerplate,
+    )
+    with narrator, _bars(errors) as bars:
+        if narrator.warning:
+            errors.print_line(f"warning: {narrator.warning}; an interrupted narration will start afresh")
         for story in story_files(stories):
             task = bars.add_task(literal(story.stem), total=1.0, audio=_clock(0.0))
-            result = narrator.narrate(
-                story,
-                on_progress=lambda progress, task=task: bars.update(  # type: ignore[misc]
-                    task, completed=progress.fraction, audio=_clock(progress.audio_secs)
-                ),
-            )
+            reuse = _ReuseNotice(story.stem, errors)
+
+            def show(
+                progress: "NarrationProgress", task: "TaskID" = task, reuse: _ReuseNotice = reuse
+            ) -> None:
+                bars.update(task, completed=progress.fraction, audio=_clock(progress.audio_secs))
+                reuse.watch(progress)
+
+            try:
+                result = narrator.narrate(story, on_progress=show)
+            except KeyboardInterrupt:
+                reuse.interrupted()
+                raise
             if result.narration:
                 bars.update(task, completed=1.0, audio=_clock(result.narration.duration_secs))
+                reuse.finished(result.narration.reused_secs)
             else:
                 bars.remove_task(task)
                 errors.print_line(f"error: {result.error}")
@@ -129,6 +149,40 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         _print_table(results)
     if any(result.error for result in results):
         raise typer.Exit(1)
+
+
+class _ReuseNotice:
+    """Says once for a story that a part of it comes from an earlier run, and after Ctrl-C how to go on."""
+
+    def __init__(self, name: str, console: "LiteralConsole") -> None:
+        self._name = name
+        self._console = console
+        self._is_said = False
+        self._kept_secs = 0.0
+
+    def watch(self, progress: "NarrationProgress") -> None:
+        """Say it as soon as synthesis begins after stored segments."""
+        if progress.segment or not progress.synthesis_secs:
+            self._kept_secs = max(self._kept_secs, progress.audio_secs)
+        if progress.synthesis_secs:
+            self.finished(progress.reused_secs)
+
+    def finished(self, reused_secs: float) -> None:
+        """Say it at the end, if all segments were stored."""
+        if reused_secs and not self._is_said:
+            self._is_said = True
+            self._console.print_line(
+                f"{self._name}: {_clock(reused_secs)} of audio is kept from an earlier run;"
+                " --no-resume starts afresh"
+            )
+
+    def interrupted(self) -> None:
+        """Say what is kept."""
+        if self._kept_secs:
+            self._console.print_line(
+                f"{self._name}: interrupted; about {_clock(self._kept_secs)} of audio is kept,"
+                " and the same command goes on from there"
+            )
 
 
 def _bars(console: "LiteralConsole") -> "Progress":

@@ -14,12 +14,19 @@ from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
 from app.media import MediaKind
 from app.narration.base import Narration, OnProgress, Request
 from app.narration.options import NarrationOptions
+from app.segments.folder import FolderSegments
 from app.speech_process.client import SpeechProcess
 from app.text.readers.files import StoryFile
-from app.work_folder import WorkFolder
+from app.work_folder import WorkFolder, prepare_root
 
 _WORK_NAME = ".story-tts"
 """Temporary folder inside the output folder, so that complete media can be renamed into place."""
+_SEGMENTS_NAME = "segments"
+"""Folder below WORK_DIR that keeps the segments of all narrations."""
+MAX_SEGMENT_BYTES = 2 << 30
+"""What the segments of earlier narrations may take up on disk: about twelve hours of audio."""
+MAX_SEGMENT_AGE_SECS = 7 * 24 * 3600.0
+"""After this time without use a segment is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,9 @@ class FileNarrator:
 
     Inside the `with` block SIGTERM and SIGHUP end the command as Ctrl-C does. The command leaves no process
     and no incomplete file behind, even if it is interrupted.
+
+    Finished segments stay in a folder below `work_dir`, so that an interrupted narration goes on where it
+    stopped, and an edited story is synthesized only where it changed. `resume` False ignores what is there.
     """
 
     def __init__(
@@ -65,12 +75,19 @@ class FileNarrator:
         options: NarrationOptions,
         output: Path,
         publisher: Publisher,
+        work_dir: Path,
+        resume: bool = True,
         keep_boilerplate: bool = False,
     ) -> None:
         self._publisher = publisher
         self._keep_boilerplate = keep_boilerplate
         self._options = options
         self._output = output
+        self._work_dir = work_dir
+        self._segments: Path | None = None
+        self._resume = resume
+        self.warning = ""
+        """Why no segments are kept, if they are not."""
         self._speech = SpeechProcess(options=options)
         self._open = ExitStack()
 
@@ -80,6 +97,7 @@ class FileNarrator:
                 stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
             stack.callback(self._remove_work_root)
             self._folder = stack.enter_context(self._work_folder())
+            self._prepare_segments()
             stack.enter_context(self._speech)
             self._open = stack.pop_all()
         return self
@@ -92,6 +110,18 @@ class FileNarrator:
                 f"output folder {self._output}: {str(error.strerror).lower()}"
             ) from error
         return WorkFolder(self._output / _WORK_NAME)
+
+    def _prepare_segments(self) -> None:
+        try:
+            prepare_root(self._work_dir)
+            folder = self._work_dir / _SEGMENTS_NAME
+            prepare_root(folder)
+            segments = FolderSegments(folder)
+            segments.sweep(max_bytes=MAX_SEGMENT_BYTES, max_age_secs=MAX_SEGMENT_AGE_SECS)
+        except ConfigurationError as error:
+            self.warning = error.message
+        else:
+            self._segments = folder
 
     def _remove_work_root(self) -> None:
         # Fails if another command is using the folder: it is not empty then.
@@ -109,7 +139,13 @@ class FileNarrator:
             with self._folder.job() as folder:
                 source = story.read(keep_boilerplate=self._keep_boilerplate)
                 narration = self._speech.narrate(
-                    Request(text=source.text, folder=folder, options=self._options),
+                    Request(
+                        text=source.text,
+                        folder=folder,
+                        options=self._options,
+                        segments=self._segments,
+                        reuse_segments=self._resume,
+                    ),
                     on_progress=on_progress,
                     cancel=threading.Event(),
                 )

@@ -69,6 +69,15 @@ class ModelStore:
             self._verified.add(name)
         return self.folder / name
 
+    @property
+    def digest(self) -> str:
+        """A digest over the digests of all files, in hexadecimal; empty for a folder without models."""
+        try:
+            entries = sorted((name, entry.sha256) for name, entry in self.lock.items())
+        except ConfigurationError:
+            return ""
+        return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
     def has(self, prefix: str) -> bool:
         """Return whether the lock lists `prefix` or a file below it."""
         return any(name == prefix or name.startswith(f"{prefix}/") for name in self.lock)

@@ -22,6 +22,10 @@ class Request:
     folder: Path
     """An existing folder, owned by the caller, that receives the media."""
     options: NarrationOptions
+    segments: Path | None = None
+    """An existing folder that keeps the narration's segments; None keeps none."""
+    reuse_segments: bool = True
+    """Whether to use segments that are there already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,12 @@ class Progress:
     """Number of chunks done."""
     audio_secs: float
     """Seconds of audio written."""
+    reused_secs: float = 0.0
+    """How many of those come from segments of an earlier run."""
+    synthesis_secs: float = 0.0
+    """Time spent in the engine so far."""
+    segment: str = ""
+    """The file name of the segment that was stored just now, if any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,12 @@ class Narration:
     """Time spent in the aligner."""
     elapsed_secs: float
     """Time spent in total."""
+    segments: int = 1
+    """Number of segments."""
+    segments_reused: int = 0
+    """How many of them come from an earlier run."""
+    reused_secs: float = 0.0
+    """Seconds of audio of those."""
 
 
 class Cancellation(Protocol):

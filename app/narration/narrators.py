@@ -6,6 +6,7 @@ from functools import partial
 from app.alignment import whisperx
 from app.alignment.base import Aligner
 from app.models.store import ModelStore
+from app.narration.fingerprint import fingerprint
 from app.narration.options import NarrationOptions
 from app.narration.pipeline import Narrator, no_aligner
 from app.speech.base import SpeechEngine
@@ -36,14 +37,12 @@ class Narrators:
             self._engine = self._load()
             verification.result()
         self._aligners: dict[str, Aligner] = {}
+        self._fingerprint = fingerprint(self._engine, self._models)
 
     def narrator(self, voice: str) -> Narrator:
         """Return the narrator for a story in `voice`."""
-        if self._spec.reload_per_story:
-            self._engine.close()
-            self._engine = self._load()
         aligner = no_aligner if self._spec.has_exact_times else partial(self._aligner, voice)
-        return Narrator(engine=self._engine, aligner=aligner)
+        return Narrator(engine=self._engine, aligner=aligner, fingerprint=self._fingerprint)
 
     def _load(self) -> SpeechEngine:
         options = self._options

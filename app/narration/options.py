@@ -70,6 +70,8 @@ class NarrationOptions:
     """Threads used by the models; 0 means the container's CPU quota."""
     precision: Precision = "auto"
     """Number format of the vocoder's convolutions."""
+    segment_secs: float = 180.0
+    """Usual length of the segments that a narration is stored in, in seconds of audio."""
 
     @classmethod
     def from_settings(
@@ -117,6 +119,7 @@ class NarrationOptions:
             models_dir=settings.models_dir,
             threads=settings.speech_threads,
             precision=settings.speech_precision,
+            segment_secs=settings.segment_secs,
         )
         return options.with_lexicon(lexicon, voice=options.voice)
 

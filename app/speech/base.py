@@ -59,9 +59,18 @@ class SpeechEngine(Protocol):
     """
     voices: Collection[str]
     """All valid names. No other name reaches a path, a download or native code."""
+    variant: str
+    """What besides the models decides the samples, such as the precision it computes in; empty if nothing."""
 
     def close(self) -> None:
         """Release native state. The engine must not be used afterwards."""
+
+    def reset(self) -> None:
+        """
+        Return to the state of a new engine, so that the same calls give the same samples again.
+
+        A narrator resets the engine before each segment. It should take milliseconds at most.
+        """
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the size of `text` for `voice` in the engine's units, such as phonemes."""

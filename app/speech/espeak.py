@@ -92,8 +92,8 @@ class EspeakEngine:
     espeak-ng in this process.
 
     Its state is global: a second open engine raises RuntimeError. espeak keeps state between calls (the phase
-    of its oscillators, its noise), so only a new engine repeats the same samples for the same calls. Loading
-    one takes about a millisecond.
+    of its oscillators, its noise), so only a new or reset engine repeats the same samples for the same calls.
+    Loading takes about a millisecond.
     """
 
     name = "espeak"
@@ -101,11 +101,16 @@ class EspeakEngine:
     """Characters, as `measure` counts them."""
     max_first_chunk = 0
     voices: Collection[str] = ESPEAK_VOICES.keys()
+    variant = ""
     _is_open: ClassVar[bool] = False
 
     def __init__(self) -> None:
         if EspeakEngine._is_open:
             raise RuntimeError("espeak-ng has global state: close the engine that is open in this process")
+        self._load()
+        EspeakEngine._is_open = True
+
+    def _load(self) -> None:
         import espeakng_loader  # type: ignore[import-untyped]
 
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -123,7 +128,6 @@ class EspeakEngine:
         )
         if self.sample_rate <= 0:
             raise EngineDiedError(f"espeak-ng failed to start (code {self.sample_rate})")
-        EspeakEngine._is_open = True
         self._library.espeak_ng_SetRandSeed(_SEED)
         self._audio = bytearray()
         self._words: list[_WordEvent] = []
@@ -137,6 +141,12 @@ class EspeakEngine:
         self._library.espeak_Terminate()
         _unload(self._library)
         EspeakEngine._is_open = False
+
+    def reset(self) -> None:
+        """Load the library anew."""
+        self._library.espeak_Terminate()
+        _unload(self._library)
+        self._load()
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the characters of the spoken form; those of dense scripts and digits count several times."""

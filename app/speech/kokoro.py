@@ -80,6 +80,9 @@ class KokoroEngine:
         self._torch.set_num_threads(threads or native.processors())
         self._device = device or ("cuda" if self._torch.cuda.is_available() else "cpu")
         self._models = models
+        if precision == "auto":
+            precision = "bfloat16" if native.has_bfloat16() else "float32"
+        self.variant = f"{precision} on {self._device}"
         self._model = self._loaded(weights, precision)
         self._pronouncers: dict[str, Pronouncer] = {}
         self._cache: OrderedDict[tuple[str, str, Lexicon], Pronunciation] = OrderedDict()
@@ -88,6 +91,9 @@ class KokoroEngine:
 
     def close(self) -> None:
         """Do nothing: the engine has no state outside this object."""
+
+    def reset(self) -> None:
+        """Do nothing: each chunk is seeded, so no call depends on those before."""
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
         """Return the number of phonemes, including pauses and stress marks."""
@@ -126,8 +132,6 @@ class KokoroEngine:
         with warnings.catch_warnings(), loading.without_copies(path), loading.gc_disabled():
             warnings.simplefilter("ignore")  # the package uses deprecated parts of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
-        if precision == "auto":
-            precision = "bfloat16" if native.has_bfloat16() else "float32"
         if self._device == "cpu":
             vocoder.optimize(model, dtype=getattr(self._torch, precision))
         else:

@@ -61,8 +61,6 @@ class EngineSpec:
     pronouncing: PronouncingLoader
     has_exact_times: bool = False
     """Whether its own word times are exact, so that no aligner improves them."""
-    reload_per_story: bool = False
-    """Whether state that it keeps between calls would change how the next story sounds; it loads quickly."""
     has_blends: bool = False
     """Whether a voice may be a blend, such as "af_heart(2)+am_adam"."""
     lazy_models: tuple[str, ...] = ()
@@ -105,7 +103,6 @@ ENGINES: Mapping[str, EngineSpec] = MappingProxyType(
                 load=_load_espeak,
                 pronouncing=_espeak_pronouncing,
                 has_exact_times=True,
-                reload_per_story=True,
             ),
             EngineSpec(
                 name="kokoro",

@@ -52,17 +52,26 @@ def request_line(request: Request) -> bytes:
     """Write text and options into the request's folder, and return a line that names the folder."""
     (request.folder / SOURCE_NAME).write_bytes(request.text.encode("utf-8", "surrogatepass"))
     (request.folder / OPTIONS_NAME).write_text(options_text(request.options), "ascii")
-    return _line({"folder": str(request.folder)})
+    return _line(
+        {
+            "folder": str(request.folder),
+            "segments": str(request.segments) if request.segments else None,
+            "reuse_segments": request.reuse_segments,
+        }
+    )
 
 
 def parse_request(line: bytes) -> Request:
     """Return the request of a line, read from the files in its folder, and remove these files."""
-    folder = Path(json.loads(line)["folder"])
+    fields: dict[str, Any] = json.loads(line)
+    folder = Path(fields["folder"])
     source, options = folder / SOURCE_NAME, folder / OPTIONS_NAME
     request = Request(
         text=source.read_bytes().decode("utf-8", "surrogatepass"),
         folder=folder,
         options=parse_options(options.read_text("ascii")),
+        segments=Path(fields["segments"]) if fields["segments"] else None,
+        reuse_segments=fields["reuse_segments"],
     )
     source.unlink()
     options.unlink()
@@ -99,7 +108,7 @@ def parse_event(line: bytes) -> dict[str, Any]:
 
 def parse_progress(event: dict[str, Any]) -> Progress:
     """Return the progress in an event."""
-    return Progress(fraction=event["fraction"], chunk=event["chunk"], audio_secs=event["audio_secs"])
+    return Progress(**{name: value for name, value in event.items() if name != "event"})
 
 
 def parse_narration(event: dict[str, Any]) -> Narration:

@@ -73,7 +73,7 @@ def _narrate(narrators: "Narrators", request: Request, events: FileIO) -> bytes:
 
 
 class _Reporter:
-    """Sends progress events: the first at once, later ones at most every `_PROGRESS_SECS`."""
+    """Sends progress events: the first and those of stored segments at once, others from time to time."""
 
     def __init__(self, events: FileIO) -> None:
         self._events = events
@@ -81,7 +81,7 @@ class _Reporter:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now >= self._next:
+        if progress.segment or now >= self._next:
             self._next = now + _PROGRESS_SECS
             self._events.write(protocol.progress_line(progress))
 

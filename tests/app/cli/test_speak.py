@@ -221,6 +221,45 @@ def test_an_interrupt_leaves_nothing_behind(
     assert (tmp_path / "out" / "fox.wav").read_bytes() == b"of an earlier run"
 
 
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path: Path) -> None:
+    """The second run says what it reuses, and its media equal those of a run that starts afresh."""
+    story, out, segments = tmp_path / "fox.txt", tmp_path / "out", Path(os.environ["WORK_DIR"]) / "segments"
+    story.write_text(STORY * 150, encoding="utf-8")
+    arguments = ("speak", story, "-o", out, "--json")
+    with subprocess.Popen(
+        ["env", "--default-signal=INT", *COMMAND, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"SEGMENT_SECS": "30"},
+    ) as process:
+        while not list(segments.glob("*.segment")):
+            assert process.poll() is None
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert (process.returncode, b"Traceback" in errors) == (130, False)
+    assert not list(out.iterdir())
+    assert not list(segments.glob("*.part"))
+
+    resumed = run(*arguments, SEGMENT_SECS="30")
+    assert "of audio is kept from an earlier run" in resumed.stderr
+    (entry,) = json.loads(resumed.stdout)
+    assert 0 < entry["segments_reused"] < entry["segments"]
+    media = {path.name: path.read_bytes() for path in out.iterdir()}
+    afresh = run(*arguments, "--no-resume", SEGMENT_SECS="30")
+    (entry,) = json.loads(afresh.stdout)
+    assert (entry["segments_reused"], afresh.stderr) == (0, "")
+    assert media == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_without_a_folder_for_segments_a_story_is_narrated(story: Path, tmp_path: Path) -> None:
+    """A WORK_DIR that cannot be used costs the resumption only, and says why."""
+    done = run("speak", story, "-o", tmp_path / "out", WORK_DIR="/proc/nowhere")
+    assert done.returncode == 0
+    assert "/proc/nowhere" in done.stderr
+    assert names(tmp_path / "out") == FILES
+
+
 def test_what_a_killed_run_left_the_next_one_removes(
     speaking: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:

@@ -18,8 +18,12 @@ class HummingEngine:
     max_first_chunk = 0
     voices: Collection[str] = ("af_heart",)
     has_marks = False
+    variant = ""
 
     def close(self) -> None:
+        """Do nothing."""
+
+    def reset(self) -> None:
         """Do nothing."""
 
     def measure(self, text: str, *, voice: str, lexicon: Lexicon = NO_LEXICON) -> int:
