@@ -1,5 +1,7 @@
 ##@ Develop
 PYTEST_JOBS ?= 2
+# Half of the slow tests wait, for leases to end and for processes: more of them than processors run side by side.
+TEST_JOBS   ?= $(shell expr 2 \* $(PYTEST_JOBS))
 PYTEST       = $(BIN)/python -m pytest
 # `make test-browser` runs the others: they need Chromium, and must not be skipped where there is none.
 NO_BROWSER   = -m "not browser"
@@ -28,7 +30,7 @@ quick-tests: $(DEV)
 	$(PYTEST) -q -n $(PYTEST_JOBS) -m "not slow and not speech and not browser"
 
 test: $(SPEECH) ## Run all tests but those in a browser
-	$(PYTEST) -n $(PYTEST_JOBS) --dist loadfile $(NO_BROWSER) $(PYTEST_FLAGS)
+	$(PYTEST) -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(NO_BROWSER) $(PYTEST_FLAGS)
 
 test-speech: $(SPEECH) ## Run the tests that need the speech extra
 	$(PYTEST) -q -m speech $(PYTEST_FLAGS)

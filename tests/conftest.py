@@ -11,6 +11,20 @@ from app.local.platform import Platform, create_platform, emulators_session
 from tests import logs
 from tests.ministack import MINISTACK, ministack
 
+LONGEST = ("tests/chaos/", "tests/ops/test_jobs.py", "tests/e2e/", "tests/app/worker/test_worker.py")
+"""The files that take minutes, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that no process is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def rank(item: pytest.Item) -> tuple[int, bool]:
+        longest = [number for number, start in enumerate(LONGEST) if item.nodeid.startswith(start)]
+        return (longest or [len(LONGEST)])[0], item.path not in slow
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(autouse=True)
 def no_log_tells_a_story() -> Iterator[None]:
