@@ -68,8 +68,8 @@ class KokoroEngine:
         Load the network from `models`.
 
         `threads` 0 stands for the container's quota, `device` None for a GPU if there is one. `precision` is
-        that of the vocoder's convolutions on a CPU; "auto" selects bfloat16 on processors that support it,
-        which adds noise about 45 dB below the speech.
+        that of the vocoder's convolutions on a CPU. "auto" times each of them and selects the fastest.
+        bfloat16 adds noise about 43 dB below the speech, int8 about 20 dB below it.
 
         Raises MissingExtraError if the speech extra is not installed, ConfigurationError if model files are
         missing or damaged.
@@ -81,7 +81,9 @@ class KokoroEngine:
         self._device = device or ("cuda" if self._torch.cuda.is_available() else "cpu")
         self._models = models
         if precision == "auto":
-            precision = "bfloat16" if native.has_bfloat16() else "float32"
+            from app.speech.precision import fastest_precision  # imports torch
+
+            precision = fastest_precision()
         self.variant = f"{precision} on {self._device}"
         self._model = self._loaded(weights, precision)
         self._pronouncers: dict[str, Pronouncer] = {}
@@ -133,7 +135,7 @@ class KokoroEngine:
             warnings.simplefilter("ignore")  # the package uses deprecated parts of torch
             model = KModel(repo_id=_REPOSITORY, config=str(config), model=str(path)).eval()
         if self._device == "cpu":
-            vocoder.optimize(model, dtype=getattr(self._torch, precision))
+            vocoder.optimize(model, precision=precision)
         else:
             vocoder.fold_weight_norm(model)
         native.unload(native.mappings(path.parent))  # the folded weights are not read again

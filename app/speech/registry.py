@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.speech.base import SpeechEngine
     from app.speech.pronounce import Pronounce
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 """What the convolutions of a network compute in; auto: bfloat16 where the processor computes in it."""
 
 

@@ -15,8 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.speech.convolution import convolution
+
 if TYPE_CHECKING:
     from kokoro import KModel
+
+    from app.speech.registry import Precision
 
 _TILE_ELEMENTS = 524_288
 """
@@ -24,18 +28,18 @@ Channels times samples: 2 MiB of float32, the fastest of 0.25 to 8 MiB on cores 
 """
 
 
-def optimize(model: "KModel", *, dtype: torch.dtype = torch.float32) -> None:
+def optimize(model: "KModel", *, precision: "Precision" = "float32") -> None:
     """
     Fold the weight norms of `model` and tile its residual blocks, in place. It must be in evaluation mode.
 
-    `dtype` is that of the convolutions; everything between them stays float32. bfloat16 halves their time on
-    processors with AVX512-BF16, at a loss of precision. Samples differ from the package's own by rounding.
+    `precision` is that of the convolutions; everything between them stays float32. Samples differ from the
+    package's own by rounding.
     """
     fold_weight_norm(model)
     generator = cast("Any", model.decoder).generator
     for family in (generator.resblocks, generator.noise_res):
         for index, block in enumerate(family):
-            family[index] = TiledResidualBlock(block, dtype=dtype)
+            family[index] = TiledResidualBlock(block, precision=precision)
 
 
 def fold_weight_norm(model: nn.Module) -> int:
@@ -51,7 +55,7 @@ def fold_weight_norm(model: nn.Module) -> int:
 class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # torch counts as Any
     """Kokoro's AdaINResBlock1 in tiles: `x + conv(snake(norm(conv(snake(norm(x))))))`, three times."""
 
-    def __init__(self, block: nn.Module, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, block: nn.Module, *, precision: "Precision" = "float32") -> None:
         super().__init__()
         source = cast("Any", block)
         steps = zip(
@@ -60,7 +64,7 @@ class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # torch counts as An
             (*source.convs1, *source.convs2),
             strict=True,
         )
-        ordered = [_Step(norm, alpha, conv, dtype=dtype) for norm, alpha, conv in steps]
+        ordered = [_Step(norm, alpha, conv, precision) for norm, alpha, conv in steps]
         half = len(ordered) // 2
         self.first = nn.ModuleList(ordered[:half])
         self.second = nn.ModuleList(ordered[half:])
@@ -85,15 +89,13 @@ class TiledResidualBlock(nn.Module):  # type: ignore[misc]  # torch counts as An
 class _Step(nn.Module):  # type: ignore[misc]
     """One step of the chain: adaptive instance norm, Snake, convolution."""
 
-    def __init__(self, norm: Any, alpha: Tensor, conv: nn.Conv1d, *, dtype: torch.dtype) -> None:
+    def __init__(self, norm: Any, alpha: Tensor, conv: nn.Conv1d, precision: "Precision") -> None:
         super().__init__()
         self.style = norm.fc
         self.norm = norm.norm
         self.alpha = nn.Parameter(alpha[0].detach(), requires_grad=False)
-        self.weight = nn.Parameter(conv.weight.detach().to(dtype), requires_grad=False)
-        self.bias = nn.Parameter(cast("Tensor", conv.bias).detach()[:, None], requires_grad=False)
-        self.dilation = conv.dilation[0]
-        self.halo = self.dilation * (conv.kernel_size[0] - 1) // 2
+        self.convolution = convolution(conv, precision)
+        self.halo = conv.dilation[0] * (conv.kernel_size[0] - 1) // 2
 
     def forward(
         self,
@@ -109,10 +111,8 @@ class _Step(nn.Module):  # type: ignore[misc]
         scale, shift = self._affine(style, moments)
         for tile in _tiles(signal):
             bent = self._snake(signal, tile, scale, shift)
-            out = functional.conv1d(bent[None].to(self.weight.dtype), self.weight, dilation=self.dilation)[0]
-            # computed before the write, because `into` may be `residual`
-            summand = self.bias if residual is None else residual[:, tile] + self.bias
-            moments_out.add(torch.add(out, summand, out=into[:, tile]))
+            summand = None if residual is None else residual[:, tile]
+            moments_out.add(self.convolution(bent, into=into[:, tile], residual=summand))
 
     def _affine(self, style: Tensor, moments: "_Moments") -> tuple[Tensor, Tensor]:
         """Return instance norm and style as one scale and one shift per channel, both (channels, 1)."""

@@ -7,6 +7,9 @@ import torch
 from kokoro.istftnet import AdaINResBlock1
 
 from app.speech import vocoder
+from app.speech.convolution import Int8Convolution
+from app.speech.precision import choose, fastest_precision
+from app.speech.registry import Precision
 from app.speech.vocoder import TiledResidualBlock, fold_weight_norm
 
 pytestmark = pytest.mark.speech
@@ -72,13 +75,65 @@ def test_folding_counts_and_changes_nothing() -> None:
         torch.testing.assert_close(block(signal, style), expected)
 
 
-def test_bfloat16_is_close() -> None:
-    """The faster precision stays within its own rounding of the exact result."""
+@pytest.mark.parametrize(("precision", "most_noise"), [("bfloat16", 1e-3), ("int8", 3e-2)])
+def test_lower_precisions_are_close(precision: Precision, most_noise: float) -> None:
+    """The faster precisions stay within their own rounding of the exact result."""
     block = _block(7)
     fold_weight_norm(block)
     signal, style = torch.randn(1, CHANNELS, 300), torch.randn(1, 16)
     with torch.inference_mode():
         exact = TiledResidualBlock(block)(signal, style)
-        rough = TiledResidualBlock(block, dtype=torch.bfloat16)(signal, style)
+        rough = TiledResidualBlock(block, precision=precision)(signal, style)
     noise = (rough - exact).square().sum() / exact.square().sum()
-    assert 0 < float(noise) < 1e-3
+    assert 0 < float(noise) < most_noise
+
+
+@pytest.mark.parametrize("dilation", [1, 3, 5])
+@pytest.mark.parametrize("offset", [-40.0, 0.0, 40.0])
+def test_an_int8_convolution_is_within_its_rounding(dilation: int, offset: float) -> None:
+    """Half a level of each operand bounds the error, also where all values have one sign, and with zeros."""
+    torch.manual_seed(dilation)
+    source = torch.nn.Conv1d(CHANNELS, 2 * CHANNELS, 7, dilation=dilation)
+    step = Int8Convolution(source)
+    for length in (6 * dilation + 1, 64, 200):
+        signal = torch.randn(CHANNELS, length) + offset
+        with torch.inference_mode():
+            expected = source(signal[None])[0]
+            actual = step(signal, into=torch.empty_like(expected))
+        low, high = min(float(signal.min()), 0.0), max(float(signal.max()), 0.0)
+        signal_level = (high - low) / 255
+        weight_level = source.weight.detach().abs().amax((1, 2)) / 127
+        bound = source.weight.detach().abs().sum((1, 2)) * signal_level / 2
+        bound = bound + weight_level / 2 * (signal.abs().max() + signal_level) * CHANNELS * 7
+        assert bool(((actual - expected).abs().amax(1) <= bound).all())
+
+
+def test_an_int8_convolution_of_silence_is_its_bias() -> None:
+    """A tile of zeros has no largest value to divide by."""
+    source = torch.nn.Conv1d(CHANNELS, CHANNELS, 3)
+    with torch.inference_mode():
+        actual = Int8Convolution(source)(torch.zeros(CHANNELS, 10), into=torch.empty(CHANNELS, 8))
+    torch.testing.assert_close(actual, source.bias.detach()[:, None].expand(CHANNELS, 8))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({"float32": 1.0}, "float32"),
+        ({"float32": 1.0, "int8": 0.3}, "int8"),
+        ({"float32": 1.0, "int8": 0.9}, "float32"),
+        ({"float32": 1.0, "bfloat16": 1.5, "int8": 0.3}, "int8"),
+        ({"float32": 1.0, "bfloat16": 0.3, "int8": 0.3}, "bfloat16"),
+        ({"float32": 1.0, "bfloat16": 0.3, "int8": 0.2}, "int8"),
+        ({"float32": 1.0, "bfloat16": 0.3, "int8": 0.9}, "bfloat16"),
+    ],
+)
+def test_auto_takes_what_is_worth_its_noise(seconds: dict[Precision, float], expected: Precision) -> None:
+    """A lower precision must be faster by enough to matter, and int8 by more than bfloat16."""
+    assert choose(seconds) == expected
+
+
+def test_auto_is_measured_on_this_processor() -> None:
+    """Whatever the processor, the answer is one of the precisions, and stays the same in a process."""
+    assert fastest_precision() in {"float32", "bfloat16", "int8"}
+    assert fastest_precision() is fastest_precision()
