@@ -14,7 +14,6 @@ HTTPS_PORT = 443
 DNS_PORT = 53
 
 INTERFACES = ("ecr.api", "ecr.dkr", "logs", "sqs")
-EXEC_INTERFACE = "ssmmessages"
 GATEWAYS = ("s3", "dynamodb")
 
 
@@ -41,7 +40,7 @@ class Network(pulumi.ComponentResource):
         app_port: int,
         endpoints: Literal["create", "existing", "nat"],
         settings: NetworkSettings,
-        exec_enabled: bool,
+        extra_services: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Network", "network", None, opts)
@@ -71,7 +70,7 @@ class Network(pulumi.ComponentResource):
                 vpc=vpc,
                 group_id=self.endpoints_group.id,
                 services=(
-                    *interface_services(settings, exec_enabled=exec_enabled),
+                    *interface_services(settings, extra_services=extra_services),
                     *gateway_services(settings),
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
@@ -218,9 +217,9 @@ class Endpoints(pulumi.ComponentResource):
         )
 
 
-def interface_services(settings: NetworkSettings, *, exec_enabled: bool) -> list[str]:
+def interface_services(settings: NetworkSettings, *, extra_services: Sequence[str]) -> list[str]:
     """The services that tasks need an interface endpoint for, and that have none yet."""
-    services = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
+    services = (*INTERFACES, *extra_services)
     return [service for service in services if service not in settings.existing_endpoints]
 
 

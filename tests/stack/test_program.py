@@ -24,6 +24,28 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "some-endpoints": {"network": {"endpoints": "create", "existing_endpoints": ["s3", "ecr.api"]}},
     "nat": {"network": {"endpoints": "nat"}},
     "exec": {"features": {"exec": True}},
+    "bounded": {"permissions_boundary": "arn:aws:iam::123456789012:policy/boundary"},
+    "secrets": {
+        "worker": {
+            "environment": {"READING_SPEED": "17"},
+            "secrets": {
+                "API_TOKEN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-AbCdEf:token::",
+                "API_USER": "arn:aws:ssm:us-east-1:123456789012:parameter/story/user",
+            },
+            "secret_key_arns": [KEY],
+        },
+        "network": {"endpoints": "create"},
+    },
+    "scheduled": {
+        "scaling": {
+            "to_zero": True,
+            "schedules": [
+                {"cron": "0 7 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 1},
+                {"cron": "0 19 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 0},
+            ],
+        }
+    },
+    "unbroken": {"deployment": {"circuit_breaker": "off", "roll_back_alarms": ["story-service-errors"]}},
     "lent-roles": {"features": {"roles": "story_infra"}},
     "unprotected": {"features": {"protect": False}},
     "to-zero": {"scaling": {"to_zero": True}},
