@@ -252,6 +252,7 @@ class Deployment:
             endpoints=self.settings.endpoints,
             settings=self.settings.network,
             extra_services=self.settings.extra_services,
+            tracing=self.settings.tracing,
         )
 
     def monitored_resources(self, dead_letters: DeadLetters) -> MonitoredResources:
@@ -312,6 +313,8 @@ class Deployment:
         }
         if self.settings.worker.allowed_output_buckets:
             environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
+        if self.settings.tracing.endpoint is not None:
+            environment[worker.OTLP_ENDPOINT] = self.settings.tracing.endpoint
         if self.platform.sns_topic_arn is not None:
             environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
         return environment

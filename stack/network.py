@@ -7,7 +7,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from stack.config import NetworkSettings
+from stack.config import NetworkSettings, TracingSettings
 from stack.naming import Naming
 
 HTTPS_PORT = 443
@@ -41,6 +41,7 @@ class Network(pulumi.ComponentResource):
         endpoints: Literal["create", "existing", "nat"],
         settings: NetworkSettings,
         extra_services: Sequence[str],
+        tracing: TracingSettings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Network", "network", None, opts)
@@ -61,6 +62,9 @@ class Network(pulumi.ComponentResource):
             self._allow_https_out("vpc", vpc.cidr, "the endpoints that the VPC has")
         elif endpoints == "nat":
             self._allow_https_out("internet", "0.0.0.0/0", "AWS through a NAT gateway, which knows no groups")
+
+        if tracing.cidr:
+            self._allow_out("traces", tracing.cidr, tracing.port, "the collector of traces")
 
         self.endpoints: list[pulumi.Resource] = []
         if endpoints == "create":
@@ -153,14 +157,17 @@ class Network(pulumi.ComponentResource):
             )
 
     def _allow_https_out(self, target: str, cidr: pulumi.Input[str], description: str) -> None:
+        self._allow_out(target, cidr, HTTPS_PORT, description)
+
+    def _allow_out(self, target: str, cidr: pulumi.Input[str], port: int, description: str) -> None:
         name = f"app-to-{target}"
         aws.vpc.SecurityGroupEgressRule(
             name,
             security_group_id=self.app_group.id,
             cidr_ipv4=cidr,
             ip_protocol="tcp",
-            from_port=HTTPS_PORT,
-            to_port=HTTPS_PORT,
+            from_port=port,
+            to_port=port,
             description=description,
             tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),

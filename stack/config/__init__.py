@@ -12,6 +12,7 @@ from stack.config.groups import (
     SpotSettings,
     StorageSettings,
     StoryInfraSettings,
+    TracingSettings,
 )
 from stack.config.reading import SettingsError, read_settings, setting_error
 from stack.config.settings import FARGATE_SIZES, Settings
@@ -31,6 +32,7 @@ __all__ = [
     "SpotSettings",
     "StorageSettings",
     "StoryInfraSettings",
+    "TracingSettings",
     "read_settings",
     "setting_error",
 ]

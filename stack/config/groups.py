@@ -1,6 +1,7 @@
 """The groups of settings; their descriptions are the source of the settings reference."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -36,6 +37,8 @@ SecretArn = Annotated[
     ),
 ]
 EXAMPLE_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:telemetry-AbCdEf"  # noqa: S105
+OtlpEndpoint = Annotated[str, StringConstraints(pattern=r"^https?://[\w.-]+(?::\d{1,5})?(?:/\S*)?$")]
+CidrBlock = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}\d{1,3}/\d{1,2}$")]
 CronExpression = Annotated[str, StringConstraints(pattern=r"^[\w*,/?#-]+(?: [\w*,/?#-]+){5}$")]
 VpcCidr = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}0/16$")]
 
@@ -311,6 +314,29 @@ of its JSON, or of an SSM parameter; the execution role that this stack creates 
         if twice:
             message = f"{', '.join(twice)}: set in environment and in secrets; remove one of them"
             raise PydanticCustomError("twice", "{text}", {"key": "secrets", "text": message})
+        return self
+
+
+class TracingSettings(Group):
+    """Traces of the worker by OpenTelemetry, which it sends itself (OTLP over HTTP)."""
+
+    endpoint: OtlpEndpoint | None = Field(default=None, examples=["http://collector.internal:4318"])
+    """base URL of a collector or backend; headers, such as a token, come from `worker.secrets`"""
+    cidr: CidrBlock | None = Field(default=None, examples=["10.0.0.0/16"])
+    """addresses of the endpoint, which tasks may then reach at its port; unset where `network.endpoints` is \
+`nat` and the endpoint has port 443"""
+
+    @property
+    def port(self) -> int:
+        """The port of the endpoint."""
+        address = urlsplit(self.endpoint or "")
+        return address.port or (443 if address.scheme == "https" else 80)
+
+    @model_validator(mode="after")
+    def _endpoint_of_the_range(self) -> Self:
+        if self.cidr and not self.endpoint:
+            message = "without an endpoint there is nothing to reach; set the endpoint, or remove cidr"
+            raise PydanticCustomError("no_endpoint", message, {"key": "endpoint"})
         return self
 
 

@@ -24,6 +24,7 @@ from stack.config.groups import (
     SpotSettings,
     StorageSettings,
     StoryInfraSettings,
+    TracingSettings,
     WorkerSettings,
 )
 
@@ -77,6 +78,7 @@ class Settings(Group):
     storage: StorageSettings = StorageSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     worker: WorkerSettings = WorkerSettings()
+    tracing: TracingSettings = TracingSettings()
     features: Features = Features()
 
     @model_validator(mode="after")

@@ -100,6 +100,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "story-tts:worker.secrets",
         "in environment and in secrets",
     ),
+    ({"tracing": {"endpoint": "collector:4318"}}, "story-tts:tracing.endpoint", "'collector:4318'"),
+    ({"tracing": {"cidr": "10.0.0.0/16"}}, "story-tts:tracing.endpoint", "nothing to reach"),
     ({"deployment": {"circuit_breaker": "maybe"}}, "story-tts:deployment.circuit_breaker", "'maybe'"),
     ({"cpu": 1000}, "story-tts:cpu", "not 1000"),
     ({"cpu": "much"}, "story-tts:cpu", "valid integer"),
