@@ -43,10 +43,12 @@ def configure_logging(*, level: str, log_format: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+        if as_console
+        else structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [_shorten, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
         if as_console
         else [structlog.processors.JSONRenderer()]
     )
@@ -64,6 +66,21 @@ def configure_logging(*, level: str, log_format: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _shorten(_: object, level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out of a terminal's lines what only helps to find the cause of a problem."""
+    if level in {"debug", "info"}:
+        for field in (
+            "message_id",
+            "receive_count",
+            "epoch",
+            "synthesis_secs",
+            "alignment_secs",
+            "alignment",
+        ):
+            event.pop(field, None)
+    return event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
