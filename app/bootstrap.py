@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.shutdown import Shutdown
 from app.speech.registry import VoiceNames
 from app.speech_process.client import SpeechProcess
-from app.telemetry import Metrics
+from app.telemetry import Metrics, open_tracer
 from app.work_folder import WorkFolder
 from app.worker.attempt import AttemptRunner
 from app.worker.lease import Lease
@@ -94,6 +94,7 @@ def build_worker(
     )
     queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     tasks = task_table(settings, clients)
+    tracer = open_tracer(endpoint=settings.otlp_endpoint, service=settings.service_name)
     runner = AttemptRunner(
         queue=queue,
         tasks=tasks,
@@ -106,6 +107,7 @@ def build_worker(
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
         shutdown=shutdown,
+        tracer=tracer,
     )
     outcomes = OutcomeHandler(
         queue=queue,
@@ -125,6 +127,7 @@ def build_worker(
         metrics=Metrics(stream=sys.stdout if emit_metrics else None, service=settings.service_name),
         protection=protection,
         shutdown=shutdown,
+        tracer=tracer,
     )
     return worker, health
 

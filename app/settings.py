@@ -207,6 +207,12 @@ class Settings(HealthSettings):
         120.0,
     )
     service_name: str = _variable("SERVICE_NAME", "dimension of every metric", "story-tts")
+    otlp_endpoint: str | None = _variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "base URL for traces by OpenTelemetry (OTLP over HTTP), such as `http://collector:4318`; needs the"
+        " extra `otel`, whose SDK reads its other variables, such as `OTEL_EXPORTER_OTLP_HEADERS`, itself",
+        None,
+    )
     ecs_agent_uri: str | None = _variable(
         "ECS_AGENT_URI", "endpoint for ECS task protection; set by ECS", None
     )
@@ -226,6 +232,13 @@ class Settings(HealthSettings):
             message = "is no queue URL, like https://sqs.us-east-1.amazonaws.com/123456789012/name"
             raise ValueError(message)
         return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        return _matching(value, r"https?://[^\s/]+(/\S*)?", "is no URL, like http://collector:4318")
 
     @field_validator("region")
     @classmethod

@@ -47,32 +47,30 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 UV_COMPILE = $(UV_LOCK) pyproject.toml requirements/build.in
 
 # Dependencies of Kokoro and WhisperX that the image leaves out: they are declared, but not loaded for speech and
-# alignment. These are WhisperX's transcription and diarization, training, plots, telemetry, spaCy's commands and
+# alignment. These are WhisperX's transcription and diarization, training, plots, telemetry by gRPC, spaCy's commands and
 # phonemizer's tables (app/speech/loading.py replaces these two). torch comes from requirements/torch-cpu.txt or
 # torch-cuda.txt. tests/image checks that the rest is enough.
 LEFT_OUT := \
-  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av babel cloudpathlib colorlog contourpy \
-  csvw ctranslate2 cycler einops faster-whisper flatbuffers fonttools frozenlist googleapis-common-protos \
-  grpcio hf-xet isodate jsonschema jsonschema-specifications julius kiwisolver language-tags lightning \
-  lightning-utilities mako matplotlib multidict narwhals networkx nvidia-cublas-cu12 nvidia-cuda-cupti-cu12 \
-  nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 nvidia-cufile-cu12 \
-  nvidia-curand-cu12 nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 nvidia-nccl-cu12 \
-  nvidia-nvjitlink-cu12 nvidia-nvtx-cu12 omegaconf onnxruntime opentelemetry-exporter-http-transport \
-  opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common \
-  opentelemetry-exporter-otlp-proto-grpc opentelemetry-exporter-otlp-proto-http opentelemetry-proto \
-  opentelemetry-sdk opentelemetry-semantic-conventions optuna pillow primepy propcache protobuf \
-  pyannote-audio pyannote-core pyannote-database pyannote-metrics pyannote-pipeline pyannoteai-sdk pyparsing \
-  pytorch-lightning pytorch-metric-learning rdflib referencing rfc3986 rpds-py scikit-learn scipy segments \
-  smart-open sortedcontainers sqlalchemy threadpoolctl torch torch-audiomentations torch-pitch-shift \
-  torchcodec torchmetrics torchvision triton uritemplate uv weasel yarl
+  aiohappyeyeballs aiohttp aiosignal alembic asteroid-filterbanks av babel cloudpathlib colorlog contourpy csvw \
+  ctranslate2 cycler einops faster-whisper flatbuffers fonttools frozenlist grpcio hf-xet isodate jsonschema \
+  jsonschema-specifications julius kiwisolver language-tags lightning lightning-utilities mako matplotlib \
+  multidict narwhals networkx nvidia-cublas-cu12 nvidia-cuda-cupti-cu12 nvidia-cuda-nvrtc-cu12 \
+  nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cufft-cu12 nvidia-cufile-cu12 nvidia-curand-cu12 \
+  nvidia-cusolver-cu12 nvidia-cusparse-cu12 nvidia-cusparselt-cu12 nvidia-nccl-cu12 nvidia-nvjitlink-cu12 \
+  nvidia-nvtx-cu12 omegaconf onnxruntime opentelemetry-exporter-otlp opentelemetry-exporter-otlp-proto-grpc \
+  optuna pillow primepy propcache pyannote-audio pyannote-core pyannote-database pyannote-metrics \
+  pyannote-pipeline pyannoteai-sdk pyparsing pytorch-lightning pytorch-metric-learning rdflib referencing \
+  rfc3986 rpds-py scikit-learn scipy segments smart-open sortedcontainers sqlalchemy threadpoolctl torch \
+  torch-audiomentations torch-pitch-shift torchcodec torchmetrics torchvision triton uritemplate uv weasel yarl
 
 lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
-	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra stack --extra dev --extra speech \
-	  -o requirements/all.txt $(LOCK_FLAGS)
+	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra otel --extra stack --extra dev \
+	  --extra speech -o requirements/all.txt $(LOCK_FLAGS)
 	$(UV_COMPILE) --extra local --extra readers -c requirements/all.txt -o requirements/demo.txt
-	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra stack --extra dev -c requirements/all.txt \
-	  -o requirements/dev.txt
-	$(UV_COMPILE) --no-emit-package uv -c requirements/all.txt -o requirements/image-espeak.txt
-	$(UV_COMPILE) --extra speech $(LEFT_OUT:%=--no-emit-package %) -c requirements/all.txt -o requirements/image-kokoro.txt
+	$(UV_COMPILE) --extra local --extra readers --extra m4b --extra otel --extra stack --extra dev \
+	  -c requirements/all.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra otel --no-emit-package uv -c requirements/all.txt -o requirements/image-espeak.txt
+	$(UV_COMPILE) --extra otel --extra speech $(LEFT_OUT:%=--no-emit-package %) \
+	  -c requirements/all.txt -o requirements/image-kokoro.txt
 	sed -nE '/^(torch==|nvidia-|triton==)/,/[^\]$$/p' requirements/all.txt > requirements/torch-cuda.txt
 	$(UV_LOCK) requirements/ministack.in -o requirements/ministack.txt $(LOCK_FLAGS)

@@ -141,7 +141,11 @@ def permissions(role: str, scope: Scope, *, account: str) -> dict[str, Any]:
     file = POLICIES / f"{role.removeprefix('github-story-tts-')}.json"
     if not file.exists():
         raise OpsError(f"there is no {file}: run this in the root of the repository")
-    return scope.fill(json.loads(file.read_text()), account=account)
+    document: dict[str, Any] = json.loads(file.read_text())
+    for statement in document["Statement"]:
+        # For readers of the file only; IAM limits the length of a role's policies.
+        statement.pop("Sid", None)
+    return scope.fill(document, account=account)
 
 
 def show_roles(repository: str, scope: Scope, *, account: str) -> str:

@@ -12,7 +12,7 @@ from stack.config import Settings, read_settings
 from stack.dead_letters import DeadLetters
 from stack.discovery import Discovery
 from stack.foundation import Foundation
-from stack.iam import Account, RoleArns, TaskRoles, current_account
+from stack.iam import Account, Policies, RoleArns, TaskRoles, current_account
 from stack.image import Repository, WorkerImage
 from stack.metrics import WorkloadMetrics
 from stack.monitoring import Dashboard, MonitoredResources, Monitoring, Topic
@@ -23,6 +23,7 @@ from stack.permissions import (
     open_exec_channels,
     protect_tasks,
     pull_images,
+    read_secrets,
     send_messages,
     use_keys,
     write_logs,
@@ -46,7 +47,7 @@ async def program() -> Outputs:
     raw = {**get_config_env(), **CONFIG.get()}
     settings = read_settings(raw, stack=pulumi.get_stack())
     naming = Naming(app=settings.app_name, environment=settings.environment, stack=pulumi.get_stack())
-    account = current_account()
+    account = current_account(permissions_boundary=settings.permissions_boundary)
     foundation = None
     if settings.story_infra.source == "own":
         foundation = create_foundation(settings, naming=naming, account=account)
@@ -62,7 +63,7 @@ async def program() -> Outputs:
 
 def create_foundation(settings: Settings, *, naming: Naming, account: Account) -> Foundation:
     """Create an own platform."""
-    services = interface_services(settings.network, exec_enabled=settings.features.exec)
+    services = interface_services(settings.network, extra_services=settings.extra_services)
     zones = choose_zones(region=account.region, services=services if settings.endpoints == "create" else [])
     return Foundation(
         naming=naming,
@@ -210,6 +211,7 @@ class Deployment:
             execution_policies={
                 "pull-image": pull_images(repository.arn),
                 "write-logs": write_logs(pulumi.Output.concat(logs.arn, ":*")),
+                **self.secret_policies(),
             },
             task_policies={
                 "consume-jobs": consume_queue(self.platform.task_queue_arn),
@@ -221,6 +223,14 @@ class Deployment:
                 **({"exec": open_exec_channels()} if self.settings.features.exec else {}),
             },
         )
+
+    def secret_policies(self) -> Policies:
+        """What ECS needs to put secrets into the container's environment."""
+        secrets = self.settings.worker.secrets
+        if not secrets:
+            return {}
+        keys = self.settings.worker.secret_key_arns
+        return {"read-secrets": read_secrets(list(secrets.values()), keys, region=self.account.region)}
 
     def platform_roles(self) -> RoleArns | None:
         """The platform's roles, if the settings ask for them."""
@@ -241,7 +251,8 @@ class Deployment:
             app_port=self.settings.app_port,
             endpoints=self.settings.endpoints,
             settings=self.settings.network,
-            exec_enabled=self.settings.features.exec,
+            extra_services=self.settings.extra_services,
+            tracing=self.settings.tracing,
         )
 
     def monitored_resources(self, dead_letters: DeadLetters) -> MonitoredResources:
@@ -278,7 +289,8 @@ class Deployment:
             port=self.settings.app_port,
             platform=self.settings.image.platform,
             image=image.reference,
-            environment=self.worker_environment(dead_letters),
+            environment={**self.settings.worker.environment, **self.worker_environment(dead_letters)},
+            secrets=self.settings.worker.secrets,
             roles=roles.arns,
             start_period_seconds=self.settings.deployment.start_period_seconds,
             exec_enabled=self.settings.features.exec,
@@ -301,6 +313,8 @@ class Deployment:
         }
         if self.settings.worker.allowed_output_buckets:
             environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
+        if self.settings.tracing.endpoint is not None:
+            environment[worker.OTLP_ENDPOINT] = self.settings.tracing.endpoint
         if self.platform.sns_topic_arn is not None:
             environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
         return environment
@@ -323,7 +337,10 @@ class Deployment:
             count=self.settings.initial_tasks,
             count_changes=count_changes,
             exec_enabled=self.settings.features.exec,
-            alarm_names=monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else [],
+            alarm_names=[
+                *(monitoring.deployment_alarms if self.settings.deployment.roll_back_on_alarms else []),
+                *self.settings.deployment.roll_back_alarms,
+            ],
             depends_on=depends_on,
         )
 
@@ -336,6 +353,7 @@ class Deployment:
             settings=self.settings.scaling,
             min_tasks=self.settings.min_tasks,
             max_tasks=self.settings.max_tasks,
+            schedules=[] if self.settings.paused else self.settings.scaling.schedules,
             # The service's own output, so that scaling waits for the service.
             metrics=replace(metrics, service_name=service.name),
         )

@@ -208,7 +208,7 @@ class Foundation(pulumi.ComponentResource):
                 naming=self._naming,
                 service="ecs-tasks.amazonaws.com",
                 description=f"{words} of tasks on {self._naming.prefixed('cluster')}",
-                account_id=self._account.account_id,
+                account=self._account,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for name, words in (("platform-execution", "Execution role"), ("platform-task", "Role"))

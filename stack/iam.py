@@ -23,7 +23,7 @@ class Role(pulumi.ComponentResource):
         naming: Naming,
         service: str,
         description: str,
-        account_id: str,
+        account: "Account",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Role", name, None, opts)
@@ -33,7 +33,10 @@ class Role(pulumi.ComponentResource):
             name,
             name=role_name,
             description=description,
-            assume_role_policy=json.dumps(service_trust_policy(service=service, account_id=account_id)),
+            assume_role_policy=json.dumps(
+                service_trust_policy(service=service, account_id=account.account_id)
+            ),
+            permissions_boundary=account.permissions_boundary,
             tags=naming.tags(role_name),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -106,7 +109,7 @@ class TaskRoles(pulumi.ComponentResource):
             naming=naming,
             service="ecs-tasks.amazonaws.com",
             description=description,
-            account_id=account.account_id,
+            account=account,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -118,6 +121,8 @@ class Account:
     account_id: str
     region: str
     partition: str
+    permissions_boundary: str | None = None
+    """The policy that bounds every role, where the account demands one."""
 
     def arn(self, service: str, resource: pulumi.Input[str]) -> pulumi.Output[str]:
         """The ARN of a regional resource of this account."""
@@ -134,10 +139,11 @@ class Account:
         return self.arn("ecs", pulumi.Output.concat("task/", cluster, "/*"))
 
 
-def current_account() -> Account:
+def current_account(*, permissions_boundary: str | None) -> Account:
     """The account of the current credentials and the provider's region."""
     return Account(
         account_id=aws.get_caller_identity().account_id,
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
+        permissions_boundary=permissions_boundary,
     )

@@ -7,14 +7,13 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from stack.config import NetworkSettings
+from stack.config import NetworkSettings, TracingSettings
 from stack.naming import Naming
 
 HTTPS_PORT = 443
 DNS_PORT = 53
 
 INTERFACES = ("ecr.api", "ecr.dkr", "logs", "sqs")
-EXEC_INTERFACE = "ssmmessages"
 GATEWAYS = ("s3", "dynamodb")
 
 
@@ -41,7 +40,8 @@ class Network(pulumi.ComponentResource):
         app_port: int,
         endpoints: Literal["create", "existing", "nat"],
         settings: NetworkSettings,
-        exec_enabled: bool,
+        extra_services: Sequence[str],
+        tracing: TracingSettings,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:Network", "network", None, opts)
@@ -63,6 +63,9 @@ class Network(pulumi.ComponentResource):
         elif endpoints == "nat":
             self._allow_https_out("internet", "0.0.0.0/0", "AWS through a NAT gateway, which knows no groups")
 
+        if tracing.cidr:
+            self._allow_out("traces", tracing.cidr, tracing.port, "the collector of traces")
+
         self.endpoints: list[pulumi.Resource] = []
         if endpoints == "create":
             self.endpoints += Endpoints(
@@ -71,7 +74,7 @@ class Network(pulumi.ComponentResource):
                 vpc=vpc,
                 group_id=self.endpoints_group.id,
                 services=(
-                    *interface_services(settings, exec_enabled=exec_enabled),
+                    *interface_services(settings, extra_services=extra_services),
                     *gateway_services(settings),
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
@@ -154,14 +157,17 @@ class Network(pulumi.ComponentResource):
             )
 
     def _allow_https_out(self, target: str, cidr: pulumi.Input[str], description: str) -> None:
+        self._allow_out(target, cidr, HTTPS_PORT, description)
+
+    def _allow_out(self, target: str, cidr: pulumi.Input[str], port: int, description: str) -> None:
         name = f"app-to-{target}"
         aws.vpc.SecurityGroupEgressRule(
             name,
             security_group_id=self.app_group.id,
             cidr_ipv4=cidr,
             ip_protocol="tcp",
-            from_port=HTTPS_PORT,
-            to_port=HTTPS_PORT,
+            from_port=port,
+            to_port=port,
             description=description,
             tags=self._naming.tags(self._naming.prefixed(name)),
             opts=pulumi.ResourceOptions(parent=self),
@@ -218,9 +224,9 @@ class Endpoints(pulumi.ComponentResource):
         )
 
 
-def interface_services(settings: NetworkSettings, *, exec_enabled: bool) -> list[str]:
+def interface_services(settings: NetworkSettings, *, extra_services: Sequence[str]) -> list[str]:
     """The services that tasks need an interface endpoint for, and that have none yet."""
-    services = (*INTERFACES, EXEC_INTERFACE) if exec_enabled else INTERFACES
+    services = (*INTERFACES, *extra_services)
     return [service for service in services if service not in settings.existing_endpoints]
 
 

@@ -142,6 +142,23 @@ def pull_images(repository_arn: pulumi.Input[str]) -> list[Statement]:
     ]
 
 
+def read_secrets(arns: Sequence[str], key_arns: Sequence[str], *, region: str) -> list[Statement]:
+    """Read secrets of Secrets Manager and parameters of SSM, and decrypt them with customer managed keys."""
+    # A reference may name a JSON key, a version stage and a version behind the secret's ARN of seven parts:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+    secrets = sorted({":".join(arn.split(":")[:7]) for arn in arns if ":secretsmanager:" in arn})
+    parameters = sorted({arn for arn in arns if ":ssm:" in arn})
+    statements = []
+    if secrets:
+        statements.append(Statement(actions=["secretsmanager:GetSecretValue"], resources=secrets))
+    if parameters:
+        statements.append(Statement(actions=["ssm:GetParameters"], resources=parameters))
+    if key_arns:
+        condition = _through(region, "secretsmanager", "ssm")
+        statements.append(Statement(actions=["kms:Decrypt"], resources=key_arns, condition=condition))
+    return statements
+
+
 def write_logs(log_group_arn: pulumi.Input[str]) -> list[Statement]:
     """Create log streams in a log group and write to them."""
     return [Statement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn])]

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.alarms import expression_alarm
-from stack.config import ScalingSettings
+from stack.config import ScalingSettings, Schedule
 from stack.metrics import METRIC_DELAY_MINUTES, Expression, WorkloadMetrics
 from stack.naming import Naming
 
@@ -31,6 +31,7 @@ class Scaling(pulumi.ComponentResource):
         settings: ScalingSettings,
         min_tasks: int,
         max_tasks: int,
+        schedules: Sequence[Schedule],
         metrics: WorkloadMetrics,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -45,8 +46,11 @@ class Scaling(pulumi.ComponentResource):
             scalable_dimension=DIMENSION,
             service_namespace="ecs",
             tags=naming.tags(naming.prefixed("scaling")),
-            opts=pulumi.ResourceOptions(parent=self),
+            # Scheduled actions change the minimum: an update leaves it as it is.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["minCapacity"] if schedules else None),
         )
+        for number, schedule in enumerate(schedules, start=1):
+            self._set_minimum(f"schedule-{number}", schedule)
         self._scale(
             "scale-out",
             sign=1,
@@ -70,6 +74,21 @@ class Scaling(pulumi.ComponentResource):
             minutes=settings.idle_minutes,
         )
         self.register_outputs({})
+
+    def _set_minimum(self, name: str, schedule: Schedule) -> None:
+        aws.appautoscaling.ScheduledAction(
+            name,
+            name=self._naming.prefixed(name),
+            resource_id=self._target.resource_id,
+            scalable_dimension=self._target.scalable_dimension,
+            service_namespace=self._target.service_namespace,
+            schedule=f"cron({schedule.cron})",
+            timezone=schedule.timezone,
+            scalable_target_action=aws.appautoscaling.ScheduledActionScalableTargetActionArgs(
+                min_capacity=schedule.min_tasks
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _scale(
         self,

@@ -61,6 +61,7 @@ class TaskArgs:
     platform: str
     image: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
+    secrets: Mapping[str, str]
     roles: RoleArns
     start_period_seconds: int
     exec_enabled: bool
@@ -150,6 +151,7 @@ class WorkerService(pulumi.ComponentResource):
             "environment": [
                 {"name": name, "value": task.environment[name]} for name in sorted(task.environment)
             ],
+            **_secrets(task.secrets),
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {
@@ -186,7 +188,8 @@ class WorkerService(pulumi.ComponentResource):
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-failure-detection.html
             # The provider's acceptance test BlueGreenDeployment_circuitBreakerRollback rolls one back by it.
             deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(
-                enable=True, rollback=True
+                enable=deployment.circuit_breaker != "off",
+                rollback=deployment.circuit_breaker == "roll_back",
             ),
             deployment_minimum_healthy_percent=MINIMUM_HEALTHY_PERCENT,
             deployment_maximum_percent=MAXIMUM_PERCENT,
@@ -207,6 +210,12 @@ class WorkerService(pulumi.ComponentResource):
                 ignore_changes=["desiredCount"] if service.count_changes else None,
             ),
         )
+
+
+def _secrets(secrets: Mapping[str, str]) -> dict[str, object]:
+    if not secrets:
+        return {}
+    return {"secrets": [{"name": name, "valueFrom": secrets[name]} for name in sorted(secrets)]}
 
 
 def _timeouts(minutes: int) -> pulumi.CustomTimeouts:

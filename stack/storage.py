@@ -101,7 +101,7 @@ class BucketOptions(pulumi.ComponentResource):
             naming=self._naming,
             service="s3.amazonaws.com",
             description=f"Copies media of {self._naming.app} to {region}",
-            account_id=self._account.account_id,
+            account=self._account,
             opts=pulumi.ResourceOptions(parent=self),
         )
         role.attach_policy(

@@ -19,7 +19,7 @@ from tests.stack.recording import record
 from tests.tree import ROOT
 
 WORKER = {"allowed_output_buckets": ["other-media"], "speech_engine": "espeak", "voice": "en-us"}
-EVERYTHING = {"worker": WORKER}
+EVERYTHING = {"worker": WORKER, "tracing": {"endpoint": "http://collector:4318"}}
 
 
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
@@ -49,6 +49,12 @@ def test_the_worker_starts_with_what_it_is_told() -> None:
     assert settings.port == StackSettings().app_port
     assert settings.stop_timeout_secs == STOP_TIMEOUT_SECONDS
     assert settings.service_name == StackSettings().app_name
+    assert settings.otlp_endpoint == "http://collector:4318"
+
+
+def test_the_stack_knows_which_variables_are_its_own() -> None:
+    """A setting of further variables cannot contradict what the stack sets."""
+    assert set(environment(EVERYTHING)) == set(contract.VARIABLES)
 
 
 def test_the_defaults_agree() -> None:

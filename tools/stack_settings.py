@@ -8,7 +8,7 @@ import yaml
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from stack.config import Group, Settings
+from stack.config import Group, Schedule, Settings
 
 Row = tuple[str, str, str]
 
@@ -68,4 +68,4 @@ def _words(annotation: Any) -> str:
         return f"list of {words}" if "`" in words else f"list of {words}s"
     if origin is dict:
         return f"map of {_words(parts[1])}s"
-    return {bool: "boolean", int: "integer", str: "string"}[annotation]
+    return {bool: "boolean", int: "integer", str: "string", Schedule: "schedule"}[annotation]

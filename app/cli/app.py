@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from app.cli import (
     dead_letters,
@@ -31,7 +32,7 @@ from app.errors import ConfigurationError, MissingExtraError, StoryTtsError, Unk
 
 
 class CliExit(IntEnum):
-    """Exit codes other than 0. Typer itself exits with 2 on wrong usage and 130 on Ctrl-C."""
+    """Exit codes other than 0. Typer itself exits with 130 on Ctrl-C."""
 
     JOB_FAILED = 1
     USAGE = 2
@@ -84,10 +85,29 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 
 
+def _explain_usage(error: TyperException) -> int:
+    """Print what is wrong with the arguments, in one line, and where to read more; return the exit code."""
+    from app.cli.console import literal
+
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        context.get_help()  # prints it
+        return error.exit_code
+    message = " ".join(error.format_message().split())
+    print(literal(f"error: {message}"), file=sys.stderr)
+    if context is not None and sys.stderr.isatty():
+        print(f"hint: `{context.command_path} --help` shows the options", file=sys.stderr)
+    return error.exit_code
+
+
 def main() -> None:
     """Run the command line and exit the process with the command's exit code."""
     try:
-        app()
+        # Typer itself would draw a box around errors of usage.
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        sys.exit(_explain_usage(error))
     except StoryTtsError as error:
         from app.cli.console import literal
 

@@ -39,5 +39,6 @@ def doctor(
             console.print_line(GOOD, f"{finding.check:<12} {finding.found}")
         else:
             console.print_line(BAD, f"{finding.check:<12} {finding.found}")
-            console.print_line(f"  {'':<12} → {finding.advice}")
+            if finding.advice:
+                console.print_line(f"  {'':<12} → {finding.advice}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

@@ -80,6 +80,8 @@ def _print_table(known: "Iterable[Voice]") -> None:
     for voice in known:
         rows.setdefault((voice.language, voice.sex), []).append(voice.name)
     table = Table("language", "sex", "voices", box=None)
-    for (language, sex), names in sorted(rows.items()):
+    # English, the language of the default voice, comes first.
+    ordered = sorted(rows.items(), key=lambda row: (not row[0][0].startswith("English"), row[0]))
+    for (language, sex), names in ordered:
         table.add_row(language, sex, " ".join(names))
     LiteralConsole().print(table)

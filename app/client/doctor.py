@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.aws.session import AwsClients
-from app.errors import ConfigurationError, InfrastructureError, StoryTtsError
+from app.errors import ConfigurationError, InfrastructureError, StoryTtsError, UnavailableError
 from app.narration.base import Request
 from app.narration.options import NarrationOptions
 from app.settings import Settings
@@ -17,6 +17,9 @@ from app.work_folder import WorkFolder
 GIBIBYTE = 1024**3
 WANTED_DISK_BYTES = 5 * GIBIBYTE
 """Enough for the longest story that a WAV file can hold, and its subtitles."""
+OF_AWS = {"credentials", "queue", "dead letters", "table", "bucket"}
+SETTINGS_ADVICE = "correct the variables; `story-tts local` prints an example"
+UNREACHABLE = "start `story-tts local`; for AWS itself, unset AWS_ENDPOINT_URL and check the network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,10 @@ def diagnose() -> Iterator[Finding]:
     try:
         settings = Settings.read()
     except ConfigurationError as error:
-        for fault in error.faults:
-            yield Finding(
-                "settings",
-                ok=False,
-                found=fault,
-                advice="set the variable; `story-tts local` prints an example",
-            )
+        *others, last = error.faults
+        for fault in others:
+            yield Finding("settings", ok=False, found=fault)
+        yield Finding("settings", ok=False, found=last, advice=SETTINGS_ADVICE)
         return
     yield Finding("settings", ok=True, found="complete")
     clients = AwsClients(region=settings.region)
@@ -61,9 +61,16 @@ def diagnose() -> Iterator[Finding]:
         ),
         ("disk", _disk, "set WORK_DIR to a folder that belongs to this user and has more free space"),
     )
+    unreachable = False
     for name, check, advice in checks:
+        if unreachable and name in OF_AWS:
+            continue
         try:
             found = check(settings, clients)
+        except UnavailableError as error:
+            # One finding: the checks after it would say the same.
+            unreachable = True
+            yield Finding("AWS", ok=False, found=error.message.splitlines()[0], advice=UNREACHABLE)
         except StoryTtsError as error:
             yield Finding(name, ok=False, found=error.message.splitlines()[0], advice=advice)
         else:

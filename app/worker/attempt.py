@@ -26,7 +26,7 @@ from app.message import MessageParser
 from app.narration.base import Narration, Progress, Request
 from app.narration.options import NarrationOptions, for_job
 from app.shutdown import Shutdown
-from app.telemetry import AttemptOutcome, JobFigures
+from app.telemetry import AttemptOutcome, JobFigures, Tracer
 from app.work_folder import WorkFolder
 from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
@@ -124,7 +124,9 @@ class AttemptRunner:
         lease_secs: float,
         max_attempts: int,
         shutdown: Shutdown,
+        tracer: Tracer,
     ) -> None:
+        self._tracer = tracer
         self._queue = queue
         self._tasks = tasks
         self._media = media
@@ -149,7 +151,8 @@ class AttemptRunner:
         if job.unknown_fields:
             attempt.log.info("unknown fields ignored", count=len(job.unknown_fields))
         claimed_at = time.monotonic()
-        claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
+        with self._tracer.span("claim"):
+            claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
         if isinstance(claim, Ended):
             attempt.log.info("nothing to do", status=claim.status)
             self._queue.delete(message)
@@ -177,22 +180,28 @@ class AttemptRunner:
         """Narrate a claimed job, store its media, commit its rows, and delete its message last."""
         attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
         etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
-        narration = self._narrate(job, lease, folder)
+        with self._tracer.span("narrate", {"characters": len(job.text), "voice": job.voice}):
+            narration = self._narrate(job, lease, folder)
+            # Speech and alignment take turns; this is what alignment took in all.
+            self._tracer.record("align", secs=narration.alignment_secs)
         attempt.audio_secs = narration.duration_secs
         # The last look at the rows before anything is stored: a cancelled job should leave no media behind.
         retry_call(lease.confirm, secs=lease.secs_left, shutdown=self._shutdown)
-        stored = {
-            kind: self._store(kind, path, job.destination.address(kind), etags[kind], lease)
-            for kind, path in narration.media.items()
-        }
+        stored = {}
+        for kind, path in narration.media.items():
+            with self._tracer.span("put", {"media": kind.name}):
+                stored[kind] = self._store(kind, path, job.destination.address(kind), etags[kind], lease)
         lease.check()
         lease.stop()
         rows = row_attributes(job, narration, {kind: each.digest for kind, each in stored.items()})
-        retry_call(
-            lambda: self._tasks.commit(claim, audio=rows[TaskRow.AUDIO], subtitles=rows[TaskRow.SUBTITLES]),
-            secs=lease.secs_left,
-            shutdown=self._shutdown,
-        )
+        with self._tracer.span("commit"):
+            retry_call(
+                lambda: self._tasks.commit(
+                    claim, audio=rows[TaskRow.AUDIO], subtitles=rows[TaskRow.SUBTITLES]
+                ),
+                secs=lease.secs_left,
+                shutdown=self._shutdown,
+            )
         attempt.log.info(
             "job completed",
             audio_secs=round(narration.duration_secs, 3),

@@ -4,6 +4,7 @@ The worker's loop: receive a message, run one attempt at its job, handle the out
 A worker processes one job at a time.
 """
 
+import time
 from enum import IntEnum
 
 import structlog
@@ -20,7 +21,7 @@ from app.errors import (
 from app.health import Health
 from app.shutdown import Shutdown
 from app.speech_process.client import ProcessState
-from app.telemetry import Metrics
+from app.telemetry import Metrics, Tracer
 from app.worker.attempt import Attempt, AttemptRunner
 from app.worker.outcomes import OutcomeHandler
 from app.worker.retry import backoff_delay
@@ -57,7 +58,9 @@ class Worker:
         metrics: Metrics,
         protection: Protection,
         shutdown: Shutdown,
+        tracer: Tracer,
     ) -> None:
+        self._tracer = tracer
         self._queue = queue
         self._runner = runner
         self._outcomes = outcomes
@@ -92,6 +95,7 @@ class Worker:
             return WorkerExit.OK
         finally:
             self._protection.release()
+            self._tracer.close()
 
     def _turn(self, *, drain: bool) -> bool:
         """Receive and handle one message; return whether the queue is drained."""
@@ -101,6 +105,7 @@ class Worker:
         if not self._is_idle and self._deployment_waits():
             self._pause_for_deployment()
             return False
+        began = time.monotonic()
         message = self._queue.receive(
             wait_secs=self._receive_wait_secs, visibility_secs=self._visibility_secs
         )
@@ -118,7 +123,10 @@ class Worker:
             self._pause_for_deployment()
             return False
         self._is_idle = False
-        self._handle(message)
+        waited = time.monotonic() - began
+        with self._tracer.span("job", {"message_id": message.id}, secs_ago=waited):
+            self._tracer.record("receive", secs=waited)
+            self._handle(message)
         # Between two jobs a deployment or a scale-in may stop this task.
         self._protection.release()
         return False

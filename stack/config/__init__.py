@@ -8,9 +8,11 @@ from stack.config.groups import (
     MonitoringSettings,
     NetworkSettings,
     ScalingSettings,
+    Schedule,
     SpotSettings,
     StorageSettings,
     StoryInfraSettings,
+    TracingSettings,
 )
 from stack.config.reading import SettingsError, read_settings, setting_error
 from stack.config.settings import FARGATE_SIZES, Settings
@@ -24,11 +26,13 @@ __all__ = [
     "MonitoringSettings",
     "NetworkSettings",
     "ScalingSettings",
+    "Schedule",
     "Settings",
     "SettingsError",
     "SpotSettings",
     "StorageSettings",
     "StoryInfraSettings",
+    "TracingSettings",
     "read_settings",
     "setting_error",
 ]

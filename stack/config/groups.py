@@ -1,8 +1,10 @@
 """The groups of settings; their descriptions are the source of the settings reference."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 # The retention periods that CloudWatch Logs accepts, in days.
@@ -20,8 +22,27 @@ Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 RouteTableId = Annotated[str, StringConstraints(pattern=r"^rtb-[0-9a-f]+$")]
 KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+$")]
 EXAMPLE_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-EndpointService = Literal["ecr.api", "ecr.dkr", "logs", "sqs", "ssmmessages", "s3", "dynamodb"]
+EndpointService = Literal[
+    "ecr.api", "ecr.dkr", "logs", "sqs", "ssmmessages", "secretsmanager", "ssm", "s3", "dynamodb"
+]
+PolicyArn = Annotated[
+    str, StringConstraints(pattern=r"^arn:aws[\w-]*:iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+$")
+]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+SecretArn = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:aws[\w-]*:(?:secretsmanager:[\w-]+:\d{12}:secret:[\w/+=.@-]+(?::[^:]*:[^:]*:[^:]*)?"
+        r"|ssm:[\w-]+:\d{12}:parameter/[\w./-]+)$"
+    ),
+]
+EXAMPLE_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:telemetry-AbCdEf"  # noqa: S105
+OtlpEndpoint = Annotated[str, StringConstraints(pattern=r"^https?://[\w.-]+(?::\d{1,5})?(?:/\S*)?$")]
+CidrBlock = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}\d{1,3}/\d{1,2}$")]
+CronExpression = Annotated[str, StringConstraints(pattern=r"^[\w*,/?#-]+(?: [\w*,/?#-]+){5}$")]
 VpcCidr = Annotated[str, StringConstraints(pattern=r"^(?:\d{1,3}\.){3}0/16$")]
+
+EXAMPLE_SCHEDULE = {"cron": "0 7 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 1}
 
 
 class Group(BaseModel):
@@ -96,6 +117,24 @@ class ImageSettings(Group):
         return not (self.existing_tag or self.existing_digest)
 
 
+class Schedule(Group):
+    """A minimum number of tasks from a time on, until another schedule sets another."""
+
+    cron: CronExpression
+    """when: the six fields of AWS, minutes, hours, day of month, month, day of week and year"""
+    timezone: str = "UTC"
+    """time zone of the cron expression, such as Europe/Berlin"""
+    min_tasks: int = Field(ge=0, le=500)
+    """minimum number of tasks from then on"""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise PydanticCustomError("timezone", "this is no time zone of the IANA database")
+        return value
+
+
 class ScalingSettings(Group):
     """Auto scaling of the number of tasks."""
 
@@ -113,6 +152,9 @@ class ScalingSettings(Group):
     """cooldown after removing tasks"""
     idle_minutes: int = Field(default=5, ge=2, le=60)
     """minutes with more tasks than messages, waiting or being processed, before tasks are removed"""
+    schedules: list[Schedule] = Field(default_factory=list, examples=[[EXAMPLE_SCHEDULE]])
+    """minimum numbers of tasks by time: from `cron` (AWS's six fields) in `timezone` on it is `min_tasks`, \
+until the next schedule"""
 
 
 class SpotSettings(Group):
@@ -145,6 +187,11 @@ bake_minutes, without service discovery, which ECS does not support with it"""
     """`pulumi up` waits until the deployment has completed, and fails if it does not"""
     roll_back_on_alarms: bool = True
     """roll a deployment back when the alarm for failed jobs or for memory fires"""
+    roll_back_alarms: list[str] = Field(default_factory=list, examples=[["story-service-errors"]])
+    """names of further CloudWatch alarms that roll a deployment back"""
+    circuit_breaker: Literal["roll_back", "stop", "off"] = "roll_back"
+    """what ECS does with a deployment whose tasks do not start: roll it back, stop it, or try on; ECS's \
+threshold is fixed: as many failures as half the desired tasks, 3 at least and 200 at most"""
     timeout_minutes: int = Field(default=120, ge=10, le=2880)
     """how long `pulumi up` waits for a deployment; longer than a job, as busy tasks finish theirs first"""
     start_period_seconds: int = Field(default=120, ge=0, le=300)
@@ -251,6 +298,46 @@ class WorkerSettings(Group):
     """log level"""
     allowed_output_buckets: list[BucketName] = Field(default_factory=list, examples=[["other-story-media"]])
     """additional buckets that direct jobs may write to; the task role gets access to them"""
+    environment: dict[VariableName, str] = Field(default_factory=dict, examples=[{"READING_SPEED": "17"}])
+    """further environment variables of the task; see the reference of environment variables"""
+    secrets: dict[VariableName, SecretArn] = Field(
+        default_factory=dict, examples=[{"OTEL_EXPORTER_OTLP_HEADERS": EXAMPLE_SECRET}]
+    )
+    """environment variables from secrets: name and ARN of a Secrets Manager secret, with `:key::` for a key \
+of its JSON, or of an SSM parameter; the execution role that this stack creates may read them"""
+    secret_key_arns: list[KmsKeyArn] = Field(default_factory=list, examples=[[EXAMPLE_KEY]])
+    """customer managed keys of these secrets; the execution role may decrypt with them"""
+
+    @model_validator(mode="after")
+    def _one_value_per_variable(self) -> Self:
+        twice = sorted(set(self.environment) & set(self.secrets))
+        if twice:
+            message = f"{', '.join(twice)}: set in environment and in secrets; remove one of them"
+            raise PydanticCustomError("twice", "{text}", {"key": "secrets", "text": message})
+        return self
+
+
+class TracingSettings(Group):
+    """Traces of the worker by OpenTelemetry, which it sends itself (OTLP over HTTP)."""
+
+    endpoint: OtlpEndpoint | None = Field(default=None, examples=["http://collector.internal:4318"])
+    """base URL of a collector or backend; headers, such as a token, come from `worker.secrets`"""
+    cidr: CidrBlock | None = Field(default=None, examples=["10.0.0.0/16"])
+    """addresses of the endpoint, which tasks may then reach at its port; unset where `network.endpoints` is \
+`nat` and the endpoint has port 443"""
+
+    @property
+    def port(self) -> int:
+        """The port of the endpoint."""
+        address = urlsplit(self.endpoint or "")
+        return address.port or (443 if address.scheme == "https" else 80)
+
+    @model_validator(mode="after")
+    def _endpoint_of_the_range(self) -> Self:
+        if self.cidr and not self.endpoint:
+            message = "without an endpoint there is nothing to reach; set the endpoint, or remove cidr"
+            raise PydanticCustomError("no_endpoint", message, {"key": "endpoint"})
+        return self
 
 
 class Features(Group):

@@ -59,6 +59,11 @@ def _translate(error: ErrorDetails) -> str:
     path = [str(part) for part in error["loc"]]
     path += context["key"].split(".") if "key" in context else []
     model, known = _model_at(path[:-1])
+    inner = path[2 if _is_group(path[0]) else 1 :]
+    if inner and "key" not in context:
+        # An item of a list or a map: the whole of it is shown.
+        path = path[: -len(inner)]
+        return _explain(path, f"{'.'.join(inner)}: {_sentence(error)}", _example(model, path))
     if error["type"] == "extra_forbidden":
         return _refuse_unknown(path, known, model)
     example = context["example"] if "example" in context else _example(model, path)
@@ -111,9 +116,7 @@ def _group_example(key: str) -> dict[str, object]:
 
 
 def _explain(path: list[str], text: str, example: object) -> str:
-    # For an item of a list the whole list is shown.
-    keys = [part for part in path if not part.isdigit()]
-    return f"{NAMESPACE}:{'.'.join(keys)}: {text}.\n{_write_setting(keys, example)}"
+    return f"{NAMESPACE}:{'.'.join(path)}: {text}.\n{_write_setting(path, example)}"
 
 
 def _write_setting(keys: list[str], value: object) -> str:

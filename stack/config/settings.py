@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from stack import worker_interface
 from stack.config.groups import (
     EXAMPLE_KEY,
     DeploymentSettings,
@@ -17,13 +18,17 @@ from stack.config.groups import (
     MonitoringSettings,
     Name,
     NetworkSettings,
+    PolicyArn,
     RepositoryName,
     ScalingSettings,
     SpotSettings,
     StorageSettings,
     StoryInfraSettings,
+    TracingSettings,
     WorkerSettings,
 )
+
+WORKER_VARIABLES = frozenset(worker_interface.VARIABLES)
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 # CPU units -> the memory sizes in MiB that Fargate offers with them.
@@ -53,6 +58,10 @@ class Settings(Group):
     """minimum number of tasks; without scaling, the number of tasks"""
     paused: bool = False
     """run no task, with scaling and without; jobs stay in the queue, and tasks that are busy finish first"""
+    permissions_boundary: PolicyArn | None = Field(
+        default=None, examples=["arn:aws:iam::123456789012:policy/boundary"]
+    )
+    """policy that bounds the permissions of every role that this stack creates"""
     cpu: int = 1024
     """CPU units of a task; 1024 is one vCPU"""
     memory: int = 2048
@@ -69,6 +78,7 @@ class Settings(Group):
     storage: StorageSettings = StorageSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     worker: WorkerSettings = WorkerSettings()
+    tracing: TracingSettings = TracingSettings()
     features: Features = Features()
 
     @model_validator(mode="after")
@@ -106,6 +116,25 @@ class Settings(Group):
         return self
 
     @model_validator(mode="after")
+    def _schedules(self) -> Self:
+        for schedule in self.scaling.schedules:
+            if not self.scaling.enabled:
+                text = "without scaling the number of tasks is app_count; remove schedules or enable scaling"
+                raise _fault("scaling.enabled", text, True)
+            if schedule.min_tasks > self.scaling.max_tasks:
+                text = f"the maximum is below the minimum of a schedule ({schedule.min_tasks})"
+                raise _fault("scaling.max_tasks", text, schedule.min_tasks)
+        return self
+
+    @model_validator(mode="after")
+    def _own_variables(self) -> Self:
+        taken = sorted({*self.worker.environment, *self.worker.secrets} & WORKER_VARIABLES)
+        if taken:
+            text = f"{', '.join(taken)}: this stack sets it itself; use the setting for it, or remove it"
+            raise _fault("worker.environment", text, {"READING_SPEED": "17"})
+        return self
+
+    @model_validator(mode="after")
     def _platform(self) -> Self:
         own = self.story_infra.source == "own"
         if own and self.network.endpoints == "existing":
@@ -140,6 +169,17 @@ class Settings(Group):
             key = EXAMPLE_KEY.replace("us-east-1", self.storage.replica_region)
             raise _fault("encryption.replica_key_arn", text, key)
         return self
+
+    @property
+    def extra_services(self) -> list[str]:
+        """The services beyond those of every task that tasks reach through interface endpoints."""
+        secrets = self.worker.secrets.values()
+        needed = {
+            "ssmmessages": self.features.exec,
+            "secretsmanager": any(":secretsmanager:" in arn for arn in secrets),
+            "ssm": any(":ssm:" in arn for arn in secrets),
+        }
+        return [service for service, is_needed in needed.items() if is_needed]
 
     @property
     def min_tasks(self) -> int:

@@ -29,6 +29,13 @@ def github() -> Iterator[GitHubServer]:
         yield server
 
 
+STORY_INFRA = {
+    "production": {"source": "s3"},
+    # Quicker than a platform of its own, which tests/e2e/test_own_foundation.py creates.
+    "staging": {"source": "s3", "workspace": "staging"},
+}
+
+
 class Account:
     """The embedded AWS with story-infra in it, and a checkout whose stacks live there."""
 
@@ -49,7 +56,7 @@ class Account:
             "aws:endpoints": local_endpoints(self.cloud),
             "aws:accessKey": "local",
             "aws:secretKey": "local",
-            "story-tts:story_infra": {**config["story-tts:story_infra"], "endpoint_url": self.cloud},
+            "story-tts:story_infra": {**STORY_INFRA[stack], "endpoint_url": self.cloud},
             "story-tts:worker": {"speech_engine": "espeak"},
             "story-tts:app_port": self._ports[stack],
             **{f"story-tts:{key}": value for key, value in changes.items()},
@@ -90,7 +97,6 @@ class Account:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Both stacks deployed once by hand, as the documentation says."""
     with emulator(services=EVERY_SERVICE) as cloud:
-        # Staging is a Terraform workspace of its own.
         lay_platform(cloud).beside("env:/staging/terraform")
         account = Account(cloud, tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("runner"))
         for stack in ("production", "staging"):

@@ -59,7 +59,11 @@ def test_only_a_job_without_credentials_may_write_to_the_repository() -> None:
         if writes - {"id-token"}:
             writers.append((file, name, writes))
             assert re.findall(r"aws|secrets\.|setup-python|make setup", yaml.safe_dump(job)) == []
-    assert writers == [("pulumi.yml", "comment", {"pull-requests"})]
+    assert writers == [
+        ("pulumi.yml", "comment", {"pull-requests"}),
+        # For a tag, which only those who may push set.
+        ("release.yml", "image", {"packages"}),
+    ]
 
 
 def test_the_deploying_role_is_assumed_behind_an_environment() -> None:
@@ -91,6 +95,20 @@ def test_jobs_leave_and_find_nothing_of_other_runs() -> None:
     cached = {file for file, inputs in steps("actions/setup-") if "cache" in inputs}
     assert cached & {"deploy.yml", "drift.yml"} == set()
     assert [name for _, name, job in jobs() if "steps" in job and not job["timeout-minutes"] <= 90] == []
+
+
+def test_a_release_is_published_last_and_without_a_token() -> None:
+    """PyPI takes nothing back: its job waits for wheel and image, runs no script and reads no secret."""
+    jobs = workflow("release.yml")["jobs"]
+    assert workflow("release.yml")[True] == {"push": {"tags": ["v*"]}}
+    publish = jobs["pypi"]
+    assert (publish["needs"], publish["environment"]) == (["wheel", "image"], "pypi")
+    assert publish["permissions"] == {"id-token": "write"}
+    assert [step for step in publish["steps"] if "run" in step] == []
+    assert "secrets." not in (WORKFLOWS / "release.yml").read_text()
+    (built,) = (inputs for _, inputs in steps("docker/build-push-action"))
+    assert built["platforms"] == "linux/amd64,linux/arm64"
+    assert (built["sbom"], built["provenance"]) == (True, "mode=max")
 
 
 def test_scripts_are_make_targets() -> None:

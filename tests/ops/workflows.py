@@ -142,6 +142,7 @@ class Runner:
         path, store = self.checkout / step["with"]["path"], self.folder / step["with"]["name"]
         if "upload" in step["uses"]:
             store.mkdir(exist_ok=True)
-            shutil.copy2(path, store)
+            for file in path.iterdir() if path.is_dir() else [path]:
+                shutil.copy2(file, store)
         else:
             shutil.copytree(store, path, dirs_exist_ok=True)

@@ -63,6 +63,11 @@ def _without_strategy(inputs: Inputs) -> Inputs:
     return {"defaultCapacityProviderStrategy": [], **inputs}
 
 
+def _scheduled(inputs: Inputs) -> Inputs:
+    action = {key: inputs.pop(key) for key in ("name", "schedule", "timezone", "scalableTargetAction")}
+    return {**inputs, "minCapacity": 0, "maxCapacity": 1, "scheduledActions": [action]}
+
+
 def _first_of(name: str) -> Callable[[Inputs], Inputs]:
     return lambda inputs: {**inputs, name: inputs[name][0]}
 
@@ -75,6 +80,12 @@ _RULES = {"securityGroupId": "GroupId", "cidrIpv4": "CidrIp", "tags": None}
 TRANSLATIONS: Mapping[str, Translation] = {
     "aws:appautoscaling/policy:Policy": Translation(
         type="AWS::ApplicationAutoScaling::ScalingPolicy", names={"name": "PolicyName"}
+    ),
+    # CloudFormation has schedules as a part of the target.
+    "aws:appautoscaling/scheduledAction:ScheduledAction": Translation(
+        type="AWS::ApplicationAutoScaling::ScalableTarget",
+        names={"scheduledActions.name": "ScheduledActionName"},
+        adjust=_scheduled,
     ),
     "aws:appautoscaling/target:Target": Translation(
         type="AWS::ApplicationAutoScaling::ScalableTarget", names={"tags": None}

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 LOOK: Mapping[str, tuple[str, ...]] = {
     "aws:appautoscaling/policy:Policy": ("application-autoscaling:DescribeScalingPolicies",),
+    "aws:appautoscaling/scheduledAction:ScheduledAction": (
+        "application-autoscaling:DescribeScheduledActions",
+    ),
     "aws:appautoscaling/target:Target": (
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:ListTagsForResource",
@@ -110,6 +113,10 @@ MAKE: Mapping[str, tuple[str, ...]] = {
         "application-autoscaling:DeleteScalingPolicy",
         "application-autoscaling:PutScalingPolicy",
     ),
+    "aws:appautoscaling/scheduledAction:ScheduledAction": (
+        "application-autoscaling:DeleteScheduledAction",
+        "application-autoscaling:PutScheduledAction",
+    ),
     "aws:appautoscaling/target:Target": (
         "application-autoscaling:DeregisterScalableTarget",
         "application-autoscaling:RegisterScalableTarget",
@@ -211,6 +218,8 @@ MAKE: Mapping[str, tuple[str, ...]] = {
     "aws:iam/role:Role": (
         "iam:CreateRole",
         "iam:DeleteRole",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
         "iam:TagRole",
         "iam:UntagRole",
         "iam:UpdateAssumeRolePolicy",

@@ -64,7 +64,45 @@ def test_fargates_table() -> None:
     }
 
 
+SCHEDULE = {"cron": "0 7 ? * MON-FRI *", "min_tasks": 1}
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-AbCdEf"
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"permissions_boundary": "boundary"}, "story-tts:permissions_boundary", "'boundary'"),
+    (
+        {"scaling": {"schedules": [{**SCHEDULE, "cron": "0 7 * * 1-5"}]}},
+        "story-tts:scaling.schedules",
+        "0.cron: ",
+    ),
+    (
+        {"scaling": {"schedules": [{**SCHEDULE, "timezone": "Mars/Base"}]}},
+        "story-tts:scaling.schedules",
+        "0.timezone: this is no time zone",
+    ),
+    ({"scaling": {"schedules": [{"cron": "0 7 ? * * *"}]}}, "story-tts:scaling.schedules", "0.min_tasks: "),
+    ({"scaling": {"schedules": [{**SCHEDULE, "max": 1}]}}, "story-tts:scaling.schedules", "0.max: "),
+    (
+        {"scaling": {"schedules": [{**SCHEDULE, "min_tasks": 5}]}},
+        "story-tts:scaling.max_tasks",
+        "below the minimum of a schedule (5)",
+    ),
+    (
+        {"scaling": {"enabled": False, "schedules": [SCHEDULE]}},
+        "story-tts:scaling.enabled",
+        "without scaling the number of tasks is app_count",
+    ),
+    ({"worker": {"environment": {"A B": "x"}}}, "story-tts:worker.environment", "A B"),
+    ({"worker": {"environment": {"QUEUE_URL": "x"}}}, "story-tts:worker.environment", "sets it itself"),
+    ({"worker": {"secrets": {"PORT": SECRET}}}, "story-tts:worker.environment", "sets it itself"),
+    ({"worker": {"secrets": {"TOKEN": "hunter2"}}}, "story-tts:worker.secrets", "TOKEN: "),
+    (
+        {"worker": {"environment": {"TOKEN": "x"}, "secrets": {"TOKEN": SECRET}}},
+        "story-tts:worker.secrets",
+        "in environment and in secrets",
+    ),
+    ({"tracing": {"endpoint": "collector:4318"}}, "story-tts:tracing.endpoint", "'collector:4318'"),
+    ({"tracing": {"cidr": "10.0.0.0/16"}}, "story-tts:tracing.endpoint", "nothing to reach"),
+    ({"deployment": {"circuit_breaker": "maybe"}}, "story-tts:deployment.circuit_breaker", "'maybe'"),
     ({"cpu": 1000}, "story-tts:cpu", "not 1000"),
     ({"cpu": "much"}, "story-tts:cpu", "valid integer"),
     ({"memory": 9000}, "story-tts:memory", "not 9000"),

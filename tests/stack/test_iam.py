@@ -9,6 +9,7 @@ import pytest
 
 from stack.permissions import CONDITIONAL_WRITES, WILDCARD_ACTIONS
 from tests.stack.recording import ACCOUNT, REGION, STORY_INFRA, Recording, record
+from tests.stack.test_program import KEY, VARIANTS
 
 POLICY = "aws:iam/rolePolicy:RolePolicy"
 ROLE = "aws:iam/role:Role"
@@ -121,6 +122,36 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
             }
         ],
     }
+
+
+def test_the_execution_role_reads_the_secrets_of_the_settings() -> None:
+    """It may read the named secrets and parameters, and decrypt with their keys through these services."""
+    (secret, parameter) = VARIANTS["secrets"]["worker"]["secrets"].values()
+    through = {"kms:ViaService": [f"secretsmanager.{REGION}.amazonaws.com", f"ssm.{REGION}.amazonaws.com"]}
+    assert statements(record(VARIANTS["secrets"]))["execution-read-secrets"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue"],
+            "Resource": [secret.removesuffix(":token::")],
+        },
+        {"Effect": "Allow", "Action": ["ssm:GetParameters"], "Resource": [parameter]},
+        {
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt"],
+            "Resource": [KEY],
+            "Condition": {"StringEquals": through},
+        },
+    ]
+
+
+def test_every_role_has_the_permissions_boundary() -> None:
+    """Roles of the task, of an own platform and of replication have the boundary that the account demands."""
+    everywhere = {"story_infra": {"source": "own"}, **EVERYTHING, **VARIANTS["bounded"]}
+    roles = record(everywhere).all(ROLE)
+    assert len(roles) == 5
+    boundary = VARIANTS["bounded"]["permissions_boundary"]
+    assert {item.inputs.get("permissionsBoundary") for item in roles} == {boundary}
+    assert {item.inputs.get("permissionsBoundary") for item in record().all(ROLE)} == {None}
 
 
 def meets(condition: dict[str, dict[str, str]], context: dict[str, str]) -> bool:
@@ -289,7 +320,6 @@ def test_other_buckets_are_granted_with_the_first() -> None:
     assert grant[-1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]
 
 
-KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER_KEY = KEY.replace("us-east-1", "eu-central-1")
 
 

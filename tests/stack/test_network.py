@@ -130,3 +130,20 @@ def test_existing_gateways_open_no_further_way_out() -> None:
     """Gateway endpoints are reached by their prefix lists alone."""
     run = record({"network": {"endpoints": "create", "existing_endpoints": ["s3", "dynamodb"]}})
     assert rules(run, EGRESS) == TO_AWS
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("http://collector.internal:4318", 4318),
+        ("https://otlp.example.com/v1", 443),
+        ("http://collector", 80),
+    ],
+)
+def test_tasks_reach_the_collector_of_traces(endpoint: str, port: int) -> None:
+    """With an address range, and at the endpoint's port only."""
+    run = record({"tracing": {"endpoint": endpoint, "cidr": "10.0.0.0/16"}})
+    rule = run.one("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "app-to-traces")
+    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.0.0.0/16", port, port)
+    without = record({"tracing": {"endpoint": endpoint}})
+    assert "app-to-traces" not in without.names("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")

@@ -24,6 +24,29 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "some-endpoints": {"network": {"endpoints": "create", "existing_endpoints": ["s3", "ecr.api"]}},
     "nat": {"network": {"endpoints": "nat"}},
     "exec": {"features": {"exec": True}},
+    "bounded": {"permissions_boundary": "arn:aws:iam::123456789012:policy/boundary"},
+    "secrets": {
+        "worker": {
+            "environment": {"READING_SPEED": "17"},
+            "secrets": {
+                "API_TOKEN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-AbCdEf:token::",
+                "API_USER": "arn:aws:ssm:us-east-1:123456789012:parameter/story/user",
+            },
+            "secret_key_arns": [KEY],
+        },
+        "network": {"endpoints": "create"},
+    },
+    "scheduled": {
+        "scaling": {
+            "to_zero": True,
+            "schedules": [
+                {"cron": "0 7 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 1},
+                {"cron": "0 19 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 0},
+            ],
+        }
+    },
+    "traced": {"tracing": {"endpoint": "http://collector.internal:4318", "cidr": "10.0.0.0/16"}},
+    "unbroken": {"deployment": {"circuit_breaker": "off", "roll_back_alarms": ["story-service-errors"]}},
     "lent-roles": {"features": {"roles": "story_infra"}},
     "unprotected": {"features": {"protect": False}},
     "to-zero": {"scaling": {"to_zero": True}},
@@ -319,6 +342,17 @@ OTHERS: dict[str, dict[str, Any]] = {
     "worker.voice": {"worker": {"voice": "bf_emma"}},
     "worker.log_level": {"worker": {"log_level": "DEBUG"}},
     "worker.allowed_output_buckets": {"worker": {"allowed_output_buckets": ["other-media"]}},
+    "worker.environment": {"worker": {"environment": {"READING_SPEED": "17"}}},
+    "worker.secrets": {"worker": {"secrets": VARIANTS["secrets"]["worker"]["secrets"]}},
+    "worker.secret_key_arns": {
+        "worker": {"secrets": VARIANTS["secrets"]["worker"]["secrets"], "secret_key_arns": [KEY]}
+    },
+    "permissions_boundary": VARIANTS["bounded"],
+    "scaling.schedules": {"scaling": {"schedules": VARIANTS["scheduled"]["scaling"]["schedules"]}},
+    "deployment.roll_back_alarms": {"deployment": {"roll_back_alarms": ["story-service-errors"]}},
+    "deployment.circuit_breaker": {"deployment": {"circuit_breaker": "stop"}},
+    "tracing.endpoint": {"tracing": {"endpoint": "http://collector.internal:4318"}},
+    "tracing.cidr": VARIANTS["traced"],
     "features.service": {"story_infra": {"source": "own"}, "features": {"service": False}},
     "features.exec": {"features": {"exec": True}},
     "features.roles": {"features": {"roles": "story_infra"}},
@@ -332,6 +366,8 @@ BESIDE: dict[str, str] = {
     "network.route_table_ids": "network.endpoints",
     "network.existing_endpoints": "network.endpoints",
     "monitoring.emails": "monitoring.create_topic",
+    "worker.secret_key_arns": "worker.secrets",
+    "tracing.cidr": "tracing.endpoint",
     "storage.noncurrent_days": "storage.lifecycle",
     "storage.incomplete_upload_days": "storage.lifecycle",
     "storage.replica_region": "storage.versioning",

@@ -6,6 +6,7 @@ import pytest
 
 from tests.stack.metric_math import Points, evaluate, is_in_alarm
 from tests.stack.recording import Recording, record
+from tests.stack.test_program import VARIANTS
 
 TARGET = "aws:appautoscaling/target:Target"
 POLICY = "aws:appautoscaling/policy:Policy"
@@ -136,6 +137,31 @@ def test_scaling_settings_reach_the_policies() -> None:
         for name in ("scale-out", "scale-in")
     ] == [61, 62]
     assert run.one(ALARM, "idle-tasks")["datapointsToAlarm"] == 33
+
+
+def test_schedules_set_the_minimum() -> None:
+    """Each schedule sets the minimum at its times, and an update leaves the minimum to them."""
+    run = record(VARIANTS["scheduled"])
+    actions = [item.inputs for item in run.all("aws:appautoscaling/scheduledAction:ScheduledAction")]
+    assert sorted(actions, key=lambda action: str(action["name"])) == [
+        {
+            "name": f"story-tts-schedule-{number}",
+            "schedule": f"cron(0 {hour} ? * MON-FRI *)",
+            "timezone": "Europe/Berlin",
+            "scalableTargetAction": {"minCapacity": least},
+            **SCALED,
+        }
+        for number, hour, least in ((1, 7, 1), (2, 19, 0))
+    ]
+    assert run.options[f"{TARGET} scaling-target"].ignore_changes == ["minCapacity"]
+    assert record().options[f"{TARGET} scaling-target"].ignore_changes is None
+
+
+def test_a_paused_service_has_no_schedule() -> None:
+    """No schedule starts a task of a paused service, and the update sets the minimum."""
+    run = record({"paused": True, **VARIANTS["scheduled"]})
+    assert run.names("aws:appautoscaling/scheduledAction:ScheduledAction") == []
+    assert run.options[f"{TARGET} scaling-target"].ignore_changes is None
 
 
 def test_without_scaling_there_is_no_autoscaler() -> None:

@@ -7,6 +7,7 @@ import pulumi
 import pytest
 
 from tests.stack.recording import ACCOUNT, DIGEST, REGION, STORY_INFRA, Recording, record
+from tests.stack.test_program import VARIANTS
 
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
 SERVICE = "aws:ecs/service:Service"
@@ -130,6 +131,17 @@ def test_settings_reach_the_container() -> None:
         "LOG_LEVEL": "DEBUG",
         "ALLOWED_OUTPUT_BUCKETS": "one-bucket,two-bucket",
     }
+
+
+def test_further_variables_and_secrets_reach_the_container() -> None:
+    """Variables by value and by secret, sorted; the task can reach the services that hold the secrets."""
+    run = record(VARIANTS["secrets"])
+    container, secrets = run.container(), VARIANTS["secrets"]["worker"]["secrets"]
+    assert {"name": "READING_SPEED", "value": "17"} in container["environment"]
+    assert container["secrets"] == [{"name": name, "valueFrom": secrets[name]} for name in sorted(secrets)]
+    endpoints = run.names("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert {"endpoint-secretsmanager", "endpoint-ssm"} <= set(endpoints)
+    assert "secrets" not in record().container()
 
 
 def test_without_a_topic_no_envelope_is_refused() -> None:
@@ -270,6 +282,26 @@ def test_a_deployment_may_take_longer_than_a_job() -> None:
 
     assert timeouts(record()) == {"120m"}
     assert timeouts(record({"deployment": {"timeout_minutes": 300}})) == {"300m"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "enable", "rollback"),
+    [("roll_back", True, True), ("stop", True, False), ("off", False, False)],
+)
+def test_the_circuit_breaker_by_setting(setting: str, enable: bool, rollback: bool) -> None:
+    """A deployment whose tasks do not start is rolled back, stopped, or tried on."""
+    service = record({"deployment": {"circuit_breaker": setting}}).one(SERVICE)
+    assert service["deploymentCircuitBreaker"] == {"enable": enable, "rollback": rollback}
+
+
+def test_further_alarms_roll_back() -> None:
+    """Existing alarms join the stack's own, or stand alone."""
+    alarms = {"roll_back_alarms": ["story-service-errors"]}
+    assert record({"deployment": alarms}).one(SERVICE)["alarms"]["alarmNames"] == [
+        "story-tts-failed-jobs", "story-tts-memory", "story-service-errors",
+    ]  # fmt: skip
+    alone = record({"deployment": {**alarms, "roll_back_on_alarms": False}}).one(SERVICE)
+    assert alone["alarms"]["alarmNames"] == ["story-service-errors"]
 
 
 @pytest.mark.parametrize("strategy", ["rolling", "blue_green"])

@@ -90,3 +90,20 @@ def test_no_name_is_cut(tmp_path: Path) -> None:
 
     assert "…" not in done.stdout
     assert f"{tmp_path}/{name}.wav" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("speak", "story.txt", "--speed", "fast"), "error: Invalid value for '--speed': "),
+        (("speak", "story.txt", "--speed", "9"), "error: Invalid value for '--speed': "),
+        (("speak",), "error: Missing argument 'stories'."),
+        (("speek",), "error: No such command 'speek'."),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: tuple[str, ...], message: str) -> None:
+    """On a terminal, too, it is a line like that of any other error, and a line that names the help."""
+    error, hint = on_terminal(*arguments).splitlines()
+
+    assert error.startswith(message)
+    assert "--help` shows the options" in hint

@@ -243,6 +243,20 @@ def test_the_doctor_names_every_missing_setting(platform: Platform) -> None:  # 
 
     assert done.returncode == 1
     assert done.stdout.count("✗") == 2
+    assert done.stdout.count("→") == 1
+
+
+def test_the_doctor_says_once_that_aws_does_not_answer(
+    platform: Platform,  # noqa: ARG001  # its environment
+) -> None:
+    """Where nothing listens there is one finding for all of AWS, with what to do; the rest is checked."""
+    done = story_tts("doctor", "--json", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+
+    checks = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {name: line["ok"] for name, line in checks.items()} == {
+        "settings": True, "AWS": False, "engine": True, "disk": True,
+    }  # fmt: skip
+    assert "story-tts local" in checks["AWS"]["advice"]
 
 
 def test_health_of_a_worker_is_ok(platform: Platform) -> None:

@@ -10,7 +10,7 @@ from app.job import RowKey, S3Address
 from app.message import MessageParser
 from app.narration.options import NarrationOptions
 from app.shutdown import RESERVE_SECS, Shutdown
-from app.telemetry import Metrics
+from app.telemetry import Metrics, NoTracer, Tracer
 from app.work_folder import WorkFolder
 from app.worker.attempt import AttemptRunner
 from app.worker.loop import Worker, WorkerExit
@@ -63,6 +63,7 @@ class Bench:
         self.protection = FakeProtection(self.calls)
         self._work_folder = work_folder
         self.has_dead_letters = True
+        self.tracer: Tracer = NoTracer()
 
     @property
     def waits(self) -> list[float]:
@@ -117,6 +118,7 @@ class Bench:
             lease_secs=60,
             max_attempts=5,
             shutdown=self.shutdown,
+            tracer=self.tracer,
         )
         outcomes = OutcomeHandler(
             queue=self.queue,
@@ -136,4 +138,5 @@ class Bench:
             metrics=Metrics(stream=self.metrics, service="story-tts"),
             protection=self.protection,
             shutdown=self.shutdown,
+            tracer=self.tracer,
         )
