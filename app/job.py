@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from app.media import AUDIO, PRIMARY_ATTRIBUTE, SRT, SUBTITLE_MEDIA, MediaKind, TaskRow
 
 DIRECT_TASK_ID = "direct"
+SEGMENTS_PREFIX = "segments/"
+"""
+Keys of the output bucket that hold the segments of unfinished jobs. The worker and a lifecycle rule delete
+them, so no media may lie there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

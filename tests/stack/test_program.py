@@ -113,7 +113,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
         "aws:ecs/service:Service": 1,
         "aws:ecs/taskDefinition:TaskDefinition": 1,
         "aws:iam/role:Role": 2,
-        "aws:iam/rolePolicy:RolePolicy": 7,
+        "aws:iam/rolePolicy:RolePolicy": 8,
         "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": 1,
         "aws:servicediscovery/service:Service": 1,
         "aws:sqs/queue:Queue": 1,
