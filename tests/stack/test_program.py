@@ -159,6 +159,7 @@ UNTAGGED = {
     "aws:ecr/repositoryPolicy:RepositoryPolicy",
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:iam/rolePolicy:RolePolicy",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
     "aws:s3/bucketPolicy:BucketPolicy",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
