@@ -80,6 +80,12 @@ class RowKey:
     task_id: str
 
 
+def segments_folder(bucket: str, audio_row: RowKey) -> S3Address:
+    """Return where the segments of the job with this audio row lie, a key that ends with a slash."""
+    name = hashlib.sha256(f"{audio_row.id}\n{audio_row.task_id}".encode()).hexdigest()[:32]
+    return S3Address(bucket, f"{SEGMENTS_PREFIX}{name}/")
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One story to narrate; all fields are validated."""

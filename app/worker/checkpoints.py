@@ -6,7 +6,6 @@ as it is finished, and deletes the folder once the job has ended. Errors of the 
 cost the next attempt time.
 """
 
-import hashlib
 import queue
 import threading
 from pathlib import Path
@@ -17,7 +16,7 @@ import structlog
 
 from app.aws.objects import Digest, ObjectChangedError
 from app.errors import InfrastructureError, NarrationCancelledError, disk_error
-from app.job import SEGMENTS_PREFIX, RowKey, S3Address
+from app.job import RowKey, S3Address, segments_folder
 from app.narration.base import Cancellation
 from app.segments.folder import SEGMENT_NAME, is_intact
 from app.shutdown import Shutdown
@@ -43,8 +42,7 @@ class Checkpoints:
 
     def folder(self, row: RowKey) -> S3Address:
         """Return where the segments of the job with this audio row lie."""
-        name = hashlib.sha256(f"{row.id}\n{row.task_id}".encode()).hexdigest()[:32]
-        return S3Address(self._bucket, f"{SEGMENTS_PREFIX}{name}/")
+        return segments_folder(self._bucket, row)
 
     def restore(self, row: RowKey, folder: Path, *, lease: JobLease, stop: Cancellation) -> int:
         """
