@@ -21,6 +21,7 @@ from app.speech_process.client import SpeechProcess
 from app.telemetry import Metrics, open_tracer
 from app.work_folder import WorkFolder
 from app.worker.attempt import AttemptRunner
+from app.worker.checkpoints import Checkpoints
 from app.worker.lease import Lease
 from app.worker.loop import Worker
 from app.worker.outcomes import OutcomeHandler
@@ -95,14 +96,17 @@ def build_worker(
     queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
     tasks = task_table(settings, clients)
     tracer = open_tracer(endpoint=settings.otlp_endpoint, service=settings.service_name)
+    objects = Objects(s3=clients.client("s3"))
+    checkpoints = Checkpoints(objects=objects, bucket=settings.bucket, shutdown=shutdown)
     runner = AttemptRunner(
         queue=queue,
         tasks=tasks,
-        media=Objects(s3=clients.client("s3")),
+        media=objects,
         parser=parser,
         speech=speech,
         options=options,
         work_folder=work_folder,
+        checkpoints=checkpoints,
         leases=_Leases(settings, health, protection),
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
@@ -113,6 +117,7 @@ def build_worker(
         queue=queue,
         dead_letters=dead_letter_queue(settings, clients),
         tasks=tasks,
+        checkpoints=checkpoints,
         parser=parser,
         max_attempts=settings.max_receives,
     )

@@ -10,7 +10,7 @@ StoryTtsError
 │   ├── OutputTakenError        a direct job names the output of another job
 │   ├── FailedBeforeError       the job failed for this message before
 │   ├── TaskRowError            the status of the producer's rows does not allow it
-│   ├── JobTooLongError         it takes longer than SQS lets one receiver hold a message
+│   ├── JobTooLongError         no segment of it is finished in the time SQS lets one receiver hold it
 │   └── PoisonedJobError        many attempts without a result: it may crash its workers
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
 │   ├── EngineDiedError         the speech process crashed, hung or was killed
@@ -19,6 +19,7 @@ StoryTtsError
 │   ├── MediaConflictError      another writer keeps changing the same object
 │   ├── DiskFullError           no space left for the job's temporary files
 │   └── UnexpectedFaultError    a bug in story-tts
+├── ReceiveLimitError       the 12 hours of a receive are over: back to the queue, to go on from there
 ├── LeaseLostError          another worker owns the job now: stop, write nothing
 ├── JobCancelledError       the producer cancelled the job: stop, delete the message
 ├── NarrationCancelledError the caller cancelled the narration
@@ -105,7 +106,7 @@ class TaskRowError(PermanentJobError):
 
 
 class JobTooLongError(PermanentJobError):
-    """The job takes longer than SQS lets one receiver hold a message, and would again."""
+    """Not one segment was finished in the 12 hours that SQS lets a receiver hold a message: it never ends."""
 
     code = "JOB_TOO_LONG"
 
@@ -156,6 +157,12 @@ class UnexpectedFaultError(RetryableJobError):
     """A bug in story-tts: its trace is logged, and the job is retried."""
 
     code = "UNEXPECTED_FAULT"
+
+
+class ReceiveLimitError(StoryTtsError):
+    """SQS lets no receiver hold a message longer: the job goes back, and its stored segments stay."""
+
+    code = "RECEIVE_LIMIT"
 
 
 class LeaseLostError(StoryTtsError):

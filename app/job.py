@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from app.media import AUDIO, PRIMARY_ATTRIBUTE, SRT, SUBTITLE_MEDIA, MediaKind, TaskRow
 
 DIRECT_TASK_ID = "direct"
+SEGMENTS_PREFIX = "segments/"
+"""
+Keys of the output bucket that hold the segments of unfinished jobs. The worker and a lifecycle rule delete
+them, so no media may lie there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,12 @@ class RowKey:
 
     id: str
     task_id: str
+
+
+def segments_folder(bucket: str, audio_row: RowKey) -> S3Address:
+    """Return where the segments of the job with this audio row lie, a key that ends with a slash."""
+    name = hashlib.sha256(f"{audio_row.id}\n{audio_row.task_id}".encode()).hexdigest()[:32]
+    return S3Address(bucket, f"{SEGMENTS_PREFIX}{name}/")
 
 
 @dataclass(frozen=True, slots=True)

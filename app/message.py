@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import InvalidMessageError, RefusedDestinationError, UnknownVoiceError
-from app.job import DIRECT_TASK_ID, Destination, Job, RowKey, S3Address
+from app.job import DIRECT_TASK_ID, SEGMENTS_PREFIX, Destination, Job, RowKey, S3Address
 from app.media import AUDIO_FORMATS, SRT, MediaKind
 from app.pronunciations import first_fault
 
@@ -220,6 +220,8 @@ class MessageParser:
         return self._job(message, fields, destination, RowKey(message.audio_out, DIRECT_TASK_ID), None)
 
     def _output(self, parent_id: str, task_id: str, kind: MediaKind) -> S3Address:
+        if f"{parent_id}/" == SEGMENTS_PREFIX:
+            raise InvalidMessageError(f"must not be {parent_id}: no object stays there", field="parent_id")
         return S3Address(self.output_bucket, f"{parent_id}/{task_id}{kind.suffix}")
 
     def _address(self, uri: str, field: str) -> S3Address:
@@ -234,6 +236,10 @@ class MessageParser:
         if bucket != self.output_bucket and bucket not in self.allowed_buckets:
             raise RefusedDestinationError(
                 f"{field}: bucket {bucket} is not allowed; add it to ALLOWED_OUTPUT_BUCKETS to write there"
+            )
+        if bucket == self.output_bucket and key.startswith(SEGMENTS_PREFIX):
+            raise InvalidMessageError(
+                f"must not lie below {SEGMENTS_PREFIX}, where no object stays", field=field
             )
         return S3Address(bucket, key)
 

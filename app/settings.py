@@ -77,7 +77,7 @@ class SpeechSettings(BaseModel):
     )
     speech_precision: Precision = _variable(
         "SPEECH_PRECISION",
-        "precision of Kokoro's convolutions: `float32`, `bfloat16`, `int8`, or `auto` (the fastest, measured)",
+        "precision of Kokoro: `float32`, `bfloat16`, `int8`, or `auto` (measures which is fastest)",
         "auto",
     )
     segment_secs: float = _variable(

@@ -4,7 +4,7 @@ JOBS   ?= 200
 SEED   ?= 1
 BODIES ?= 100000
 
-.PHONY: chaos guards fuzz bench-throughput bench-shutdown bench-recovery
+.PHONY: chaos guards fuzz bench-throughput bench-shutdown bench-recovery bench-resume
 
 # CHAOS_FLAGS: --ministack, --old REVISION, --minutes N
 chaos: $(DEV) .tools/ministack/bin/ministack ## Soak test under faults [JOBS=2000 SEED=7]
@@ -24,3 +24,6 @@ bench-shutdown: $(DEV) ## Time from SIGTERM to exit, 100 times
 
 bench-recovery: $(DEV) ## Time from a worker's kill to the next claim of its job
 	$(BIN)/python -m benchmarks.recovery
+
+bench-resume: $(DEV) ## Cost of killing a two-hour story every 10 minutes, and of an edit
+	$(BIN)/python -m benchmarks.resume

@@ -20,6 +20,7 @@ from stack.naming import Naming
 from stack.network import Network, VpcNetwork, existing_vpc, gateway_services, interface_services
 from stack.permissions import (
     consume_queue,
+    delete_segments,
     open_exec_channels,
     protect_tasks,
     pull_images,
@@ -51,6 +52,9 @@ async def program() -> Outputs:
     foundation = None
     if settings.story_infra.source == "own":
         foundation = create_foundation(settings, naming=naming, account=account)
+        if not settings.features.service:
+            bucket = foundation.platform.s3_bucket_name
+            set_bucket_options(settings, bucket, naming=naming, account=account, foundation=foundation)
     outputs = foundation.outputs if foundation else {}
     if not settings.features.service:
         return outputs
@@ -76,6 +80,26 @@ def create_foundation(settings: Settings, *, naming: Naming, account: Account) -
         if settings.endpoints == "create" and not settings.features.service
         else (),
         key_arn=settings.encryption.key_arn,
+        protect=settings.features.protect,
+    )
+
+
+def set_bucket_options(
+    settings: Settings,
+    bucket_name: pulumi.Input[str],
+    *,
+    naming: Naming,
+    account: Account,
+    foundation: Foundation | None,
+) -> None:
+    """Versioning, lifecycle rules and replication of the output bucket, if enabled."""
+    BucketOptions(
+        naming=naming,
+        settings=settings.storage,
+        bucket_name=bucket_name,
+        versioning=foundation.media.versioning if foundation else None,
+        encryption=settings.encryption,
+        account=account,
         protect=settings.features.protect,
     )
 
@@ -159,7 +183,13 @@ class Deployment:
         image.tag_running(self.naming.running_tag, after=service.service)
         self.scale(service, metrics=monitored.metrics)
         dashboard = Dashboard(naming=self.naming, resources=monitored)
-        self.set_bucket_options()
+        set_bucket_options(
+            self.settings,
+            self.platform.s3_bucket_name,
+            naming=self.naming,
+            account=self.account,
+            foundation=self.foundation,
+        )
         return {
             "region": self.account.region,
             "image": image.reference,
@@ -217,6 +247,7 @@ class Deployment:
                 "consume-jobs": consume_queue(self.platform.task_queue_arn),
                 "send-dead-letters": send_messages(dead_letters.arn),
                 "write-media": write_media([self.account.bucket_arn(name) for name in names]),
+                "delete-segments": delete_segments(self.account.bucket_arn(self.platform.s3_bucket_name)),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
                 "protect-task": protect_tasks(tasks),
                 **({"use-keys": use_keys(keys, region=self.account.region)} if keys else {}),
@@ -356,18 +387,6 @@ class Deployment:
             schedules=[] if self.settings.paused else self.settings.scaling.schedules,
             # The service's own output, so that scaling waits for the service.
             metrics=replace(metrics, service_name=service.name),
-        )
-
-    def set_bucket_options(self) -> None:
-        """Versioning, lifecycle rules and replication of the output bucket, if enabled."""
-        BucketOptions(
-            naming=self.naming,
-            settings=self.settings.storage,
-            bucket_name=self.platform.s3_bucket_name,
-            versioning=self.foundation.media.versioning if self.foundation else None,
-            encryption=self.settings.encryption,
-            account=self.account,
-            protect=self.protect,
         )
 
     def has_recovery(self) -> pulumi.Input[bool]:

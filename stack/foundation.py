@@ -13,6 +13,7 @@ from stack.network import HTTPS_PORT, Endpoints
 from stack.permissions import (
     Statement,
     consume_queue,
+    delete_segments,
     protect_tasks,
     pull_images,
     queue_policy,
@@ -231,6 +232,7 @@ class Foundation(pulumi.ComponentResource):
             *send_messages(self._account.arn("sqs", f"*{DEAD_LETTER_SUFFIX}")),
             *write_task_rows(self.table.arn),
             *write_media([self.media.bucket.arn]),
+            *delete_segments(self.media.bucket.arn),
             *protect_tasks(self._account.tasks_arn(self.cluster.name)),
             *use_keys([self._key_arn] if self._key_arn else [], region=self._account.region),
         ]

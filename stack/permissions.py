@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from stack.worker_interface import SEGMENTS_PREFIX
+
 # Actions that the program may allow on every resource, and why a narrower resource is impossible.
 # A test compares this table with the recorded policies.
 WILDCARD_ACTIONS = {
@@ -103,6 +105,12 @@ def write_media(bucket_arns: Sequence[pulumi.Input[str]]) -> list[Statement]:
         # could not tell "does not exist" from "not allowed".
         Statement(actions=["s3:ListBucket"], resources=bucket_arns),
     ]
+
+
+def delete_segments(bucket_arn: pulumi.Input[str]) -> list[Statement]:
+    """Delete the segments of jobs that have ended; `write_media` allows all else that segments need."""
+    objects = pulumi.Output.concat(bucket_arn, f"/{SEGMENTS_PREFIX}*")
+    return [Statement(actions=["s3:DeleteObject"], resources=[objects])]
 
 
 def write_task_rows(table_arn: pulumi.Input[str]) -> list[Statement]:

@@ -9,6 +9,10 @@ from stack.config import EncryptionSettings, StorageSettings
 from stack.iam import Account, Role
 from stack.naming import Naming, replica_bucket
 from stack.permissions import bucket_policy, reencrypt, replicate
+from stack.worker_interface import SEGMENTS_PREFIX
+
+SEGMENT_DAYS = 7
+"""Days that segments of a job stay that nobody works on; made again later, they cost time only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,8 @@ class PrivateBucket:
 
 class BucketOptions(pulumi.ComponentResource):
     """Versioning, lifecycle rules and replication of the output bucket.
+
+    A bucket of this stack always has the rule for segments.
 
     `versioning` is the resource that versions the bucket already, if this stack created it: S3 has one such
     configuration per bucket.
@@ -39,13 +45,15 @@ class BucketOptions(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("story-tts:stack:BucketOptions", "bucket-options", None, opts)
+        is_own = versioning is not None
         self._naming = naming
         self._bucket_name = bucket_name
         self._account = account
         self._encryption = encryption
         if settings.versioning and versioning is None:
             versioning = self._versioning()
-        if settings.lifecycle:
+        # S3 has one lifecycle configuration per bucket: that of another stack's bucket is left alone unasked.
+        if settings.lifecycle or is_own:
             self._lifecycle(settings)
         if settings.replica_region and versioning:
             self._replicate(settings, region=settings.replica_region, versioning=versioning, protect=protect)
@@ -61,10 +69,8 @@ class BucketOptions(pulumi.ComponentResource):
 
     def _lifecycle(self, settings: StorageSettings) -> None:
         rules = aws.s3
-        aws.s3.BucketLifecycleConfiguration(
-            "bucket-lifecycle",
-            bucket=self._bucket_name,
-            rules=[
+        optional = (
+            [
                 rules.BucketLifecycleConfigurationRuleArgs(
                     id="noncurrent-versions",
                     status="Enabled",
@@ -81,7 +87,14 @@ class BucketOptions(pulumi.ComponentResource):
                         days_after_initiation=settings.incomplete_upload_days
                     ),
                 ),
-            ],
+            ]
+            if settings.lifecycle
+            else []
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            "bucket-lifecycle",
+            bucket=self._bucket_name,
+            rules=[_segments_rule(), *optional],
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -125,6 +138,21 @@ class BucketOptions(pulumi.ComponentResource):
             rules=[_replication_rule(replica.arn, key_arn=self._encryption.replica_key_arn)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning, replica, *role.policies]),
         )
+
+
+def _segments_rule() -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Removes the segments that a crash left behind; those of ended jobs the worker deletes itself."""
+    rules = aws.s3
+    return rules.BucketLifecycleConfigurationRuleArgs(
+        id="segments",
+        status="Enabled",
+        filter=rules.BucketLifecycleConfigurationRuleFilterArgs(prefix=SEGMENTS_PREFIX),
+        expiration=rules.BucketLifecycleConfigurationRuleExpirationArgs(days=SEGMENT_DAYS),
+        # In a versioned bucket a deleted object lives on as a noncurrent version.
+        noncurrent_version_expiration=rules.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+            noncurrent_days=1
+        ),
+    )
 
 
 def _replication_rule(
@@ -178,6 +206,14 @@ class Replica(pulumi.ComponentResource):
             protect=protect,
             region=region,
             parent=self,
+        )
+        # Deletions are not replicated, so the copies of segments would stay.
+        aws.s3.BucketLifecycleConfiguration(
+            "replica-lifecycle",
+            bucket=bucket.bucket.bucket,
+            region=region,
+            rules=[_segments_rule()],
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = bucket.bucket.arn
         self.register_outputs({"arn": self.arn})

@@ -13,6 +13,9 @@ TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - the mount point of a volume of the tas
 # The largest job message. SQS and SNS have a default of 256 KiB for queues and topics.
 MAX_MESSAGE_BYTES = 1024 * 1024
 
+# Keys of the output bucket that hold the segments of unfinished jobs: the worker deletes them, and only them.
+SEGMENTS_PREFIX = "segments/"
+
 # CloudWatch metrics in embedded metric format, with the dimension SERVICE_DIMENSION set to app_name.
 METRIC_NAMESPACE = "story-tts"
 SERVICE_DIMENSION = "service"

@@ -10,6 +10,7 @@ from app import telemetry
 from app.aws.queue import MAX_MESSAGE_BYTES
 from app.cli.app import app
 from app.healthcheck import HEALTH_PATH
+from app.job import SEGMENTS_PREFIX
 from app.settings import HealthSettings, Settings, variables
 from ops.environment import OPTIONAL_VARIABLES, VARIABLES
 from stack import worker_interface as contract
@@ -108,6 +109,11 @@ def test_alarms_and_dashboard_look_at_metrics_that_exist() -> None:
     assert contract.METRIC_NAMESPACE == telemetry.NAMESPACE
     assert set(contract.METRICS) - published == set()
     assert f'"{contract.SERVICE_DIMENSION}"' in source
+
+
+def test_segments_lie_where_the_stack_lets_them_be_deleted() -> None:
+    """The prefix of the worker's segments is that of the task role's permission and the lifecycle rule."""
+    assert contract.SEGMENTS_PREFIX == SEGMENTS_PREFIX
 
 
 def test_every_queue_and_topic_takes_the_largest_message() -> None:

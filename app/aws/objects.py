@@ -137,6 +137,22 @@ class Objects:
                 if code_of(error) not in _CHANGED:
                     raise
 
+    def names(self, folder: S3Address) -> list[str]:
+        """Return the names of the objects below `folder`, a key that ends with a slash, in order."""
+        names: list[str] = []
+        with translated("s3"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=folder.bucket, Prefix=folder.key
+            )
+            for page in pages:
+                names += [each["Key"].removeprefix(folder.key) for each in page.get("Contents", ())]
+        return names
+
+    def delete(self, address: S3Address) -> None:
+        """Delete the object at `address`; do nothing if there is none."""
+        with translated("s3"):
+            self._s3.delete_object(Bucket=address.bucket, Key=address.key)
+
     def read(self, address: S3Address) -> bytes:
         """Return the content of the object at `address`."""
         with translated("s3"):

@@ -36,21 +36,23 @@ MAX_ERROR_MESSAGE = 500
 class Tasks(TaskClaims):
     """The task rows of a worker. Every method raises InfrastructureError if DynamoDB is unavailable."""
 
-    def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
+    def renew(self, claim: Claim, *, lease_secs: float, progress: float, has_advanced: bool = False) -> None:
         """
         Extend the lease to `lease_secs` from now and store `progress`, 0 to 1.
 
+        With `has_advanced` the count of crashes starts over: the next attempt goes on after a stored segment.
         Raises LeaseLostError, and JobCancelledError if either row is CANCELLED.
         """
-        self._update_ours(
-            claim,
-            "SET lease_expires_at = :expires, progress = :progress, date_updated = :date",
-            {
-                ":expires": epoch_seconds(time.time() + lease_secs),
-                ":progress": Decimal(f"{progress:.4f}"),
-                ":date": timestamp(),
-            },
-        )
+        update = "SET lease_expires_at = :expires, progress = :progress, date_updated = :date"
+        values: Row = {
+            ":expires": epoch_seconds(time.time() + lease_secs),
+            ":progress": Decimal(f"{progress:.4f}"),
+            ":date": timestamp(),
+        }
+        if has_advanced:
+            update += ", crashes = :one"
+            values[":one"] = 1
+        self._update_ours(claim, update, values)
         if claim.subtitles_row and (self.read(claim.subtitles_row) or {}).get("status") == CANCELLED:
             raise cancelled()
 

@@ -150,6 +150,7 @@ class _NarrationRun:
         self._pause_secs = 0.0
         self._is_mid_phrase = False
         self._chunk_count = 0
+        self._end = len(request.text.rstrip())
         self.speaker = ChunkSpeaker(engine=engine, find_aligner=find_aligner, options=self._options)
         self.chunks_by_method: Counter[str] = Counter()
         self.word_count = self.interpolated = 0
@@ -222,7 +223,7 @@ class _NarrationRun:
                 self._report(chunk, segment=name)
 
     def _report(self, chunk: Chunk, *, segment: str = "") -> None:
-        fraction = (chunk.start + len(chunk.text)) / len(self._request.text)
+        fraction = min(1.0, (chunk.start + len(chunk.text)) / self._end)
         secs = self._audio.seconds
         self._on_progress(
             Progress(

@@ -20,11 +20,11 @@ FORMAT = 1
 """Part of every key: raise it when the content of stored segments changes in a way the code does not show."""
 
 _WITHOUT_EFFECT = frozenset(
-    {"formats", "models_dir", "precision", "reading_speed", "segment_secs", "threads"}
+    {"formats", "lexicons", "models_dir", "precision", "reading_speed", "segment_secs", "threads"}
 )
 """
-Options that are no part of a key. The fingerprint holds the precision in effect and the models' digests.
-Every other option counts, so that a new one is not forgotten.
+Options that are no part of a key. The fingerprint holds the precision in effect and the models' digests, and
+`lexicon` what applies of `lexicons`. Every other option counts, so that a new one is not forgotten.
 """
 _BYTES_PER_SEC = 15
 """UTF-8 bytes of text per second of speech at speed 1: about right for scripts of one and three bytes."""

@@ -70,10 +70,15 @@ class FolderSegments:
         """`reads` False ignores the segments that are there, and replaces them."""
         self._folder = folder
         self._reads = reads
+        self._own: set[str] = set()
 
     def find(self, key: str) -> SegmentFile | None:
-        """Return the segment, or None if it is missing or damaged. A damaged file is removed."""
-        if not self._reads:
+        """
+        Return the segment, or None if it is missing or damaged. A damaged file is removed.
+
+        Those created by this object are not found: whoever uploads them may have moved them away.
+        """
+        if not self._reads or key in self._own:
             return None
         path = self._folder / file_name(key)
         record = _read(path)
@@ -87,6 +92,7 @@ class FolderSegments:
 
     def create(self, key: str) -> "SegmentFileWriter":
         """Return a writer for a new segment."""
+        self._own.add(key)
         return SegmentFileWriter(self._folder, key)
 
     def sweep(self, *, max_bytes: int, max_age_secs: float) -> None:

@@ -28,6 +28,7 @@ from app.narration.options import NarrationOptions, for_job
 from app.shutdown import Shutdown
 from app.telemetry import AttemptOutcome, JobFigures, Tracer
 from app.work_folder import WorkFolder
+from app.worker.checkpoints import Checkpoints
 from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
 
@@ -89,12 +90,17 @@ class StopCondition:
         self._lease = lease
         self._shutdown = shutdown
         self._origin = (time.monotonic(), 0.0)
+        self._reused_secs = 0.0
         self._remaining_secs: float | None = None
 
     def watch(self, progress: Progress) -> None:
         """Store the progress for the next renewal, and estimate the remaining time from the pace so far."""
         self._lease.progress = progress.fraction
         now = time.monotonic()
+        if progress.reused_secs > self._reused_secs:
+            # Stored segments pass in no time, which says nothing about the rest.
+            self._reused_secs = progress.reused_secs
+            self._origin = (now, progress.fraction)
         start, fraction = self._origin
         if progress.fraction > fraction:
             self._remaining_secs = (now - start) / (progress.fraction - fraction) * (1 - progress.fraction)
@@ -120,6 +126,7 @@ class AttemptRunner:
         speech: Speech,
         options: NarrationOptions,
         work_folder: WorkFolder,
+        checkpoints: Checkpoints,
         leases: LeaseFactory,
         lease_secs: float,
         max_attempts: int,
@@ -134,6 +141,7 @@ class AttemptRunner:
         self._speech = speech
         self._options = options
         self._work_folder = work_folder
+        self._checkpoints = checkpoints
         self._leases = leases
         self._lease_secs = lease_secs
         self._max_attempts = max_attempts
@@ -144,7 +152,7 @@ class AttemptRunner:
         Complete the job, or skip it if there is nothing to do.
 
         Raises PermanentJobError, RetryableJobError, LeaseLostError, JobCancelledError,
-        NarrationCancelledError and InfrastructureError.
+        ReceiveLimitError, NarrationCancelledError and InfrastructureError.
         """
         message = attempt.message
         job = attempt.job = self._parser.job(message.body)
@@ -155,6 +163,8 @@ class AttemptRunner:
             claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
         if isinstance(claim, Ended):
             attempt.log.info("nothing to do", status=claim.status)
+            # An attempt that was killed after its commit left them.
+            self._checkpoints.discard(job.audio_row)
             self._queue.delete(message)
             return AttemptOutcome.SKIPPED
         if isinstance(claim, Held):
@@ -181,7 +191,7 @@ class AttemptRunner:
         attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
         etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
         with self._tracer.span("narrate", {"characters": len(job.text), "voice": job.voice}):
-            narration = self._narrate(job, lease, folder)
+            narration = self._narrate(job, claim, lease, folder)
             # Speech and alignment take turns; this is what alignment took in all.
             self._tracer.record("align", secs=narration.alignment_secs)
         attempt.audio_secs = narration.duration_secs
@@ -209,16 +219,36 @@ class AttemptRunner:
             alignment_secs=round(narration.alignment_secs, 3),
             processing_secs=round(attempt.figures.processing_secs, 3),
             alignment=narration.alignment,
+            segments=narration.segments,
+            segments_reused=narration.segments_reused,
         )
         self._verify(attempt, job, narration, stored)
+        self._checkpoints.discard(claim.audio_row)
         retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
 
-    def _narrate(self, job: Job, lease: JobLease, folder: Path) -> Narration:
-        """Narrate in the speech process; stop if the lease is lost or a shutdown leaves too little time."""
+    def _narrate(self, job: Job, claim: Claim, lease: JobLease, folder: Path) -> Narration:
+        """
+        Narrate in the speech process, from the segments of earlier attempts on.
+
+        Stops if the lease is lost or a shutdown leaves too little time.
+        """
         stop = StopCondition(lease=lease, shutdown=self._shutdown)
-        request = Request(text=job.text, folder=folder, options=for_job(self._options, job))
+        segments = folder / "segments"
+        segments.mkdir()
+        request = Request(
+            text=job.text, folder=folder, options=for_job(self._options, job), segments=segments
+        )
         try:
-            return self._speech.narrate(request, on_progress=stop.watch, cancel=stop)
+            self._checkpoints.restore(claim.audio_row, segments, lease=lease, stop=stop)
+            with self._checkpoints.uploads(claim.audio_row, segments, lease) as uploads:
+
+                def on_progress(progress: Progress) -> None:
+                    stop.watch(progress)
+                    # The last segment would be deleted at once.
+                    if progress.segment and progress.fraction < 1:
+                        uploads.add(progress.segment)
+
+                return self._speech.narrate(request, on_progress=on_progress, cancel=stop)
         except NarrationCancelledError:
             lease.check()
             raise

@@ -9,7 +9,13 @@ from typing import Self
 from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
 from app.aws.tasks import Tasks
-from app.errors import InfrastructureError, JobTooLongError, LeaseLostError, StoryTtsError
+from app.errors import (
+    InfrastructureError,
+    JobTooLongError,
+    LeaseLostError,
+    ReceiveLimitError,
+    StoryTtsError,
+)
 
 RENEWALS_PER_LEASE = 3
 """Two renewals may fail before the lease expires."""
@@ -49,6 +55,8 @@ class Lease:
         self._thread = threading.Thread(target=self._renew_until_stopped, name="lease", daemon=True)
         self.progress = 0.0
         """The progress of the job, 0 to 1; the next renewal stores it in the row."""
+        self.has_advanced = False
+        """Whether a segment was stored under this lease, so that the next attempt starts further on."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -76,7 +84,7 @@ class Lease:
         return max(0.0, self._expires_at - time.monotonic())
 
     def check(self) -> None:
-        """Raise LeaseLostError, JobCancelledError or JobTooLongError if the lease is lost; make no call."""
+        """Raise the reason if the lease is lost or cannot be renewed any more; make no call."""
         if self._fault is not None:
             raise self._fault
         if time.monotonic() >= self._expires_at:
@@ -108,12 +116,20 @@ class Lease:
                 return
             self._refuse_beyond_queue_limit()
             started = time.monotonic()
-            self._tasks.renew(self._claim, lease_secs=self._lease_secs, progress=self.progress)
+            self._tasks.renew(
+                self._claim,
+                lease_secs=self._lease_secs,
+                progress=self.progress,
+                has_advanced=self.has_advanced,
+            )
             self._queue.extend(self._message, self._lease_secs)
             self._expires_at = started + self._lease_secs
         self._on_renewal()
 
     def _refuse_beyond_queue_limit(self) -> None:
         held_secs = time.monotonic() - self._message.received_at
-        if held_secs + 2 * self._lease_secs > MAX_VISIBILITY_SECS:
-            raise JobTooLongError("the job takes longer than the 12 hours that SQS allows a receiver")
+        if held_secs + 2 * self._lease_secs <= MAX_VISIBILITY_SECS:
+            return
+        if self.has_advanced:
+            raise ReceiveLimitError("SQS lets a receiver hold a message for 12 hours only")
+        raise JobTooLongError("no part of the job was finished in the 12 hours that SQS allows a receiver")

@@ -11,6 +11,7 @@ from app.errors import (
     MissingExtraError,
     NarrationCancelledError,
     PermanentJobError,
+    ReceiveLimitError,
     RetryableJobError,
     StoryTtsError,
     UnexpectedFaultError,
@@ -18,6 +19,7 @@ from app.errors import (
 from app.message import MessageParser
 from app.telemetry import AttemptOutcome, error_details
 from app.worker.attempt import Attempt
+from app.worker.checkpoints import Checkpoints
 from app.worker.retry import retry_delay
 from app.worker.seams import DeadLetterQueue, JobQueue, TaskTable
 
@@ -31,12 +33,14 @@ class OutcomeHandler:
         queue: JobQueue,
         dead_letters: DeadLetterQueue | None,
         tasks: TaskTable,
+        checkpoints: Checkpoints,
         parser: MessageParser,
         max_attempts: int,
     ) -> None:
         self._queue = queue
         self._dead_letters = dead_letters
         self._tasks = tasks
+        self._checkpoints = checkpoints
         self._parser = parser
         self._max_attempts = max_attempts
 
@@ -61,6 +65,9 @@ class OutcomeHandler:
         match error:
             case NarrationCancelledError():
                 attempt.log.info("job returned", reason="shutdown")
+                return self._give_back(attempt, 0)
+            case ReceiveLimitError():
+                attempt.log.info("job returned", reason=error.message)
                 return self._give_back(attempt, 0)
             case LeaseLostError():
                 attempt.log.warning("job lost", reason=error.message)
@@ -132,6 +139,7 @@ class OutcomeHandler:
             rows = self._parser.rows_named_by(attempt.message.body)
             self._tasks.refuse(rows, code=error.code, message=error.message)
         if self._dead_letters is None:
+            self._discard_segments(attempt)
             self._queue.give_back(attempt.message, delay_secs=retry_delay(attempt.message.receive_count))
             return
         self._dead_letters.send(
@@ -142,12 +150,18 @@ class OutcomeHandler:
                 "original_message_id": attempt.message.id,
             },
         )
+        self._discard_segments(attempt)
         self._queue.delete(attempt.message)
+
+    def _discard_segments(self, attempt: Attempt) -> None:
+        if attempt.job is not None:
+            self._checkpoints.discard(attempt.job.audio_row)
 
     def _cancel(self, attempt: Attempt) -> None:
         """Let both rows follow the one that the producer cancelled, then delete the message."""
         if attempt.claim is not None:
             self._tasks.cancel(attempt.claim)
+        self._discard_segments(attempt)
         self._queue.delete(attempt.message)
 
     def _release(self, attempt: Attempt, delay_secs: float, cause: str | None) -> None:

@@ -78,6 +78,24 @@ class MediaStore(Protocol):
         """
 
 
+class SegmentObjects(Protocol):
+    """The stored segments of jobs. Methods raise InfrastructureError if the store is unavailable."""
+
+    def names(self, folder: S3Address) -> list[str]:
+        """Return the names of the objects below `folder`, a key that ends with a slash."""
+
+    def download(self, address: S3Address, path: Path) -> int:
+        """Download the object to `path` and return its size in bytes."""
+
+    def put(
+        self, path: Path, address: S3Address, *, content_type: str, digest: Digest, replacing: str | None
+    ) -> str:
+        """Upload the file; `replacing` None means as a new object. Raises ObjectChangedError."""
+
+    def delete(self, address: S3Address) -> None:
+        """Delete the object; do nothing if there is none."""
+
+
 class Speech(Protocol):
     """The speech process."""
 
@@ -101,6 +119,8 @@ class JobLease(Protocol):
 
     progress: float
     """The progress of the job, 0 to 1."""
+    has_advanced: bool
+    """Whether a segment was stored under this lease."""
 
     def __enter__(self) -> Self:
         """Start renewing."""

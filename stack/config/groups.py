@@ -250,7 +250,8 @@ class StorageSettings(Group):
     versioning: bool = False
     """enable versioning, to keep overwritten and deleted media"""
     lifecycle: bool = False
-    """add lifecycle rules for noncurrent versions and incomplete uploads"""
+    """add lifecycle rules for segments, noncurrent versions and incomplete uploads; an own bucket has the \
+first anyway"""
     noncurrent_days: int = Field(default=30, ge=1)
     """days that noncurrent versions are kept, with lifecycle"""
     incomplete_upload_days: int = Field(default=7, ge=1)

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from app.aws.dead_letters import BODY_URL
 from app.aws.rows import COMPLETED, FAILED, IN_PROGRESS, PENDING, Row, unmarshal
-from app.job import RowKey, S3Address
+from app.job import RowKey, S3Address, segments_folder
 from tests.chaos.calls import PUTS, ROW_WRITES, Boundary
 from tests.chaos.content import Object, content_faults, keys_of
 from tests.chaos.journal import Entry, Journal
@@ -116,10 +116,19 @@ class _Evidence:
             for letter in letters
             if BODY_URL in letter
         }
+        unended_folders = {
+            segments_folder(self.bucket, row).key
+            for story in stories
+            if story.id in unended
+            for row in story.rows(self.bucket)
+        }
         s3 = self.jobs.s3
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
             for key in (each["Key"] for each in page.get("Contents", [])):
-                if key not in expected and key.partition("/")[0] not in unended:
+                is_unended = (
+                    key.partition("/")[0] in unended or f"{key.rpartition('/')[0]}/" in unended_folders
+                )
+                if key not in expected and not is_unended:
                     yield Violation("I9", key, "outlives its job")
         for upload in s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
             yield Violation("I9", upload["Key"], "has an upload that nobody completed")

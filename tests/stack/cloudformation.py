@@ -197,6 +197,8 @@ TRANSLATIONS: Mapping[str, Translation] = {
             "bucket": "BucketName",
             "rules": "LifecycleConfiguration.Rules",
             "rules.filter": "",
+            "rules.expiration": "",
+            "rules.expiration.days": "ExpirationInDays",
         },
     ),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": Translation(

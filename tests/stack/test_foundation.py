@@ -100,6 +100,7 @@ def test_the_platforms_roles_reach_no_further(own: Recording) -> None:
         f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:story-tts-tasks",
         f"arn:aws:s3:{REGION}:{ACCOUNT}:story-tts-media-{ACCOUNT}-{REGION}/*",
         f"arn:aws:s3:{REGION}:{ACCOUNT}:story-tts-media-{ACCOUNT}-{REGION}",
+        f"arn:aws:s3:{REGION}:{ACCOUNT}:story-tts-media-{ACCOUNT}-{REGION}/segments/*",
         f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/story-tts-cluster/*",
     ]
 

@@ -107,6 +107,13 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
             ],
             {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
         ],
+        "task-delete-segments": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:DeleteObject"],
+                "Resource": ["arn:aws:s3:::story-video-data/segments/*"],
+            }
+        ],
         "task-record-tasks": [
             {
                 "Effect": "Allow",
@@ -243,6 +250,7 @@ def test_stars_inside_resources_are_the_known_ones() -> None:
             f"arn:aws:s3:{REGION}:{ACCOUNT}:story-video-data-eu-central-1/*",
             "arn:aws:s3:::other-media/*",
             "arn:aws:s3:::story-video-data/*",
+            "arn:aws:s3:::story-video-data/segments/*",
             f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:/ecs/story-tts:*",
             f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/story-tts-cluster/*",
         ]
@@ -318,6 +326,18 @@ def test_other_buckets_are_granted_with_the_first() -> None:
     grant = statements(record({"worker": {"allowed_output_buckets": ["other-media"]}}))["task-write-media"]
     assert grant[0]["Resource"] == ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::other-media/*"]
     assert grant[-1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]
+
+
+@pytest.mark.parametrize("source", ["terraform", "own"])
+def test_objects_are_deleted_below_segments_only(source: str) -> None:
+    """Whatever is configured, the roles may delete segments of the output bucket, and no other object."""
+    run = record(EVERYTHING if source == "terraform" else {**EVERYTHING, "story_infra": {"source": "own"}})
+    deleting = {
+        (action, resource.partition("/")[2])
+        for action, resource in allowed(run)
+        if action.startswith("s3:Delete")
+    }
+    assert deleting == {("s3:DeleteObject", "segments/*")}
 
 
 OTHER_KEY = KEY.replace("us-east-1", "eu-central-1")

@@ -259,7 +259,8 @@ def test_the_service_starts_after_its_grants_and_endpoints() -> None:
     names = {resource._name for resource in after}
     assert {
         "execution-pull-image", "execution-write-logs", "task-consume-jobs", "task-send-dead-letters",
-        "task-write-media", "task-record-tasks", "task-protect-task", "endpoint-ecr-api", "endpoint-ecr-dkr",
+        "task-write-media", "task-delete-segments", "task-record-tasks", "task-protect-task",
+        "endpoint-ecr-api", "endpoint-ecr-dkr",
         "endpoint-logs", "endpoint-sqs", "endpoint-s3", "endpoint-dynamodb",
     } == names  # fmt: skip
 

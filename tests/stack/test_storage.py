@@ -27,11 +27,33 @@ def test_versioning() -> None:
     }
 
 
+SEGMENTS_RULE = {
+    "id": "segments",
+    "status": "Enabled",
+    "filter": {"prefix": "segments/"},
+    "expiration": {"days": 7},
+    "noncurrentVersionExpiration": {"noncurrentDays": 1},
+}
+
+
+def test_segments_that_a_crash_left_are_removed() -> None:
+    """The stack's own bucket and every replica have the rule for segments, whatever is configured."""
+    for service in (True, False):
+        own = record({"story_infra": {"source": "own"}, "features": {"service": service}})
+        assert own.one(LIFECYCLE)["rules"] == [SEGMENTS_RULE]
+    run = record(
+        {"storage": {"versioning": True, "replica_region": "eu-central-1", "replace_existing": True}}
+    )
+    replica = run.one(LIFECYCLE)
+    assert (replica["region"], replica["rules"]) == ("eu-central-1", [SEGMENTS_RULE])
+
+
 def test_lifecycle() -> None:
-    """Lifecycle rules for noncurrent versions and incomplete uploads, with configurable days."""
+    """Lifecycle rules for segments, noncurrent versions and incomplete uploads, with configurable days."""
     assert record({"storage": {"lifecycle": True, "replace_existing": True}}).one(LIFECYCLE) == {
         "bucket": "story-video-data",
         "rules": [
+            SEGMENTS_RULE,
             {
                 "id": "noncurrent-versions",
                 "status": "Enabled",
@@ -56,7 +78,7 @@ def test_lifecycle() -> None:
             }
         }
     ).one(LIFECYCLE)["rules"]
-    assert (rules[0]["noncurrentVersionExpiration"], rules[1]["abortIncompleteMultipartUpload"]) == (
+    assert (rules[1]["noncurrentVersionExpiration"], rules[2]["abortIncompleteMultipartUpload"]) == (
         {"noncurrentDays": 3},
         {"daysAfterInitiation": 2},
     )

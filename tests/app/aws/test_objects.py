@@ -104,3 +104,22 @@ def test_bytes_that_do_not_match_their_digest_are_not_stored(
         objects.put(path, address, content_type="audio/wav", digest=digest, replacing=None)
 
     assert objects.etag(address) is None
+
+
+def test_objects_are_listed_by_folder_and_deleted(
+    any_objects: Objects | InMemoryMedia, address: S3Address, tmp_path: Path
+) -> None:
+    """A folder lists its own objects alone; a deleted one is gone, and deleting it again does nothing."""
+    path = written(tmp_path, b"segment")
+    folder = S3Address(address.bucket, "segments/one/")
+    inside = [S3Address(address.bucket, f"segments/one/{name}") for name in ("a", "b")]
+    for each in (*inside, S3Address(address.bucket, "segments/ones"), address):
+        any_objects.put(path, each, content_type="audio/wav", digest=Digest.of(path), replacing=None)
+
+    assert any_objects.names(folder) == ["a", "b"]
+    any_objects.download(inside[0], tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == b"segment"
+    for _ in range(2):
+        any_objects.delete(inside[0])
+    assert any_objects.names(folder) == ["b"]
+    assert any_objects.etag(address) is not None

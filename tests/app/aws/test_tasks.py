@@ -270,6 +270,14 @@ def test_claims_that_never_ended_are_counted(produced: AnyTasks) -> None:
     assert [*crashes, claim.crashes, claimed(produced).crashes] == [0, 1, 2, 3, 0]
 
 
+def test_a_claim_that_stored_a_segment_starts_the_count_over(produced: AnyTasks) -> None:
+    """Workers that die one after another, but get further each time, do not poison the job."""
+    for _ in range(3):
+        claim = claimed(produced)
+        produced.renew(claim, lease_secs=-1, progress=0.1, has_advanced=True)
+    assert claimed(produced).crashes == 1
+
+
 def test_renewal_shows_progress_and_prolongs_the_lease(produced: AnyTasks) -> None:
     """A renewal is what the one who waits can see."""
     claim = claimed(produced, lease_secs=5)

@@ -13,6 +13,7 @@ from app.shutdown import RESERVE_SECS, Shutdown
 from app.telemetry import Metrics, NoTracer, Tracer
 from app.work_folder import WorkFolder
 from app.worker.attempt import AttemptRunner
+from app.worker.checkpoints import Checkpoints
 from app.worker.loop import Worker, WorkerExit
 from app.worker.outcomes import OutcomeHandler
 from tests.app.worker.fakes import FakeLeases, FakeSpeech, InstantEvent
@@ -54,6 +55,9 @@ class Bench:
         self.queue, self.letters = InMemoryQueue(self.faults), InMemoryQueue(self.faults)
         self.tasks = InMemoryTasks(self.faults)
         self.media = InMemoryMedia(self.faults)
+        self.segment_faults = Faults()
+        self.segments = InMemoryMedia(self.segment_faults)
+        """Objects apart from the media, so that tests of the worker's other calls do not count these."""
         self.speech = FakeSpeech()
         self.leases = FakeLeases(self.calls)
         self.shutdown = Shutdown(stop_timeout_secs=RESERVE_SECS)
@@ -106,6 +110,7 @@ class Bench:
     def worker(self) -> Worker:
         """Return a worker."""
         parser = MessageParser(output_bucket=BUCKET, default_voice="en-us", voices={"en-us"})
+        checkpoints = Checkpoints(objects=self.segments, bucket=BUCKET, shutdown=self.shutdown)
         runner = AttemptRunner(
             queue=self.queue,
             tasks=self.tasks,
@@ -114,6 +119,7 @@ class Bench:
             speech=self.speech,
             options=NarrationOptions(engine="espeak", voice="en-us"),
             work_folder=self._work_folder,
+            checkpoints=checkpoints,
             leases=self.leases,
             lease_secs=60,
             max_attempts=5,
@@ -124,6 +130,7 @@ class Bench:
             queue=self.queue,
             dead_letters=self.letters if self.has_dead_letters else None,
             tasks=self.tasks,
+            checkpoints=checkpoints,
             parser=parser,
             max_attempts=5,
         )

@@ -6,6 +6,7 @@ import pytest
 
 from app.work_folder import WorkFolder
 from app.worker import attempt as attempt_module
+from app.worker import checkpoints as checkpoints_module
 from tests.app.worker.bench import Bench
 
 
@@ -13,5 +14,6 @@ from tests.app.worker.bench import Bench
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A worker with an empty queue."""
     monkeypatch.setattr(attempt_module, "STORE_SECS", 0.0)
+    monkeypatch.setattr(checkpoints_module, "STORE_SECS", 0.0)
     tmp_path.chmod(0o700)
     return Bench(WorkFolder(tmp_path))

@@ -31,6 +31,8 @@ class FakeSpeech:
         self.texts: list[str] = []
         self.steps: list[Exception | Callable[[], None]] = []
         """What happens in the next narrations: an error is raised, a function called."""
+        self.narrating: Callable[[Request, OnProgress], None] = lambda *_: None
+        """What every narration does first."""
 
     def start(self) -> None:
         """Become what a start leads to."""
@@ -39,8 +41,8 @@ class FakeSpeech:
 
     def narrate(self, request: Request, *, on_progress: OnProgress, cancel: Cancellation) -> Narration:
         """Write the media, unless the next step has it otherwise."""
-        del on_progress
         self.texts.append(request.text)
+        self.narrating(request, on_progress)
         step = self.steps.pop(0) if self.steps else None
         if isinstance(step, Exception):
             raise step
@@ -81,6 +83,7 @@ class FakeLease:
     confirmations: int = 0
     """How many confirmations succeed before that fault."""
     progress: float = 0.0
+    has_advanced: bool = False
     secs_left: float = 0.0
     """None left: calls that AWS refuses are not repeated."""
 

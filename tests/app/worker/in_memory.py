@@ -255,13 +255,15 @@ class InMemoryTasks:
         return claim
 
     @faulty
-    def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
+    def renew(self, claim: Claim, *, lease_secs: float, progress: float, has_advanced: bool = False) -> None:
         """Extend the lease."""
         self._hold(claim)
         self.rows[claim.audio_row] |= {
             "lease_expires_at": time.time() + lease_secs,
             "progress": Decimal(f"{progress:.4f}"),
         }
+        if has_advanced:
+            self.rows[claim.audio_row]["crashes"] = 1
         if any(row["status"] == CANCELLED for row in self._rows(claim)):
             raise _cancelled()
 
@@ -401,3 +403,22 @@ class InMemoryMedia:
             raise ObjectChangedError(f"s3: {address.uri} has changed in the meantime")
         self.objects[address] = path.read_bytes()
         return digest.hex
+
+    @faulty
+    def names(self, folder: S3Address) -> list[str]:
+        """Return the names below a key."""
+        return [
+            address.key.removeprefix(folder.key)
+            for address in sorted(self.objects, key=lambda each: each.key)
+            if address.bucket == folder.bucket and address.key.startswith(folder.key)
+        ]
+
+    @faulty
+    def download(self, address: S3Address, path: Path) -> int:
+        """Write the object to a file."""
+        return path.write_bytes(self.objects[address])
+
+    @faulty
+    def delete(self, address: S3Address) -> None:
+        """Remove the object."""
+        self.objects.pop(address, None)

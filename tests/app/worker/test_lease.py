@@ -9,7 +9,13 @@ import pytest
 from app.aws.claims import Claim
 from app.aws.queue import MAX_VISIBILITY_SECS, Message, Queue
 from app.aws.tasks import Tasks
-from app.errors import JobTooLongError, LeaseLostError, PermanentJobError, UnavailableError
+from app.errors import (
+    JobTooLongError,
+    LeaseLostError,
+    PermanentJobError,
+    ReceiveLimitError,
+    UnavailableError,
+)
 from app.job import RowKey
 from app.worker.lease import Lease
 from tests.workers import until
@@ -23,10 +29,12 @@ class Renewals:
     def __init__(self) -> None:
         self.rows: list[float] = []
         self.messages = 0
+        self.advanced: list[bool] = []
         self.fault: Exception | None = None
 
-    def renew(self, claim: Claim, *, lease_secs: float, progress: float) -> None:
+    def renew(self, claim: Claim, *, lease_secs: float, progress: float, has_advanced: bool) -> None:
         """Renew the row's part."""
+        self.advanced.append(has_advanced)
         assert (claim, lease_secs) == (CLAIM, 0.3)
         if self.fault:
             raise self.fault
@@ -111,8 +119,27 @@ def test_nothing_is_renewed_after_the_block() -> None:
     assert renewals.rows == []
 
 
-def test_a_job_longer_than_the_queue_allows_fails_at_once() -> None:
-    """SQS ends a receipt after 12 hours: the job fails before that, and is not begun again."""
+def test_a_renewal_tells_the_row_that_a_segment_is_stored() -> None:
+    """Only a lease under which a segment was stored starts the count of crashes over."""
+    renewals = Renewals()
+    with lease(renewals) as held:
+        until(lambda: renewals.rows)
+        held.has_advanced = True
+        until(lambda: any(renewals.advanced))
+    assert not renewals.advanced[0]
+
+
+def test_a_job_that_advanced_goes_on_after_the_limit_of_a_receive() -> None:
+    """SQS ends a receipt after 12 hours: a job with stored segments goes back before, and does not fail."""
+    with lease(Renewals(), held_secs=MAX_VISIBILITY_SECS - 0.5) as held:
+        held.has_advanced = True
+        until(lambda: held.is_lost)
+        with pytest.raises(ReceiveLimitError):
+            held.check()
+
+
+def test_a_job_that_never_ends_fails_at_once() -> None:
+    """A job without one stored segment in 12 hours fails for good, and is not begun again."""
     with lease(Renewals(), held_secs=MAX_VISIBILITY_SECS - 0.5) as held:
         until(lambda: held.is_lost)
         with pytest.raises(JobTooLongError) as caught:

@@ -103,6 +103,34 @@ def test_a_killed_workers_job_is_finished_by_another(platform: Platform, jobs: J
 
 
 @pytest.mark.slow
+def test_another_machine_goes_on_after_the_stored_segments(platform: Platform, jobs: Jobs) -> None:
+    """SIGKILL between two segments: a worker without any file of the first one reuses what is stored."""
+    text = "\n\n".join(f"Paragraph {number}. {SENTENCE}" for number in range(250))
+    key = jobs.story(text)
+
+    def stored() -> list[str]:
+        listing = jobs.s3.list_objects_v2(Bucket=platform.bucket, Prefix="segments/")
+        return [each["Key"] for each in listing.get("Contents", ())]
+
+    with worker(platform, SEGMENT_SECS="60") as first:
+        until(lambda: len(stored()) >= 2)
+        first.signal(signal.SIGKILL)
+        first.wait()
+    assert jobs.status(key) == "IN_PROGRESS"
+    with worker(platform, "--drain", SEGMENT_SECS="60") as second:
+        assert second.wait(240) == 0
+        (completed,) = second.logged("job completed")
+
+    assert 2 <= completed["segments_reused"] < completed["segments"]
+    assert stored() == []
+    audio = jobs.row(key)
+    with wave.open(io.BytesIO(jobs.media(audio))) as sound:
+        assert sound.getnframes() / 22050 == pytest.approx(float(audio["duration_seconds"]), abs=0.001)
+    body = jobs.s3.get_object(Bucket=platform.bucket, Key=f"{key.id}/srt.words.json")["Body"].read()
+    assert [word["text"] for word in json.loads(body)["words"]] == text.split()
+
+
+@pytest.mark.slow
 def test_a_worker_that_slept_past_its_lease_writes_nothing(platform: Platform, jobs: Jobs) -> None:
     """SIGSTOP beyond the lease: another takes over; the sleeper sees it has lost, and works on."""
     key = jobs.story(LONG_STORY)
