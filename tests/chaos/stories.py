@@ -128,6 +128,9 @@ def story_of(seed: int, number: int) -> Story:
     dice = Random(f"{seed}/{number}/story")  # noqa: S311  # reproducible by intent
     words = " ".join(dice.choice(_WORDS) for _ in range(dice.randrange(2, 6)))
     story = Story(number, {"text": f"The {words} sang.\n\nIt was number {number}."})
+    if dice.random() < 1 / 12:
+        # A minute of audio: several segments.
+        story.fields["text"] += "".join(f" It sang of {words} for night {night}." for night in range(16))
     story.is_direct, story.in_envelope = dice.random() < 1 / 5, dice.random() < 1 / 4
     if dice.random() < 1 / 8:
         story.fields["formats"] = dice.sample(["wav", "opus", "mp3", "flac"], dice.randrange(1, 4))
