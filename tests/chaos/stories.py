@@ -13,6 +13,14 @@ from app.local.platform import Platform
 
 UNKNOWN_VOICE, UNSPEAKABLE = "darth", "*** --- ***"
 DUPLICATE_SHARE = 0.25
+LONGER = (
+    "".join(
+        f" The {kind} bird sang for nights."
+        for kind in ["red", "old", "shy", "big", "odd", "wet", "sad", "new"]
+    )
+    * 2
+)
+"""A minute of audio, which is several segments of the shortest length."""
 _WORDS = ("zebrawood", "candlestick", "quicksilver", "<i>kettle</i>", "salt & pepper")
 
 
@@ -129,8 +137,7 @@ def story_of(seed: int, number: int) -> Story:
     words = " ".join(dice.choice(_WORDS) for _ in range(dice.randrange(2, 6)))
     story = Story(number, {"text": f"The {words} sang.\n\nIt was number {number}."})
     if dice.random() < 1 / 12:
-        # A minute of audio: several segments.
-        story.fields["text"] += "".join(f" It sang of {words} for night {night}." for night in range(16))
+        story.fields["text"] += LONGER
     story.is_direct, story.in_envelope = dice.random() < 1 / 5, dice.random() < 1 / 4
     if dice.random() < 1 / 8:
         story.fields["formats"] = dice.sample(["wav", "opus", "mp3", "flac"], dice.randrange(1, 4))
