@@ -91,6 +91,18 @@ class Story:
         is_unclaimed = self.is_direct and self.code != RefusedTextError.code
         return End.LETTER if is_unclaimed or not self.is_json else End.FAILED
 
+    @property
+    def kinds(self) -> list[str]:
+        """What is special about it."""
+        kinds = {
+            "direct": self.is_direct,
+            "in envelopes": self.in_envelope,
+            "cancelled": self.is_cancelled,
+            "written anew": self.written_anew_at is not None,
+            "impossible": self.code is not None,
+        }
+        return [kind for kind, is_so in kinds.items() if is_so]
+
     def rows(self, bucket: str) -> tuple[RowKey, ...]:
         """Return the keys of its rows."""
         if self.is_direct:
