@@ -45,6 +45,7 @@ PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.DELETE)
 """What every job crosses, in this order."""
 ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE, B.CANCEL})
 _SQS = {"ReceiveMessage": B.RECEIVE, "DeleteMessage": B.DELETE, "SendMessage": B.DEAD_LETTER}
+_SEGMENTS_FOLDER = "segments"
 _SEGMENTS = {"PUT": B.STORE_SEGMENT, "DELETE": B.DROP_SEGMENT}
 # Each update of a row has a part of its expression that no other has.
 _UPDATES = {
@@ -87,14 +88,14 @@ def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, 
     return Call(
         "s3",
         _s3(method, folder, name),
-        folder or None,
+        None if folder == _SEGMENTS_FOLDER else folder or None,
         key=key,
         digest=sha256(body).hexdigest() if method == "PUT" else None,
     )
 
 
 def _s3(method: str, folder: str, name: str) -> Boundary:
-    if folder == "segments":
+    if folder == _SEGMENTS_FOLDER:
         return _SEGMENTS.get(method, B.OTHER)
     if method == "HEAD":
         return B.LOOK
