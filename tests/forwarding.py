@@ -58,7 +58,11 @@ class Forwarder(BaseHTTPRequestHandler):
     def read(self) -> bytes:
         """Return the request's body, which may be chunked."""
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            size = int(self.headers.get("Content-Length") or 0)
+            content = self.rfile.read(size)
+            if len(content) < size:
+                raise ConnectionResetError
+            return content
         content = b""
         while size := int(re.split(rb"[;\r]", self.rfile.readline())[0], 16):
             content += self.rfile.read(size)

@@ -34,6 +34,8 @@ class Boundary(StrEnum):
     CANCEL = "cancel"
     DEAD_LETTER = "dead letter"
     READ = "read a row"
+    STORE_SEGMENT = "store a segment"
+    DROP_SEGMENT = "drop a segment"
     OTHER = "other"
 
 
@@ -43,6 +45,8 @@ PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.DELETE)
 """What every job crosses, in this order."""
 ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE, B.CANCEL})
 _SQS = {"ReceiveMessage": B.RECEIVE, "DeleteMessage": B.DELETE, "SendMessage": B.DEAD_LETTER}
+_SEGMENTS_FOLDER = "segments"
+_SEGMENTS = {"PUT": B.STORE_SEGMENT, "DELETE": B.DROP_SEGMENT}
 # Each update of a row has a part of its expression that no other has.
 _UPDATES = {
     "lease_epoch = if_not_exists(lease_epoch": B.CLAIM,
@@ -80,16 +84,24 @@ def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, 
     if service.startswith("DynamoDB"):
         return _dynamodb(operation, json.loads(body))
     _, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
-    story, _, name = key.partition("/")
-    if method != "PUT" or "/" in name:
-        # Segments of a narration at work lie one folder deeper than media.
-        return Call(
-            "s3", B.LOOK if (method, "/" in name) == ("HEAD", False) else B.OTHER, story or None, key=key
-        )
-    boundary = next((b for suffix, b in PUTS.items() if key.endswith(suffix)), B.OTHER)
-    if name.rpartition(".")[2] in AUDIO_FORMATS:
-        boundary = B.PUT_AUDIO
-    return Call("s3", boundary, story or None, key=key, digest=sha256(body).hexdigest())
+    folder, _, name = key.partition("/")
+    return Call(
+        "s3",
+        _s3(method, folder, name),
+        None if folder == _SEGMENTS_FOLDER else folder or None,
+        key=key,
+        digest=sha256(body).hexdigest() if method == "PUT" else None,
+    )
+
+
+def _s3(method: str, folder: str, name: str) -> Boundary:
+    if folder == _SEGMENTS_FOLDER:
+        return _SEGMENTS.get(method, B.OTHER)
+    if method == "HEAD":
+        return B.LOOK
+    is_audio = name.rpartition(".")[2] in AUDIO_FORMATS
+    suffix = ".wav" if is_audio else f".{name.partition('.')[2]}"
+    return PUTS.get(suffix, B.OTHER) if method == "PUT" else B.OTHER
 
 
 def _sqs(operation: str, fields: dict[str, Any], lease_secs: float) -> Call:

@@ -228,8 +228,11 @@ class _Trial:
             if row["status"] != COMPLETED:
                 yield f"row {key.task_id} was COMPLETED and is {row['status']}"
         done = min(entry.answered for entry in self._commits if entry.answered is not None)
+        # A transaction that is repeated with its token succeeds and changes nothing.
+        tokens = {entry.call.token for entry in self._commits if entry.call.token}
         for entry in self._entries:
-            if entry.call.boundary in ROW_WRITES and entry.took_effect and (entry.passed or 0) > done:
+            is_late = entry.took_effect and (entry.passed or 0) > done and entry.call.token not in tokens
+            if entry.call.boundary in ROW_WRITES and is_late:
                 yield f"{entry.worker}: {entry.call.boundary} after the commit"
 
     def _wrong_keys(self) -> Iterator[str]:

@@ -83,6 +83,7 @@ class Fleet:
         gate.plan_of = self._plan_of
         # No two workers make the same media of a story: whose bytes an object holds can be told.
         own = {"PARAGRAPH_PAUSE_SECS": f"{0.1 + number / 1000:.3f}", "STOP_TIMEOUT_SECS": "15"}
+        own["SEGMENT_SECS"] = "10"
         if self._is_rolled:
             own |= {"MAX_RECEIVES": "7", "RECEIVE_WAIT_SECS": "2", "SENTENCE_PAUSE_SECS": "0.2"}
         elif self._old:

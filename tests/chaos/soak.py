@@ -51,6 +51,8 @@ class Figures:
     """What a run came to."""
 
     jobs: int
+    kinds: Counter[str]
+    """Of jobs that are more than a story and one message."""
     duplicates: int
     deliveries: int
     faults: Counter[Kind]
@@ -60,9 +62,10 @@ class Figures:
 
     def __str__(self) -> str:
         faults = ", ".join(f"{count} {kind}" for kind, count in self.faults.most_common())
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
         return (
-            f"{self.jobs} jobs, {self.duplicates} duplicates, {self.deliveries} deliveries, {faults},"
-            f" {self.secs:.0f} s: {len(self.violations)} violations"
+            f"{self.jobs} jobs ({kinds}), {self.duplicates} duplicates, {self.deliveries} deliveries,"
+            f" {faults}, {self.secs:.0f} s: {len(self.violations)} violations"
         )
 
 
@@ -207,6 +210,7 @@ class Run:
         signals = Counter(blow.fault.kind for blow in self.journal.blows)
         return Figures(
             jobs=len(self._stories),
+            kinds=Counter(kind for story in self._stories for kind in story.kinds),
             duplicates=len(self._sent) - len(self._stories),
             deliveries=sum(entry.delivery is not None for entry in self.journal.of(Boundary.RECEIVE)),
             faults=signals + Counter(fault.kind for fault in struck if fault.kind not in SIGNALS),

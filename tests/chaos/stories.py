@@ -13,6 +13,14 @@ from app.local.platform import Platform
 
 UNKNOWN_VOICE, UNSPEAKABLE = "darth", "*** --- ***"
 DUPLICATE_SHARE = 0.25
+LONGER = (
+    "".join(
+        f" The {kind} bird sang for nights."
+        for kind in ["red", "old", "shy", "big", "odd", "wet", "sad", "new"]
+    )
+    * 2
+)
+"""A minute of audio, which is several segments of the shortest length."""
 _WORDS = ("zebrawood", "candlestick", "quicksilver", "<i>kettle</i>", "salt & pepper")
 
 
@@ -83,6 +91,18 @@ class Story:
         is_unclaimed = self.is_direct and self.code != RefusedTextError.code
         return End.LETTER if is_unclaimed or not self.is_json else End.FAILED
 
+    @property
+    def kinds(self) -> list[str]:
+        """What is special about it."""
+        kinds = {
+            "direct": self.is_direct,
+            "in envelopes": self.in_envelope,
+            "cancelled": self.is_cancelled,
+            "written anew": self.written_anew_at is not None,
+            "impossible": self.code is not None,
+        }
+        return [kind for kind, is_so in kinds.items() if is_so]
+
     def rows(self, bucket: str) -> tuple[RowKey, ...]:
         """Return the keys of its rows."""
         if self.is_direct:
@@ -128,6 +148,8 @@ def story_of(seed: int, number: int) -> Story:
     dice = Random(f"{seed}/{number}/story")  # noqa: S311  # reproducible by intent
     words = " ".join(dice.choice(_WORDS) for _ in range(dice.randrange(2, 6)))
     story = Story(number, {"text": f"The {words} sang.\n\nIt was number {number}."})
+    if dice.random() < 1 / 12:
+        story.fields["text"] += LONGER
     story.is_direct, story.in_envelope = dice.random() < 1 / 5, dice.random() < 1 / 4
     if dice.random() < 1 / 8:
         story.fields["formats"] = dice.sample(["wav", "opus", "mp3", "flac"], dice.randrange(1, 4))

@@ -137,7 +137,8 @@ def ended(platform: Platform, tmp_path: Path) -> Ended:
 def test_jobs_of_every_form_end_as_they_must(ended: Ended) -> None:
     """Every form of a job, undisturbed: media, rows, codes and letters are right."""
     assert ended.broken() == set()
-    assert {row["status"]["S"] for row in ended.rows} == {"COMPLETED", "FAILED"}
+    statuses = [row["status"]["S"] for row in ended.rows if "status" in row]
+    assert (statuses.count("COMPLETED"), statuses.count("FAILED")) == (5, 4)
     assert len(ended.letters) == 3
 
 
