@@ -17,6 +17,7 @@ from app.errors import EngineDiedError
 from app.speech.espeak import EspeakEngine
 from app.speech.voices import ESPEAK_VOICES
 from app.text.chunks import chunks
+from tests.hard_to_say import hard_lines
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +176,25 @@ def test_nothing_is_lost_or_fatal(engine: EspeakEngine, voice: str, text: str) -
     duration = len(utterance.samples) / engine.sample_rate
     assert utterance.marks[-1].end_secs > duration - 0.5
     assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
+
+
+HARD = [
+    pytest.param(voice, line, id=f"{kind}-{number}")
+    for kind, voice in {
+        "korean": "ko",
+        "burmese": "my",
+        "apostrophes": "en-us",
+        "digits": "en-us",
+        "titles": "en-gb",
+    }.items()
+    for number, line in enumerate(hard_lines(kind), 1)
+]
+
+
+@pytest.mark.parametrize(("voice", "text"), HARD)
+def test_hard_lines_are_whole(engine: EspeakEngine, voice: str, text: str) -> None:
+    """Each line of tests/data/hard-to-say is said to its end."""
+    test_nothing_is_lost_or_fatal(engine, voice, text)
 
 
 def test_lost_words_are_spoken_again_in_halves(engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from app.errors import MissingExtraError, UnknownVoiceError
 from app.models.store import ModelStore
 from app.speech.kokoro import _install_english
 from app.speech.pronunciation import Pronunciation, pronouncer
+from tests.hard_to_say import hard_lines
 from tests.models.kokoro import VOCABULARY
 
 pytestmark = pytest.mark.speech
@@ -53,6 +54,11 @@ TEXTS = {
     "combining marks": "re\u0301sume\u0301 nai\u0308ve",
     "other digits": "٣٤ and ½ and ²",
     "control characters": "a\x00b \u200bc\ufeff d\te\nf",
+    **{
+        f"{kind} {i}": line
+        for kind in ("apostrophes", "digits", "titles")
+        for i, line in enumerate(hard_lines(kind), 1)
+    },
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.text.chunks import TINY_WORDS, Chunk, chunks
 from app.text.headings import Heading
 from app.text.spans import Boundary
+from tests.hard_to_say import hard_lines
 
 TRICKY = (
     " \n\n\t\r.,!?:;\N{EM DASH}-\"'()*\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}abXY12"
@@ -283,6 +284,7 @@ def test_chunks_follow_one_another() -> None:
         "Long after dark the captain told Sgt. Pike that Lt. Moss and Prof. Lee had gone to St. Anne at last",
         "The boxes that they carried up the hill weighed 40 kg each and cost over 3 million dollars",
         "She wrote that Dr. Stone would come with Capt. Fox and Gen. Lee as soon as Gov. Ames let them leave",
+        *hard_lines("titles"),
     ],
 )
 @pytest.mark.parametrize("limit", [38, 45, 52, 60, 75])
