@@ -4,8 +4,8 @@ Time and memory of the spoken form, over prose and over text that is hard for it
     python -m benchmarks.spoken_stage [--characters 1000000]
 
 Each text is measured at its length and at a quarter of it; a ratio of 4 is linear. Kokoro takes at least 0.44
-CPU seconds for a second of audio, which is 15 characters of prose: the share is that of the spoken form in the
-sum of both. Whole texts are the worst case; the worker passes chunks of a sentence or so.
+CPU seconds for a second of audio, which is 15 characters of prose: the share is that of the spoken form in
+the sum of both. Whole texts are the worst case; the worker passes chunks of a sentence or so.
 """
 
 import argparse
