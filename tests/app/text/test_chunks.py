@@ -295,6 +295,24 @@ def test_no_chunk_ends_after_an_abbreviation(source: str, limit: int) -> None:
         assert last[-1] not in ".0123456789", chunk.text
 
 
+CUT = (
+    "The carpen-\nter’s shop stood at the cor-\nner of the street, where no-\nbody be-\nlieved it.",
+    "They went up the\nmoun-  \n  tain and came\ndown with the mush-\nrooms for the inn.",
+    "He was re-\nmembered as a kind and gen-\ntle old man by every-\none in the town.",
+    "A long win-\nter passed.",
+    "It was im-\npossible to un-\nderstand the strange let-\nters on the stone.",
+)
+
+
+@pytest.mark.parametrize("source", CUT)
+@pytest.mark.parametrize("limit", [30, 45, 200])
+def test_a_word_that_is_cut_at_a_line_end_stays_whole(source: str, limit: int) -> None:
+    """No chunk ends at its hyphen, and the lines of such a text are not taken for verse."""
+    found = cut(source, limit)
+    assert [chunk.text for chunk in found if chunk.text.endswith("-")] == []
+    assert {chunk.line_ends for chunk in found} == {()}
+
+
 def test_the_first_chunk_ends_at_a_clause() -> None:
     """The dot of a title is no end of a clause."""
     source = (
