@@ -73,9 +73,10 @@ class Run:
 
     def compare_with_pipeline(self, sets: list[str], *, voice: str, sides: int) -> None:
         """Print each text's word error, ours and the pipeline's, and the sums."""
-        pipeline = KPipeline(self._models)
         totals: dict[str, list[tuple[str, Comparison]]] = {}
-        for side in (self._ours, pipeline)[:sides]:
+        lost, secs = 0, 0.0
+        for number in range(sides):
+            side = KPipeline(self._models) if number else self._ours
             for kind, path in _texts(sets):
                 text = path.read_text("utf-8")
                 audio = self._narrated(side, text, f"{voice}-{path.stem}", voice=voice)
@@ -84,9 +85,15 @@ class Run:
                 print(f"{side.name} {path.stem}: {_rate([comparison])}", flush=True)
                 for each in comparison.differences:
                     print(f"    {each.kind} after {each.after!r}: {each.expected!r} -> {each.heard!r}")
+                if side is self._ours and not _has_reading(path):
+                    again = list(self._heard_again(audio, *self._compared_by_word(audio)))
+                    lost, secs = lost + len(again), secs + audio.secs
+                    print("\n".join(f"    not heard once: {each}" for each in again))
         for name, found in totals.items():
             parts = [f"{kind} {_rate([c for k, c in found if k == kind])}" for kind in sets]
             print(f"{name}: word error {_rate([c for _, c in found])}; {'; '.join(parts)}")
+        if secs:
+            print(f"{lost} words dropped or doubled in {secs / 60:.1f} min of {self._ours.name}")
 
     def look_for_lost_words(self, minutes: float) -> None:
         """Print each word that is not heard once, also when listening again, and the sums."""
@@ -153,8 +160,11 @@ def _texts(sets: list[str]) -> Iterator[tuple[str, Path]]:
 
 def _reading(path: Path) -> str:
     """Return how the text is read, in words, where the benchmark does not leave that to its own rules."""
-    said = path.with_suffix(".said")
-    return (said if said.exists() else path).read_text("utf-8")
+    return (path.with_suffix(".said") if _has_reading(path) else path).read_text("utf-8")
+
+
+def _has_reading(path: Path) -> bool:
+    return path.with_suffix(".said").exists()
 
 
 def _is_suspect(difference: Difference, expected: list[str]) -> bool:
