@@ -30,13 +30,27 @@ _WRITTEN = {
     r"mrs\b\.?": "missus", r"mr\b\.?": "mister", r"ms\.": "miss", r"dr\b\.?": "doctor",
     r"prof\.": "professor", r"capt\.": "captain", r"lt\.": "lieutenant", r"col\.": "colonel",
     r"sr\.": "senior", r"st\b\.?": "saint", r"mt\.": "mount", r"cannot\b": "can not", r"a\.m\b": "am",
-    r"p\.m\b": "pm", "abbott": "abbot", "colour": "color", "honour": "honor", "favour": "favor",
+    r"p\.m\b": "pm", r"i\.e\.": "that is", "abbott": "abbot", "bennett": "bennet", "brentley": "brently",
+    "employd": "employed", "neighbour": "neighbor", "colour": "color", "honour": "honor", "favour": "favor",
     r"grey\b": "gray", r"ok\b": "okay", r"kg\b": "kilograms", r"ft\b\.?": "feet",
     r"km/h\b": "kilometers per hour", r"km\b": "kilometers", "kilometre": "kilometer", "metre": "meter",
 }  # fmt: skip
 """Other spellings of the same sounds, and what transcripts abbreviate: pattern to words."""
 _FRACTIONS = {"1/2": " a half ", "3/4": " three quarters ", "1/4": " a quarter "}
-_ELISIONS = {"dyou": "do you", "theydve": "theyd have", "em": "them", "tis": "it is", "twas": "it was"}
+_SAME = {
+    "dyou": "do you",
+    "theydve": "theyd have",
+    "em": "them",
+    "tis": "it is",
+    "twas": "it was",
+    "hear": "here",
+    "stair": "stare",
+    "for": "four",
+    "your": "youre",
+    "their": "there",
+    "two": "too",
+}
+"""Elisions and homophones."""
 _ORDINALS = {str(num2words(number, to="ordinal")): str(num2words(number)) for number in range(1, 40)}
 _ROMANS = {
     "i": 1,
@@ -136,7 +150,7 @@ def compare(expected: Sequence[str], heard: Sequence[str]) -> Comparison:
     differences = []
     matcher = difflib.SequenceMatcher(None, expected, heard, autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():
-        if tag != "equal" and _sound(expected[i:j]) != _sound(heard[k:m]):
+        if tag != "equal" and not _sounds_like(expected[i:j], heard[k:m]):
             if [*expected[i:j], *heard[k:m]] == ["to"] and expected[i - 1] in _NUMBER_WORDS:
                 continue  # transcripts write both 9:30 and nine to thirty as 9-30
             kind = {"replace": "replaced", "delete": "missing", "insert": "added"}[tag]
@@ -145,9 +159,13 @@ def compare(expected: Sequence[str], heard: Sequence[str]) -> Comparison:
     return Comparison(len(expected), tuple(differences))
 
 
+def _sounds_like(expected: Sequence[str], heard: Sequence[str]) -> bool:
+    return "".join(expected) == "".join(heard) or _sound(expected) == _sound(heard)
+
+
 def _sound(words: Sequence[str]) -> str:
     """Return the same for the same sounds, such as "any one" and "anyone", or "the eighth" and "VIII"."""
-    whole = [_ELISIONS.get(word, word) for word in words if word != "the"]
+    whole = [_SAME.get(word, word) for word in words if word != "the"]
     numbers = [_ORDINALS.get(word, word) for word in whole]
     return "".join(str(num2words(_ROMANS[word])) if word in _ROMANS else word for word in numbers).replace(
         " ", ""

@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms real-voices bench-words bench-onsets
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms bench-spoken-stage real-voices bench-words bench-onsets
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -43,3 +43,6 @@ bench-onsets: $(SPEECH) ## Error of real voices' word times, by three judges [ON
 
 bench-spoken-forms: $(SPEECH) ## Share of written forms that are said as expected
 	$(BIN)/python -m benchmarks.spoken_forms
+
+bench-spoken-stage: $(DEV) ## Time and memory of turning written into spoken text
+	$(BIN)/python -m benchmarks.spoken_stage

@@ -11,6 +11,7 @@ from app.speech.base import SpeechEngine
 
 _APP = Path(__file__).parents[1]
 _PACKAGES = ("alignment", "audio", "narration", "segments", "speech", "text")
+_MODULES = ("pronunciations.py",)
 _SUFFIXES = frozenset({".py", ".tab"})
 _DISTRIBUTIONS = (
     *("espeakng-loader", "kokoro", "misaki", "num2words", "numpy", "spacy", "torch", "torchaudio"),
@@ -33,10 +34,10 @@ def fingerprint(engine: SpeechEngine, models: ModelStore) -> str:
 def code_digest() -> str:
     """Return a digest over the code from text to audio, and the versions of the libraries it uses."""
     digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for path in sorted((_APP / package).rglob("*")):
-            if path.suffix in _SUFFIXES:
-                digest.update(f"{path.relative_to(_APP)}\0".encode() + path.read_bytes() + b"\0")
+    paths = [path for package in _PACKAGES for path in sorted((_APP / package).rglob("*"))]
+    for path in (*paths, *(_APP / module for module in _MODULES)):
+        if path.suffix in _SUFFIXES:
+            digest.update(f"{path.relative_to(_APP)}\0".encode() + path.read_bytes() + b"\0")
     for name in _DISTRIBUTIONS:
         digest.update(f"{name}={_version(name)}\0".encode())
     return digest.hexdigest()

@@ -206,8 +206,7 @@ class EspeakEngine:
                 return
             if not self._audio and self._translate(part):
                 raise EngineDiedError("espeak-ng lost a word of a chunk")
-        if not self._words and self._audio and _WORD.search(part):
-            self._words.append(_WordEvent(position=0, start=0, end=len(self._audio) // 2))
+        self._add_first_word(part)
         first = len(audio) // 2
         words += (
             _WordEvent(position=piece.start + word.position, start=first + word.start, end=first + word.end)
@@ -215,6 +214,14 @@ class EspeakEngine:
             if 0 <= word.position < len(part)
         )
         audio += self._audio
+
+    def _add_first_word(self, part: str) -> None:
+        """Add the event of the words that a piece begins with, if they are heard but have none."""
+        end = self._words[0].start if self._words else len(self._audio) // 2
+        limit = self._words[0].position if self._words else len(part)
+        first = _WORD.search(part, 0, max(limit, 0))
+        if first and end > 0:
+            self._words.insert(0, _WordEvent(position=first.start(), start=0, end=end))
 
     def _lost_tail(self, part: str) -> bool:
         """Whether words at the end of a piece have no event, though they have one when spoken alone."""

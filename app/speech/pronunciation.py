@@ -330,7 +330,23 @@ def _best_alignment(whole: str, alone: list[str]) -> list[tuple[int, int]]:
     for word in alone:
         bounds.append((target[position], target[position + len(word)]))
         position += len(word)
-    return bounds
+    return list(_shared(whole, bounds, alone))
+
+
+def _shared(whole: str, bounds: list[tuple[int, int]], alone: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the bounds; words that found no phonemes share those of the word before them."""
+    # an ideograph often sounds otherwise in a compound than alone, so that its neighbour matches all of it
+    index = 0
+    while index < len(bounds):
+        first, end = bounds[index]
+        count = 1
+        for (low, high), phonemes in zip(bounds[index + 1 :], alone[index + 1 :], strict=True):
+            if _is_audible(whole[low:high]) or not _is_audible(phonemes):
+                break
+            count += 1
+        for part in range(count):
+            yield first + (end - first) * part // count, first + (end - first) * (part + 1) // count
+        index += count
 
 
 class _Builder:

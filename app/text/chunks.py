@@ -20,7 +20,16 @@ from app.text.sentences import (
     starts_list_item,
 )
 from app.text.spans import Boundary, Span
-from app.text.words import SPEAKABLE, ends_line, is_word_break, keeps_lines, paragraphs, split_word, words
+from app.text.words import (
+    SPEAKABLE,
+    ends_line,
+    is_cut_word,
+    is_word_break,
+    keeps_lines,
+    paragraphs,
+    split_word,
+    words,
+)
 
 LINE_SEPARATOR = "\u2028"
 
@@ -164,7 +173,7 @@ def _token(
     """Decide what ends between `word` and `following`, the next word of the paragraph."""
     text = source[word.start : word.end]
     gap = source[word.end : following.start]
-    if not gap and not is_word_break(source, word.end):
+    if is_cut_word(source, word.end) or (not gap and not is_word_break(source, word.end)):
         return _Token(word, Boundary.NONE, _Break.INSIDE)
     first = source[following.start : following.end]
     is_line_end = ends_line(gap) and (keeps_lines or starts_list_item(first))

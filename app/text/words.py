@@ -24,6 +24,7 @@ _PARAGRAPH_END = re.compile(
 )
 _LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028]")
 _LINE_BREAK = re.compile(rf"{NEWLINE}\s*")
+_CUT_WORD = re.compile(rf"(?<=[^\W\d_])[-\u00ad\u2010][^\S\n\r]*{NEWLINE}[^\S\n\r]*[^\W\d_]")
 _RUN = re.compile(r"\S+")
 SPEAKABLE = re.compile(r"[^\W_]")
 """A letter or digit: text without one is silent."""
@@ -98,14 +99,23 @@ def ends_line(gap: str) -> bool:
     return _LINE_END.search(gap) is not None
 
 
+def is_cut_word(source: str, end: int) -> bool:
+    """Whether the word that ends at `end` is cut by a hyphen, and goes on in the next line."""
+    cut = _CUT_WORD.match(source, end - 1) if end else None
+    return cut is not None and source[cut.end() - 1].islower()
+
+
 def keeps_lines(source: str, paragraph: Span) -> bool:
     """
     Whether the line breaks of a paragraph are intended (a list, a verse), rather than wrapped to a width.
 
     Wrapped text breaks a line where the next word did not fit. If the next word would have fitted on a third
     of the lines, measured by the longest line, the breaks are intended. Only the first 100 lines are judged.
+    Where a word is cut by a hyphen at the end of a line, lines are wrapped.
     """
     start, end = paragraph.start, paragraph.end
+    if any(source[cut.end() - 1].islower() for cut in _CUT_WORD.finditer(source, start, end)):
+        return False
     lines: list[tuple[int, int]] = []
     begin = start
     for newline in islice(_LINE_BREAK.finditer(source, start, end), _JUDGED_LINES):

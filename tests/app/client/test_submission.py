@@ -10,6 +10,7 @@ from app.aws.tasks import Tasks
 from app.client.submission import Submission, Submitter
 from app.errors import InfrastructureError, InvalidMessageError, UnavailableError
 from app.local.platform import Platform
+from app.message import MessageParser
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +67,26 @@ def test_a_story_of_almost_one_mebibyte_is_sent(platform: Platform, channel_of: 
 
     assert depth_of(platform) == 1
     assert {row["status"]["S"] for row in rows(platform)} == {PENDING}
+
+
+def test_every_option_reaches_the_worker(platform: Platform) -> None:
+    """What a producer asks for is what the parser of the worker finds in the body."""
+    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    prepared = submitter.prepare(
+        "By Tolkien.",
+        name="story",
+        voice="bf_emma",
+        speed=1.5,
+        use_alignment=False,
+        formats=["opus"],
+        pronunciations={"Tolkien": "/ˈtoʊlkiːn/"},
+    )
+
+    job = MessageParser(output_bucket="bucket", default_voice="", voices={"bf_emma"}).job(prepared.body)
+
+    assert (job.voice, job.speed, job.use_alignment) == ("bf_emma", 1.5, False)
+    assert job.pronunciations == (("Tolkien", "/ˈtoʊlkiːn/"),)
+    assert [kind.format_name for kind in job.destination.formats] == ["opus"]
 
 
 @pytest.mark.parametrize(

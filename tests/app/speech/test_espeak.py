@@ -17,6 +17,7 @@ from app.errors import EngineDiedError
 from app.speech.espeak import EspeakEngine
 from app.speech.voices import ESPEAK_VOICES
 from app.text.chunks import chunks
+from tests.hard_to_say import hard_lines, paragraphs
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,25 @@ def test_nothing_is_lost_or_fatal(engine: EspeakEngine, voice: str, text: str) -
     assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
 
 
+HARD = [
+    pytest.param(voice, line, id=f"{kind}-{number}")
+    for kind, voice in {
+        "korean": "ko",
+        "burmese": "my",
+        "apostrophes": "en-us",
+        "digits": "en-us",
+        "titles": "en-gb",
+    }.items()
+    for number, line in enumerate(hard_lines(kind), 1)
+]
+
+
+@pytest.mark.parametrize(("voice", "text"), HARD)
+def test_hard_lines_are_whole(engine: EspeakEngine, voice: str, text: str) -> None:
+    """Each line of tests/data/hard-to-say is said to its end."""
+    test_nothing_is_lost_or_fatal(engine, voice, text)
+
+
 def test_lost_words_are_spoken_again_in_halves(engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """If espeak stops short of a piece's end, its halves are spoken; the marks keep their places."""
     whole = engine._synthesize
@@ -214,6 +234,19 @@ def test_no_voice_loses_digit_groups(engine: EspeakEngine, voice: str) -> None:
         utterance = engine.speak(chunk.engine_text, voice=voice, speed=2.0)
         marked = {index for mark in utterance.marks for index in range(mark.start, mark.end)}
         assert [w for w in chunk.words if not marked & set(range(w.span.start, w.span.end))] == []
+        assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
+
+
+@pytest.mark.parametrize("voice", [name for name in ESPEAK_VOICES if "_" not in name])
+def test_every_voice_says_a_paragraph_of_its_language(engine: EspeakEngine, voice: str) -> None:
+    """No voice dies, and none loses a word."""
+    text = paragraphs()[voice]
+    for chunk in chunks(text, measure=partial(engine.measure, voice=voice), limit=engine.max_chunk):
+        utterance = engine.speak(chunk.engine_text, voice=voice, speed=1.0)
+        marked = {index for mark in utterance.marks for index in range(mark.start, mark.end)}
+        words = [word.span for word in chunk.words]
+        said = [span for span in words if any(map(str.isalnum, chunk.text[span.start : span.end]))]
+        assert [span for span in said if not marked & set(range(span.start, span.end))] == []
         assert min(mark.end_secs - mark.start_secs for mark in utterance.marks) > 0.02
 
 

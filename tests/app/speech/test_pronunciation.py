@@ -9,7 +9,8 @@ import pytest
 from app.errors import MissingExtraError, UnknownVoiceError
 from app.models.store import ModelStore
 from app.speech.kokoro import _install_english
-from app.speech.pronunciation import Pronunciation, pronouncer
+from app.speech.pronunciation import Pronunciation, _WholeTextG2P, pronouncer
+from tests.hard_to_say import hard_lines
 from tests.models.kokoro import VOCABULARY
 
 pytestmark = pytest.mark.speech
@@ -53,6 +54,11 @@ TEXTS = {
     "combining marks": "re\u0301sume\u0301 nai\u0308ve",
     "other digits": "٣٤ and ½ and ²",
     "control characters": "a\x00b \u200bc\ufeff d\te\nf",
+    **{
+        f"{kind} {i}": line
+        for kind in ("apostrophes", "digits", "titles")
+        for i, line in enumerate(hard_lines(kind), 1)
+    },
 }
 
 
@@ -99,6 +105,16 @@ def test_nothing_of_the_text_is_printed(say: Say, capfd: pytest.CaptureFixture[s
     for text in TEXTS.values():
         say(text)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_ideograph_that_sounds_otherwise_alone_has_phonemes() -> None:
+    """In a compound it shares the phonemes that its neighbour matched."""
+    sounds = {"尊厳と": "soŋɡeɴ to", "尊": "soŋɡeɴ", "厳": "ibɯ", "と": "to"}
+    said = _WholeTextG2P(
+        lambda text: (sounds[text.strip()], None), language="ja", vocabulary=frozenset(VOCABULARY)
+    )("尊厳と")
+    _check(said, "尊厳と")
+    assert [(span.start, span.end) for span in said.spans] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_british_english_differs(models: ModelStore) -> None:

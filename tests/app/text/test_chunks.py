@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.text.chunks import TINY_WORDS, Chunk, chunks
 from app.text.headings import Heading
 from app.text.spans import Boundary
+from tests.hard_to_say import hard_lines
 
 TRICKY = (
     " \n\n\t\r.,!?:;\N{EM DASH}-\"'()*\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}abXY12"
@@ -283,6 +284,7 @@ def test_chunks_follow_one_another() -> None:
         "Long after dark the captain told Sgt. Pike that Lt. Moss and Prof. Lee had gone to St. Anne at last",
         "The boxes that they carried up the hill weighed 40 kg each and cost over 3 million dollars",
         "She wrote that Dr. Stone would come with Capt. Fox and Gen. Lee as soon as Gov. Ames let them leave",
+        *hard_lines("titles"),
     ],
 )
 @pytest.mark.parametrize("limit", [38, 45, 52, 60, 75])
@@ -291,6 +293,24 @@ def test_no_chunk_ends_after_an_abbreviation(source: str, limit: int) -> None:
     for chunk in cut(source, limit)[:-1]:
         last = chunk.text.split()[-1]
         assert last[-1] not in ".0123456789", chunk.text
+
+
+CUT = (
+    "The carpen-\nter’s shop stood at the cor-\nner of the street, where no-\nbody be-\nlieved it.",
+    "They went up the\nmoun-  \n  tain and came\ndown with the mush-\nrooms for the inn.",
+    "He was re-\nmembered as a kind and gen-\ntle old man by every-\none in the town.",
+    "A long win-\nter passed.",
+    "It was im-\npossible to un-\nderstand the strange let-\nters on the stone.",
+)
+
+
+@pytest.mark.parametrize("source", CUT)
+@pytest.mark.parametrize("limit", [30, 45, 200])
+def test_a_word_that_is_cut_at_a_line_end_stays_whole(source: str, limit: int) -> None:
+    """No chunk ends at its hyphen, and the lines of such a text are not taken for verse."""
+    found = cut(source, limit)
+    assert [chunk.text for chunk in found if chunk.text.endswith("-")] == []
+    assert {chunk.line_ends for chunk in found} == {()}
 
 
 def test_the_first_chunk_ends_at_a_clause() -> None:
