@@ -1,16 +1,19 @@
 """What is written for a story besides its media: text, chapters, audiobook, page. For `story-tts speak`."""
 
+import hashlib
 import re
 import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 from app.errors import ConfigurationError
-from app.media import AUDIO, AUDIO_FORMATS, WORDS, MediaKind, TaskRow
+from app.media import AUDIO, AUDIO_FORMATS, SUBTITLE_MEDIA, WORDS, MediaKind, TaskRow
 from app.narration.base import Narration
+from app.narration.options import NarrationOptions
 from app.publishing import audiobook, chapters, splitting
 from app.publishing.page import PlayedAudio, story_page, title_of
 from app.speech.registry import language_of
@@ -65,7 +68,22 @@ class Publisher:
         is_missing = self.split_chapters and "chapter_files" not in made
         return ("no chapters were found, so there are no files of chapters",) if is_missing else ()
 
-    def publish(self, source: StoryText, narration: Narration, folder: Path, *, stem: str) -> dict[str, Path]:
+    def targets(self, stem: str) -> list[str]:
+        """Return the names of the files that every story has."""
+        kinds = [*(AUDIO_FORMATS[name] for name in self.kept_audio), *SUBTITLE_MEDIA]
+        books = [f"{stem}.m4b"] if "m4b" in self.formats else []
+        return [*(f"{stem}{kind.suffix}" for kind in kinds), *books, f"{stem}.html"]
+
+    def request(self, source: StoryText, options: NarrationOptions) -> str:
+        """Return a digest of everything that decides what is written for a story."""
+        # How it is computed does not matter to what comes out.
+        decisive = replace(options, models_dir=Path(), threads=0)
+        parts = (version("story-tts"), source, decisive, tuple(self.formats), self.split_chapters)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def publish(
+        self, source: StoryText, narration: Narration, folder: Path, *, stem: str, request: str
+    ) -> dict[str, Path]:
         """Write the publications of a story into `folder`, and return them by name, the page last."""
         made: dict[str, Path] = {}
         words = narration.media[WORDS]
@@ -91,6 +109,7 @@ class Publisher:
             stem=stem,
             language=language_of(narration.engine, narration.voice),
             source=source,
+            request=request,
         )
         return made
 

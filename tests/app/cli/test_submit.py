@@ -104,7 +104,7 @@ def test_what_the_queue_refuses_is_refused_before_anything_is_sent(  # noqa: PLR
         env=os.environ | {"SPEECH_ENGINE": "espeak"},
     )
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {bad}: ")
     assert reason in line
