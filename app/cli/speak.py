@@ -119,7 +119,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         output=output,
         publisher=publisher,
         work_dir=settings.work_dir,
-        existing=_existing(no_clobber=no_clobber, force=force),
+        existing=_existing(no_clobber=no_clobber, force=force, no_resume=no_resume),
         resume=not no_resume,
         keep_boilerplate=keep_boilerplate,
     )
@@ -199,13 +199,15 @@ class _ReuseNotice:
             )
 
 
-def _existing(*, no_clobber: bool, force: bool) -> "Existing":
+def _existing(*, no_clobber: bool, force: bool, no_resume: bool) -> "Existing":
     from app.client.file_narrator import Existing
     from app.errors import ConfigurationError
 
     if no_clobber and force:
         raise ConfigurationError("--no-clobber and --force contradict each other: use one of them")
-    return Existing.KEEP if no_clobber else Existing.REPLACE if force else Existing.UPDATE
+    if no_clobber:
+        return Existing.KEEP
+    return Existing.REPLACE if force or no_resume else Existing.UPDATE
 
 
 def _announce(console: "LiteralConsole", name: str, secs: float) -> None:
