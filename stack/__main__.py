@@ -23,6 +23,7 @@ from stack.permissions import (
     open_exec_channels,
     protect_tasks,
     pull_images,
+    read_texts,
     send_messages,
     use_keys,
     write_logs,
@@ -200,6 +201,7 @@ class Deployment:
     def make_roles(self, *, repository: Repository, logs: WorkerLogs, dead_letters: DeadLetters) -> TaskRoles:
         """The task's two roles with their policies."""
         names = (self.platform.s3_bucket_name, *self.settings.worker.allowed_output_buckets)
+        inputs = (self.platform.s3_bucket_name, *self.settings.worker.allowed_input_buckets)
         table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
         keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
@@ -215,6 +217,7 @@ class Deployment:
                 "consume-jobs": consume_queue(self.platform.task_queue_arn),
                 "send-dead-letters": send_messages(dead_letters.arn),
                 "write-media": write_media([self.account.bucket_arn(name) for name in names]),
+                "read-texts": read_texts([self.account.bucket_arn(name) for name in inputs]),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
                 "protect-task": protect_tasks(tasks),
                 **({"use-keys": use_keys(keys, region=self.account.region)} if keys else {}),
@@ -301,6 +304,8 @@ class Deployment:
         }
         if self.settings.worker.allowed_output_buckets:
             environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
+        if self.settings.worker.allowed_input_buckets:
+            environment[worker.INPUT_BUCKETS] = ",".join(self.settings.worker.allowed_input_buckets)
         if self.platform.sns_topic_arn is not None:
             environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
         return environment

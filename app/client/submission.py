@@ -11,10 +11,13 @@ from uuid import uuid4
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, Row
 from app.aws.tasks import Tasks
 from app.errors import InfrastructureError, InvalidMessageError, StoryTtsError, TaskRowError
-from app.job import RowKey
+from app.job import MAX_TEXT_BYTES, RowKey, S3Address
 from app.media import TaskRow
 
 SOURCE_PROMPT_CHARACTERS = 200
+MAX_INLINE_BYTES = 200_000
+"""Of a text that travels in its message: below the 256 KiB of queues and topics with their old limit."""
+TEXT_TYPE = "text/plain; charset=utf-8"
 NOT_SENT = "NOT_SENT"
 """The error code of rows whose job was not sent."""
 _REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -29,6 +32,13 @@ class Channel(Protocol):
 
     def send(self, body: str) -> None:
         """Send one job."""
+
+
+class TextStore(Protocol):
+    """Where long texts are stored."""
+
+    def create(self, address: S3Address, content: bytes, *, content_type: str) -> None:
+        """Store `content` as a new object."""
 
 
 class JobState(StrEnum):
@@ -56,6 +66,9 @@ class PreparedJob:
     submission: Submission
     body: str
     source_prompt: str
+    text: bytes = b""
+    """Stored at `text_address` before the job is sent, if the body refers to it."""
+    text_address: S3Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +102,21 @@ class JobStatus:
 class Submitter:
     """Creates task rows and sends jobs, as a producer does."""
 
-    def __init__(self, *, tasks: Tasks, channel: Channel) -> None:
+    def __init__(
+        self,
+        *,
+        tasks: Tasks,
+        channel: Channel,
+        texts: TextStore,
+        bucket: str,
+        max_inline_bytes: int = MAX_INLINE_BYTES,
+    ) -> None:
+        """`texts` stores texts of more than `max_inline_bytes` in `bucket`."""
+        self._max_inline_bytes = max_inline_bytes
         self._tasks = tasks
         self._channel = channel
+        self._texts = texts
+        self._bucket = bucket
 
     def prepare(
         self,
@@ -108,7 +133,8 @@ class Submitter:
         """
         Return the job, checked; nothing is written or sent. None leaves a field to its default.
 
-        Raises InvalidMessageError where the queue would refuse it: a character, or the size.
+        A long text goes into the bucket, and the job refers to it. Raises InvalidMessageError where the queue
+        would refuse the job: a character, or the size.
         """
         if refused := _REFUSED.search(text):
             raise InvalidMessageError(
@@ -123,15 +149,22 @@ class Submitter:
             "formats": formats,
             "pronunciations": pronunciations,
         }
+        content = text.encode()
+        if len(content) > MAX_TEXT_BYTES:
+            raise InvalidMessageError(f"{len(content):,} bytes; a text may have {MAX_TEXT_BYTES:,}")
+        address = None
+        if len(content) > self._max_inline_bytes:
+            address = S3Address(self._bucket, f"{parent}/{submission.audio.task_id}.txt")
         fields = {
-            "text": text,
+            **({"text_url": address.uri} if address else {"text": text}),
             "parent_id": parent,
             "tts_task_id": submission.audio.task_id,
             "srt_task_id": submission.subtitles.task_id,
         } | {field: value for field, value in optional.items() if value is not None}
         body = json.dumps(fields, ensure_ascii=False)
         self._channel.check(body)
-        return PreparedJob(submission, body, text[:SOURCE_PROMPT_CHARACTERS].strip())
+        prompt = text[:SOURCE_PROMPT_CHARACTERS].strip()
+        return PreparedJob(submission, body, prompt, content if address else b"", address)
 
     def send(self, job: PreparedJob) -> Submission:
         """
@@ -142,6 +175,8 @@ class Submitter:
         """
         submission = job.submission
         try:
+            if job.text_address:
+                self._texts.create(job.text_address, job.text, content_type=TEXT_TYPE)
             self._tasks.create(submission.audio, submission.subtitles, source_prompt=job.source_prompt)
             self._channel.send(job.body)
         except TaskRowError:

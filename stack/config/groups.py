@@ -251,6 +251,8 @@ class WorkerSettings(Group):
     """log level"""
     allowed_output_buckets: list[BucketName] = Field(default_factory=list, examples=[["other-story-media"]])
     """additional buckets that direct jobs may write to; the task role gets access to them"""
+    allowed_input_buckets: list[BucketName] = Field(default_factory=list, examples=[["other-stories"]])
+    """buckets that `text_url` of jobs may name besides the output bucket; the task role may read them"""
 
 
 class Features(Group):

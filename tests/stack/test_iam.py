@@ -106,6 +106,14 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
             ],
             {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
         ],
+        "task-read-texts": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+                "Resource": ["arn:aws:s3:::story-video-data/*"],
+            },
+            {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
+        ],
         "task-record-tasks": [
             {
                 "Effect": "Allow",
@@ -287,6 +295,19 @@ def test_other_buckets_are_granted_with_the_first() -> None:
     grant = statements(record({"worker": {"allowed_output_buckets": ["other-media"]}}))["task-write-media"]
     assert grant[0]["Resource"] == ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::other-media/*"]
     assert grant[-1]["Resource"] == ["arn:aws:s3:::story-video-data", "arn:aws:s3:::other-media"]
+
+
+def test_input_buckets_are_only_read() -> None:
+    """The task role reads texts, in the version it saw first, from the output and the input buckets."""
+    read, listed = statements(record({"worker": {"allowed_input_buckets": ["texts"]}}))["task-read-texts"]
+    assert (read["Action"], read["Resource"]) == (
+        ["s3:GetObject", "s3:GetObjectVersion"],
+        ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::texts/*"],
+    )
+    assert (listed["Action"], listed["Resource"]) == (
+        ["s3:ListBucket"],
+        ["arn:aws:s3:::story-video-data", "arn:aws:s3:::texts"],
+    )
 
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"

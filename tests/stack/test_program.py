@@ -319,6 +319,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "worker.voice": {"worker": {"voice": "bf_emma"}},
     "worker.log_level": {"worker": {"log_level": "DEBUG"}},
     "worker.allowed_output_buckets": {"worker": {"allowed_output_buckets": ["other-media"]}},
+    "worker.allowed_input_buckets": {"worker": {"allowed_input_buckets": ["other-stories"]}},
     "features.service": {"story_infra": {"source": "own"}, "features": {"service": False}},
     "features.exec": {"features": {"exec": True}},
     "features.roles": {"features": {"roles": "story_infra"}},
