@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.narration.base import Progress as NarrationProgress
 
 
-SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b")
+SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
 """As app.client.publications has them, which is not imported for help."""
 STORIES_HELP = "Text, Markdown, HTML, EPUB, Word or PDF files, or folders of them; - for standard input."
 LONG_SECS = 1800

@@ -186,7 +186,7 @@ def _hash(source: str) -> str:
 def _write_text(file: TextIO, page: Page, times: _Times) -> None:
     """Write the paragraphs, each word in an element of its own, grouped by sentences."""
     has_title = False
-    for number, paragraph in enumerate(_paragraphs(page.words)):
+    for number, paragraph in enumerate(paragraphs_of(page.words)):
         heading = heading_of(page.text[paragraph[0].span.start : paragraph[-1].span.end])
         if number == 0 and heading is Heading.NONE:
             file.write(f"<h1>{escape(page.title)}</h1>\n")
@@ -198,7 +198,8 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
         file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
 
 
-def _paragraphs(words: Iterable[Word]) -> Iterator[list[Word]]:
+def paragraphs_of(words: Iterable[Word]) -> Iterator[list[Word]]:
+    """Yield the words of each paragraph."""
     paragraph: list[Word] = []
     for word in words:
         paragraph.append(word)
