@@ -34,6 +34,10 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
     ] = None,
     lexicon: LexiconOption = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Whom the stories are for; jobs of several groups are delivered fairly."),
+    ] = None,
     keep_boilerplate: BoilerplateOption = False,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
@@ -59,6 +63,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         "speed": speed,
         "use_alignment": alignment,
         "formats": formats,
+        "group": group,
         "pronunciations": dict(read_lexicon(lexicon).entries) if lexicon else None,
     }
     settings = Settings.read()

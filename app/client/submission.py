@@ -20,6 +20,8 @@ MAX_INLINE_BYTES = 200_000
 TEXT_TYPE = "text/plain; charset=utf-8"
 NOT_SENT = "NOT_SENT"
 """The error code of rows whose job was not sent."""
+_GROUP = re.compile(r"[!-~]{1,128}")
+"""SQS's alphabet of message group ids."""
 _REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")
 """What SQS refuses of a JSON body, which spells control characters: all that is no character of XML 1.0."""
 
@@ -30,8 +32,8 @@ class Channel(Protocol):
     def check(self, body: str) -> None:
         """Raise InvalidMessageError where `body` cannot be sent."""
 
-    def send(self, body: str) -> None:
-        """Send one job."""
+    def send(self, body: str, *, group: str | None = None) -> None:
+        """Send one job; jobs of different groups are delivered fairly."""
 
 
 class TextStore(Protocol):
@@ -66,6 +68,8 @@ class PreparedJob:
     submission: Submission
     body: str
     source_prompt: str
+    group: str | None = None
+    """The message group: whom the job is for."""
     text: bytes = b""
     """Stored at `text_address` before the job is sent, if the body refers to it."""
     text_address: S3Address | None = None
@@ -128,6 +132,7 @@ class Submitter:
         speed: float | None = None,
         use_alignment: bool | None = None,
         formats: Sequence[str] | None = None,
+        group: str | None = None,
         pronunciations: Mapping[str, str] | None = None,
     ) -> PreparedJob:
         """
@@ -136,6 +141,8 @@ class Submitter:
         A long text goes into the bucket, and the job refers to it. Raises InvalidMessageError where the queue
         would refuse the job: a character, or the size.
         """
+        if group is not None and not _GROUP.fullmatch(group):
+            raise InvalidMessageError("must be 1 to 128 letters, digits and punctuation", field="group")
         if refused := _REFUSED.search(text):
             raise InvalidMessageError(
                 f"character {refused.start() + 1:,} is U+{ord(refused[0]):04X}, which SQS refuses: remove it"
@@ -164,7 +171,7 @@ class Submitter:
         body = json.dumps(fields, ensure_ascii=False)
         self._channel.check(body)
         prompt = text[:SOURCE_PROMPT_CHARACTERS].strip()
-        return PreparedJob(submission, body, prompt, content if address else b"", address)
+        return PreparedJob(submission, body, prompt, group, content if address else b"", address)
 
     def send(self, job: PreparedJob) -> Submission:
         """
@@ -178,7 +185,7 @@ class Submitter:
             if job.text_address:
                 self._texts.create(job.text_address, job.text, content_type=TEXT_TYPE)
             self._tasks.create(submission.audio, submission.subtitles, source_prompt=job.source_prompt)
-            self._channel.send(job.body)
+            self._channel.send(job.body, group=job.group)
         except TaskRowError:
             raise
         except BaseException as error:

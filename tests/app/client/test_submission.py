@@ -29,7 +29,7 @@ class BrokenChannel:
     def check(self, body: str) -> None:
         """Find nothing wrong."""
 
-    def send(self, body: str) -> None:  # noqa: ARG002  # as the protocol names it
+    def send(self, body: str, *, group: str | None = None) -> None:  # noqa: ARG002  # as the protocol names it
         """Fail."""
         raise self.error
 
@@ -168,9 +168,9 @@ def test_rows_that_cannot_be_marked_are_told(platform: Platform) -> None:
     tasks = tasks_of(platform)
 
     class Gone(BrokenChannel):
-        def send(self, body: str) -> None:
+        def send(self, body: str, *, group: str | None = None) -> None:
             platform.client("dynamodb").delete_table(TableName=platform.table)
-            super().send(body)
+            super().send(body, group=group)
 
     submitter = submitter_of(platform, Gone(UnavailableError("sqs: no answer")), tasks=tasks)
 
@@ -207,3 +207,18 @@ def test_a_long_text_is_sent_by_reference(platform: Platform) -> None:
     assert parser.job(long.body).text_address == address
     with pytest.raises(InvalidMessageError, match=r"bytes; a text may have 16,777,216"):
         submitter.prepare("x" * (16 * 1024**2 + 1), name="endless")
+
+
+@pytest.mark.parametrize("channel_of", [queue_of, topic_of])
+def test_a_job_has_its_group(platform: Platform, channel_of: Any) -> None:
+    """Through the topic too, which passes it on; SQS delivers groups fairly."""
+    submitter = submitter_of(platform, channel_of(platform))
+    submitter.send(submitter.prepare("Once upon a time.", name="story", group="tenant-7"))
+    submitter.send(submitter.prepare("Once upon a time.", name="story"))
+
+    received = platform.client("sqs").receive_message(
+        QueueUrl=platform.queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    )["Messages"]
+    assert [message["Attributes"].get("MessageGroupId") for message in received] == ["tenant-7", None]
+    with pytest.raises(InvalidMessageError, match="group"):
+        submitter.prepare("Once upon a time.", name="story", group="two words")
