@@ -43,6 +43,7 @@ def message_parser(settings: Settings) -> MessageParser:
         default_voice=settings.default_voice,
         voices=voices,
         allowed_buckets=settings.allowed_buckets,
+        allowed_input_buckets=settings.allowed_input_buckets,
         topic_arn=settings.topic_arn,
     )
 
@@ -70,7 +71,12 @@ def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:
     channel = (
         Topic(sns=clients.client("sns"), arn=settings.topic_arn, queue=queue) if settings.topic_arn else queue
     )
-    return Submitter(tasks=task_table(settings, clients), channel=channel)
+    return Submitter(
+        tasks=task_table(settings, clients),
+        channel=channel,
+        texts=Objects(s3=clients.client("s3")),
+        bucket=settings.bucket,
+    )
 
 
 def build_worker(

@@ -6,6 +6,7 @@ StoryTtsError
 │   ├── InvalidMessageError     the body is not a valid job
 │   ├── UnknownVoiceError       the voice is not in the engine's set
 │   ├── RefusedTextError        the text cannot be narrated
+│   ├── TextChangedError        the text that the job refers to is not the one that was claimed
 │   ├── RefusedDestinationError an output is outside the allowed buckets
 │   ├── OutputTakenError        a direct job names the output of another job
 │   ├── FailedBeforeError       the job failed for this message before
@@ -15,6 +16,7 @@ StoryTtsError
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
 │   ├── EngineDiedError         the speech process crashed, hung or was killed
 │   │   └── EngineCrashedError      native code crashed: the same text may crash it again
+│   ├── TextMissingError        the text that the job refers to does not exist yet
 │   ├── TaskRowMissingError     a row of the producer does not exist yet
 │   ├── MediaConflictError      another writer keeps changing the same object
 │   ├── DiskFullError           no space left for the job's temporary files
@@ -77,6 +79,12 @@ class RefusedTextError(PermanentJobError):
     code = "REFUSED_TEXT"
 
 
+class TextChangedError(PermanentJobError):
+    """The object with the job's text was replaced or deleted after an attempt had read it."""
+
+    code = "TEXT_CHANGED"
+
+
 class RefusedDestinationError(PermanentJobError):
     """A direct job names an output outside the allowed buckets."""
 
@@ -133,6 +141,12 @@ class EngineCrashedError(EngineDiedError):
     """Native code crashed (SIGABRT, SIGSEGV and the like): the same text may crash it again."""
 
     code = "ENGINE_CRASHED"
+
+
+class TextMissingError(RetryableJobError):
+    """The object with the job's text does not exist yet."""
+
+    code = "TEXT_MISSING"
 
 
 class TaskRowMissingError(RetryableJobError):

@@ -12,6 +12,8 @@ SEGMENTS_PREFIX = "segments/"
 Keys of the output bucket that hold the segments of unfinished jobs. The worker and a lifecycle rule delete
 them, so no media may lie there.
 """
+MAX_TEXT_BYTES = 16 * 1024 * 1024
+"""Of a text that a job refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Job:
     """One story to narrate; all fields are validated."""
 
     text: str
+    """Empty until it is read, if the job refers to it."""
     voice: str
     speed: float
     use_alignment: bool
@@ -102,6 +105,10 @@ class Job:
     pronunciations: tuple[tuple[str, str], ...] = ()
     """(word or phrase, pronunciation): how the job wants words to be said."""
     unknown_fields: tuple[str, ...] = ()
+    text_address: S3Address | None = None
+    """Where the text is, if the message does not bring it."""
+    text_sha256: str = ""
+    """Of the object that the text was read from."""
 
     @property
     def is_direct(self) -> bool:
@@ -112,7 +119,8 @@ class Job:
     def request_sha256(self) -> str:
         """A digest over everything that decides what the job produces, and where."""
         outputs = [(kind.name, address.uri) for kind, address in self.destination.addresses.items()]
-        request = [self.text, self.voice, self.speed, self.use_alignment, outputs]
+        source = {"url": self.text_address.uri} if self.text_address else self.text
+        request = [source, self.voice, self.speed, self.use_alignment, outputs]
         if self.pronunciations:  # not an empty list: rows of older jobs have digests without it
             request.append(sorted(self.pronunciations))
         return hashlib.sha256(json.dumps(request).encode()).hexdigest()

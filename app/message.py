@@ -81,7 +81,8 @@ class _Message(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
-    text: Annotated[str, AfterValidator(_speakable)]
+    text: Annotated[str, AfterValidator(_speakable)] | None = None
+    text_url: Annotated[str, AfterValidator(_encodable), Field(max_length=MAX_KEY_BYTES + 80)] | None = None
     voice: Annotated[str, AfterValidator(_encodable)] | None = None
     speed: Annotated[float, AfterValidator(_speed)] = 1.0
     use_alignment: bool = True
@@ -127,6 +128,8 @@ class MessageParser:
     """The engine's closed set of voices; its `in` may also accept blends."""
     allowed_buckets: frozenset[str] = frozenset()
     topic_arn: str | None = None
+    allowed_input_buckets: frozenset[str] = frozenset()
+    """Buckets besides the output bucket that texts may come from."""
 
     def job(self, body: str) -> Job:
         """
@@ -233,7 +236,12 @@ class MessageParser:
             raise InvalidMessageError("must have a printable key of at most 1,024 bytes", field=field)
         if not all(part.strip(".") for part in key.split("/")):
             raise InvalidMessageError("must have a key without empty or dots-only parts", field=field)
-        if bucket != self.output_bucket and bucket not in self.allowed_buckets:
+        if field == "text_url":
+            if bucket != self.output_bucket and bucket not in self.allowed_input_buckets:
+                raise InvalidMessageError(
+                    f"bucket {bucket} is not allowed; add it to ALLOWED_INPUT_BUCKETS", field=field
+                )
+        elif bucket != self.output_bucket and bucket not in self.allowed_buckets:
             raise RefusedDestinationError(
                 f"{field}: bucket {bucket} is not allowed; add it to ALLOWED_OUTPUT_BUCKETS to write there"
             )
@@ -257,8 +265,13 @@ class MessageParser:
         audio_row: RowKey,
         subtitles_row: RowKey | None,
     ) -> Job:
+        if message.text is not None and message.text_url is not None:
+            raise InvalidMessageError("must not be combined with text", field="text_url")
+        if message.text is None and message.text_url is None:
+            raise InvalidMessageError("is required, or text_url in its place", field="text")
         return Job(
-            text=message.text,
+            text=message.text or "",
+            text_address=None if message.text_url is None else self._address(message.text_url, "text_url"),
             voice=self._voice(message),
             speed=message.speed,
             use_alignment=message.use_alignment,

@@ -190,6 +190,11 @@ class Settings(HealthSettings):
         "further buckets that direct jobs may write to, separated by commas",
         frozenset(),
     )
+    allowed_input_buckets: frozenset[str] = _variable(
+        "ALLOWED_INPUT_BUCKETS",
+        "buckets besides the output bucket that a job's `text_url` may name, separated by commas",
+        frozenset(),
+    )
     lease_secs: float = _variable(
         "LEASE_SECS",
         "seconds a lease lasts, 2 to 3600; it is renewed three times in that time",
@@ -255,7 +260,7 @@ class Settings(HealthSettings):
     def _bucket(cls, value: str) -> str:
         return _matching(value, BUCKET_NAME.pattern, "is no bucket name")
 
-    @field_validator("allowed_buckets", mode="before")
+    @field_validator("allowed_buckets", "allowed_input_buckets", mode="before")
     @classmethod
     def _buckets(cls, value: Any) -> Any:
         if not isinstance(value, str):

@@ -25,6 +25,7 @@ from stack.permissions import (
     protect_tasks,
     pull_images,
     read_secrets,
+    read_texts,
     send_messages,
     use_keys,
     write_logs,
@@ -231,6 +232,7 @@ class Deployment:
     def make_roles(self, *, repository: Repository, logs: WorkerLogs, dead_letters: DeadLetters) -> TaskRoles:
         """The task's two roles with their policies."""
         names = (self.platform.s3_bucket_name, *self.settings.worker.allowed_output_buckets)
+        inputs = (self.platform.s3_bucket_name, *self.settings.worker.allowed_input_buckets)
         table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
         keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
@@ -248,6 +250,7 @@ class Deployment:
                 "send-dead-letters": send_messages(dead_letters.arn),
                 "write-media": write_media([self.account.bucket_arn(name) for name in names]),
                 "delete-segments": delete_segments(self.account.bucket_arn(self.platform.s3_bucket_name)),
+                "read-texts": read_texts([self.account.bucket_arn(name) for name in inputs]),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
                 "protect-task": protect_tasks(tasks),
                 **({"use-keys": use_keys(keys, region=self.account.region)} if keys else {}),
@@ -346,6 +349,8 @@ class Deployment:
             environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
         if self.settings.tracing.endpoint is not None:
             environment[worker.OTLP_ENDPOINT] = self.settings.tracing.endpoint
+        if self.settings.worker.allowed_input_buckets:
+            environment[worker.INPUT_BUCKETS] = ",".join(self.settings.worker.allowed_input_buckets)
         if self.platform.sns_topic_arn is not None:
             environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
         return environment

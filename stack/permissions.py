@@ -113,6 +113,16 @@ def delete_segments(bucket_arn: pulumi.Input[str]) -> list[Statement]:
     return [Statement(actions=["s3:DeleteObject"], resources=[objects])]
 
 
+def read_texts(bucket_arns: Sequence[pulumi.Input[str]]) -> list[Statement]:
+    """Read the texts that jobs refer to, in the version that their first attempt saw."""
+    objects = [pulumi.Output.concat(bucket, "/*") for bucket in bucket_arns]
+    return [
+        Statement(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects),
+        # As for media: a missing object is told from a forbidden one.
+        Statement(actions=["s3:ListBucket"], resources=bucket_arns),
+    ]
+
+
 def write_task_rows(table_arn: pulumi.Input[str]) -> list[Statement]:
     """Read and write single rows of a table; transactions are authorised by the same actions."""
     return [

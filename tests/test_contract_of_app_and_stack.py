@@ -19,7 +19,12 @@ from stack.service import HEALTH_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
 from tests.stack.recording import record
 from tests.tree import ROOT
 
-WORKER = {"allowed_output_buckets": ["other-media"], "speech_engine": "espeak", "voice": "en-us"}
+WORKER = {
+    "allowed_output_buckets": ["other-media"],
+    "allowed_input_buckets": ["texts"],
+    "speech_engine": "espeak",
+    "voice": "en-us",
+}
 EVERYTHING = {"worker": WORKER, "tracing": {"endpoint": "http://collector:4318"}}
 
 
@@ -47,6 +52,7 @@ def test_the_worker_starts_with_what_it_is_told() -> None:
     assert settings.queue_url == told["QUEUE_URL"]
     assert settings.bucket == "story-video-data"
     assert settings.allowed_buckets == frozenset({"other-media"})
+    assert settings.allowed_input_buckets == frozenset({"texts"})
     assert settings.port == StackSettings().app_port
     assert settings.stop_timeout_secs == STOP_TIMEOUT_SECONDS
     assert settings.service_name == StackSettings().app_name

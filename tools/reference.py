@@ -85,6 +85,10 @@ white space. `ends` is `sentence` or `paragraph` on the last word of one, and ab
 tags. It is made from the finished narration and needs PyAV, the extra `m4b`, which the service's images do
 not have: jobs cannot ask for it.
 
+`--format epub` makes an EPUB 3.3 with media overlays from the MP3 narration: the text, a clip for each word,
+chapters, cover. `--format karaoke` makes `.karaoke.vtt`, the subtitles with the time of each word inside the
+cue. Both are for `speak` alone, as `m4b` is.
+
 ## The page
 
 `story-tts speak`, `demo` and `listen` also write a page to listen and read along, `.html`. It is

@@ -10,12 +10,13 @@ from app.errors import RefusedTextError
 
 _HEADER_BYTES = 36
 """Bytes besides the samples that count towards the 32-bit size of a RIFF file."""
-_MOST_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
+MAX_SAMPLES = (2**32 - 1 - _HEADER_BYTES) // 2
+"""Of one file."""
 
 
 def max_wav_secs(sample_rate: int) -> float:
     """Return how many seconds a WAV file can hold."""
-    return _MOST_SAMPLES / sample_rate
+    return MAX_SAMPLES / sample_rate
 
 
 class WavWriter(AudioEncoder):
@@ -37,7 +38,7 @@ class WavWriter(AudioEncoder):
 
     def write(self, samples: Samples) -> None:
         """Append samples within -1.0 and 1.0."""
-        if self._samples + len(samples) > _MOST_SAMPLES:
+        if self._samples + len(samples) > MAX_SAMPLES:
             hours = max_wav_secs(self._sample_rate) / 3600
             raise RefusedTextError(
                 f"the audio would be longer than a WAV file can hold ({hours:.0f} hours): split the story"

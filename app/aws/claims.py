@@ -107,13 +107,13 @@ class TaskClaims(TaskRows):
             self._reserve_subtitles(job)
         result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
-            self._cancel_rows(job.subtitles_row)
+            self.cancel_rows(job.subtitles_row)
         if not isinstance(result, Claim) or result.subtitles_row is None:
             return result
         try:
             self._mark_subtitles(result, result.subtitles_row)
         except JobCancelledError:
-            self._cancel_rows(result.audio_row)
+            self.cancel_rows(result.audio_row)
             return Ended(CANCELLED)
         except (TaskRowError, TaskRowMissingError):
             self.release(result)
@@ -267,9 +267,10 @@ class TaskClaims(TaskRows):
 
     def cancel(self, claim: Claim) -> None:
         """Mark both rows CANCELLED after the producer has cancelled one, unless they have ended."""
-        self._cancel_rows(claim.audio_row, claim.subtitles_row)
+        self.cancel_rows(claim.audio_row, claim.subtitles_row)
 
-    def _cancel_rows(self, *keys: RowKey | None) -> None:
+    def cancel_rows(self, *keys: RowKey | None) -> None:
+        """Mark rows CANCELLED that exist and have not ended."""
         for key in filter(None, keys):
             try:
                 self._update(

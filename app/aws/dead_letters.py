@@ -26,16 +26,18 @@ class DeadLetters(Queue):
         self._objects = objects
         self._bucket = bucket
 
-    def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
+    def send(
+        self, body: str, *, attributes: Mapping[str, str] | None = None, group: str | None = None
+    ) -> None:
         """Send a letter with its reason; `attributes` must have an `original_message_id` if it is large."""
         reason = dict(attributes or {})
         try:
-            super().send(body, attributes=reason)
+            super().send(body, attributes=reason, group=group)
         except MessageTooLargeError:
             address = S3Address(self._bucket, f"{PREFIX}{reason['original_message_id']}.json")
             self._objects.create(address, body.encode(), content_type="application/json")
             letter = json.dumps({"dead_letter_url": address.uri})
-            super().send(letter, attributes=reason | {BODY_URL: address.uri})
+            super().send(letter, attributes=reason | {BODY_URL: address.uri}, group=group)
 
     def body_of(self, letter: Message) -> str:
         """Return the job of a letter; no objects are read but those of `send`. Raises InfrastructureError."""

@@ -63,6 +63,15 @@ class ObjectInfo:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of an object: its entity tag, size in bytes, and id where its bucket keeps versions."""
+
+    etag: str
+    size: int
+    version_id: str = ""
+
+
 class Objects:
     """Objects in any bucket that the role may access. Methods raise InfrastructureError if S3 is down."""
 
@@ -78,6 +87,29 @@ class Objects:
         """Return the metadata of the object at `address`, None if it does not exist."""
         head = self._head(address)
         return None if head is None else ObjectInfo(int(head["ContentLength"]), str(head["ContentType"]))
+
+    def version(self, address: S3Address) -> ObjectVersion | None:
+        """Return the current version of the object at `address`, None if it does not exist."""
+        head = self._head(address)
+        if head is None:
+            return None
+        version_id = str(head.get("VersionId", "")).removeprefix("null")
+        return ObjectVersion(str(head["ETag"]), int(head["ContentLength"]), version_id)
+
+    def read_version(self, address: S3Address, version: ObjectVersion) -> bytes | None:
+        """Return the content of one version of an object, None if that is gone or was replaced."""
+        wanted = {"VersionId": version.version_id} if version.version_id else {}
+        with translated("s3"):
+            try:
+                answer = self._s3.get_object(
+                    Bucket=address.bucket, Key=address.key, IfMatch=version.etag, **wanted
+                )
+            except ClientError as error:
+                if code_of(error) in _ABSENT | _CHANGED | {"NoSuchVersion"}:
+                    return None
+                raise
+            content: bytes = answer["Body"].read()
+        return content
 
     def _head(self, address: S3Address) -> dict[str, Any] | None:
         with translated("s3"):

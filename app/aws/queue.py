@@ -123,9 +123,11 @@ class Queue:
                 if code_of(error) not in _HANDLE_LOST:
                     raise
 
-    def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
+    def send(
+        self, body: str, *, attributes: Mapping[str, str] | None = None, group: str | None = None
+    ) -> None:
         """
-        Send `body` with string attributes.
+        Send `body` with string attributes; messages of different groups are delivered fairly.
 
         Raises MessageTooLargeError if both together are larger than the queue takes.
         """
@@ -138,6 +140,7 @@ class Queue:
                 self._sqs.send_message(
                     QueueUrl=self.url,
                     MessageBody=body,
+                    **_group(group),
                     MessageAttributes={
                         name: {"DataType": "String", "StringValue": value} for name, value in sent.items()
                     },
@@ -219,10 +222,14 @@ class Topic:
             return MAX_MESSAGE_BYTES
         return int(answer["Attributes"].get("MaximumMessageSize", TOPIC_DEFAULT_BYTES))
 
-    def send(self, body: str) -> None:
-        """Publish one job. Raises InfrastructureError."""
+    def send(self, body: str, *, group: str | None = None) -> None:
+        """Publish one job; the topic passes its group on to the queue. Raises InfrastructureError."""
         with translated("sns"):
-            self._sns.publish(TopicArn=self._arn, Message=body, MessageAttributes=_TASK_TYPE)
+            self._sns.publish(TopicArn=self._arn, Message=body, MessageAttributes=_TASK_TYPE, **_group(group))
+
+
+def _group(group: str | None) -> dict[str, str]:
+    return {} if group is None else {"MessageGroupId": group}
 
 
 def _too_large(size: int, place: str, limit: int) -> InvalidMessageError:

@@ -1,6 +1,6 @@
 """Task rows in DynamoDB: their format, and what producers and readers do with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -85,6 +85,18 @@ class TaskRows:
                 ConsistentRead=True,
             )
             return [unmarshal(item) for page in pages for item in page["Items"]]
+
+    def audio_rows(self) -> Iterator[Row]:
+        """Yield the audio row of every story, in no order; this reads the whole table."""
+        with translated("dynamodb"):
+            pages = self._dynamodb.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="attribute_not_exists(#type) OR #type <> :subtitle",
+                ExpressionAttributeNames={"#type": "type"},
+                ExpressionAttributeValues=marshal({":subtitle": "SUBTITLE"}),
+            )
+            for page in pages:
+                yield from map(unmarshal, page["Items"])
 
     def create(self, audio: RowKey, subtitles: RowKey, *, source_prompt: str) -> None:
         """Create both rows as the producer does. Raises TaskRowError if one exists already."""

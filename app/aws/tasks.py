@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app.aws.claims import EXISTS, LEASE_EXPIRED, OURS, STARTABLE, Claim, TaskClaims, cancelled, ours, refusal
+from app.aws.objects import ObjectVersion
 from app.aws.rows import (
     CANCELLED,
     COMPLETED,
@@ -27,7 +28,7 @@ from app.aws.session import code_of, translated
 from app.errors import (
     UnavailableError,
 )
-from app.job import RowKey
+from app.job import RowKey, S3Address
 
 MAX_ERROR_MESSAGE = 500
 """Characters of an error message that a row stores."""
@@ -55,6 +56,30 @@ class Tasks(TaskClaims):
         self._update_ours(claim, update, values)
         if claim.subtitles_row and (self.read(claim.subtitles_row) or {}).get("status") == CANCELLED:
             raise cancelled()
+
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+        """
+        Store `found` as the version of the text that the job narrates, unless one is stored; return that.
+
+        Raises LeaseLostError, JobCancelledError.
+        """
+        pin = {
+            "url": address.uri,
+            "etag": found.etag,
+            "size": found.size,
+            "version_id": found.version_id,
+        }
+        try:
+            row = self._update(
+                claim.audio_row,
+                "SET text_version = if_not_exists(text_version, :pin)",
+                OURS,
+                ours(claim) | {":pin": pin},
+            )
+        except ConditionFailedError as failed:
+            raise refusal(failed.row) from None
+        stored = row["text_version"]
+        return ObjectVersion(str(stored["etag"]), int(stored["size"]), str(stored["version_id"]))
 
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """
@@ -86,7 +111,10 @@ class Tasks(TaskClaims):
         If its message stays on the queue, the job is not claimed again for that message. Raises
         LeaseLostError and JobCancelledError, as `commit`.
         """
-        update = "SET {assignments} REMOVE lease_owner, lease_expires_at, lease_message_id, crashes, attempts"
+        update = (
+            "SET {assignments} REMOVE lease_owner, lease_expires_at, lease_message_id, crashes, attempts,"
+            " text_version"
+        )
         attributes = {
             "status": FAILED,
             "date_updated": timestamp(),

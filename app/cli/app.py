@@ -17,13 +17,13 @@ from app.cli import (
     demo,
     doctor,
     health,
-    listen,
     local,
     models,
     pronounce,
     smoke,
     speak,
     status,
+    stories,
     submit,
     voices,
     worker,
@@ -72,7 +72,9 @@ for command in (
     pronounce.pronounce,
     submit.submit,
     status.status,
-    listen.listen,
+    stories.listen,
+    stories.download,
+    stories.cancel,
     demo.demo,
     local.local,
     worker.worker,
@@ -81,6 +83,7 @@ for command in (
     smoke.smoke,
 ):
     app.command()(command)
+app.command(name="list")(stories.list_stories)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 

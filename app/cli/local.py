@@ -1,5 +1,8 @@
 """`story-tts local`: run the whole service on this machine until Ctrl-C."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +15,10 @@ def local(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0 picks a free one.")
     ] = 4566,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the variables to this file too, one NAME=value per line, while it runs."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only the worker's errors.")] = False,
 ) -> None:
     """
@@ -37,8 +44,26 @@ def local(
         with console.status("starting the embedded AWS and a worker"):
             running = stack.enter_context(local_service(engine=engine, port=port, quiet=quiet))
         console.print(Text.assemble(("ready", "green"), "; in another terminal:\n"))
+        if env_file:
+            stack.enter_context(_written(env_file, running.environment))
         for name, value in sorted(running.environment.items()):
             typer.echo(f"export {name}={shlex.quote(value)}")
         console.print("\n  story-tts submit STORY.txt --wait --download out\n\nPress Ctrl-C to stop.\n")
         with suppress(KeyboardInterrupt):
             running.watch()
+
+
+@contextmanager
+def _written(path: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Have the variables in a file for the block, as `docker run --env-file` and `set -a; . FILE` read it."""
+    from app.errors import ConfigurationError
+
+    lines = "".join(f"{name}={value}\n" for name, value in sorted(environment.items()))
+    try:
+        path.write_text(lines, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--env-file {path}: {str(error.strerror).lower()}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

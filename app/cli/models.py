@@ -63,6 +63,8 @@ def fetch(
     from app.models.fetch import Fetcher
     from app.models.store import ModelStore
 
+    if folder is None:
+        _check_extra()
     store = ModelStore(_folder(folder))
     files = _manifest(manifest).of(tuple(sets or ()))
     with _bars() as bars:
@@ -114,6 +116,20 @@ def list_sets(
             name, "yes" if entry.default else "no", str(len(files)), megabytes, licences, entry.about
         )
     LiteralConsole().print(table)
+
+
+def _check_extra() -> None:
+    """Raise MissingExtraError if nothing here could use the models. An image gets them without the extra."""
+    from importlib.util import find_spec
+
+    from app.errors import MissingExtraError
+
+    missing = [name for name in ("kokoro", "whisperx") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{' and '.join(missing)} not installed, so nothing here can use the models: run `make speech`,"
+            " or set --dir to fetch them for another machine"
+        )
 
 
 def _folder(folder: Path | None) -> Path:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from app.cli.console import LiteralConsole
-    from app.client.file_narrator import FileResult
+    from app.client.file_narrator import Existing, FileResult
     from app.narration.base import Progress as NarrationProgress
 
 
-SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b")
+SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
 """As app.client.publications has them, which is not imported for help."""
-STORIES_HELP = "Story files: text, Markdown, HTML, EPUB, Word or PDF; - for standard input."
+STORIES_HELP = "Text, Markdown, HTML, EPUB, Word or PDF files, or folders of them; - for standard input."
+LONG_SECS = 1800
 BoilerplateOption = Annotated[
     bool,
     typer.Option("--keep-boilerplate", help="Narrate Project Gutenberg's header and licence too."),
@@ -67,13 +68,18 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     no_resume: Annotated[
         bool, typer.Option("--no-resume", help="Do not use the finished segments of an earlier run.")
     ] = False,
+    no_clobber: Annotated[
+        bool, typer.Option("--no-clobber", help="Skip stories that have any of their files already.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Narrate unchanged stories again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """
     Narrate stories into audio and subtitle files (.srt, .vtt, .words.json) named after each story.
 
     A page, STORY.html, plays the audio in a browser and marks each word as it is heard. Existing files
-    are replaced, each in one step, when the new ones are complete.
+    are replaced, each in one step, when the new ones are complete. A story is skipped if neither its
+    text nor an option has changed since its files were written.
 
     A narration is kept in segments of some minutes as they are finished. After Ctrl-C the same command goes
     on where it stopped, and an edited story is synthesized only where it changed.
@@ -113,6 +119,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         output=output,
         publisher=publisher,
         work_dir=settings.work_dir,
+        existing=_existing(no_clobber=no_clobber, force=force, no_resume=no_resume),
         resume=not no_resume,
         keep_boilerplate=keep_boilerplate,
     )
@@ -130,7 +137,11 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
                 reuse.watch(progress)
 
             try:
-                result = narrator.narrate(story, on_progress=show)
+                result = narrator.narrate(
+                    story,
+                    on_progress=show,
+                    on_start=lambda secs, name=story.name: _announce(errors, name, secs),  # type: ignore[misc]
+                )
             except KeyboardInterrupt:
                 reuse.interrupted()
                 raise
@@ -139,7 +150,10 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
                 reuse.finished(result.narration.reused_secs)
             else:
                 bars.remove_task(task)
-                errors.print_line(f"error: {result.error}")
+                what = (
+                    f"skipped: {story.name}: {result.skipped}" if result.skipped else f"error: {result.error}"
+                )
+                errors.print_line(what)
             for note in result.notes:
                 errors.print_line(f"note: {story.name}: {note}")
             results.append(result)
@@ -183,6 +197,23 @@ class _ReuseNotice:
                 f"{self._name}: interrupted; about {_clock(self._kept_secs)} of audio is kept,"
                 " and the same command goes on from there"
             )
+
+
+def _existing(*, no_clobber: bool, force: bool, no_resume: bool) -> "Existing":
+    from app.client.file_narrator import Existing
+    from app.errors import ConfigurationError
+
+    if no_clobber and force:
+        raise ConfigurationError("--no-clobber and --force contradict each other: use one of them")
+    if no_clobber:
+        return Existing.KEEP
+    return Existing.REPLACE if force or no_resume else Existing.UPDATE
+
+
+def _announce(console: "LiteralConsole", name: str, secs: float) -> None:
+    """Tell how long the audio of a long story will be."""
+    if secs > LONG_SECS:
+        console.print_line(f"{name}: about {_clock(secs)} of audio")
 
 
 def _bars(console: "LiteralConsole") -> "Progress":

@@ -34,6 +34,10 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
     ] = None,
     lexicon: LexiconOption = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Whom the stories are for; jobs of several groups are delivered fairly."),
+    ] = None,
     keep_boilerplate: BoilerplateOption = False,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per story.")] = False,
@@ -41,8 +45,8 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     """
     Send stories to a running service: create their task rows and publish their jobs.
 
-    Exit codes: 0 all stories sent (with `--wait`, narrated); 1 a story failed or timed out; 2 wrong usage
-    or settings.
+    Exit codes: 0 all stories sent (with `--wait`, narrated); 1 a story cannot be read or sent, failed or
+    timed out; 2 wrong usage or settings.
     """
     from app.aws.objects import Objects
     from app.aws.session import AwsClients
@@ -59,6 +63,7 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         "speed": speed,
         "use_alignment": alignment,
         "formats": formats,
+        "group": group,
         "pronunciations": dict(read_lexicon(lexicon).entries) if lexicon else None,
     }
     settings = Settings.read()
@@ -75,7 +80,8 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     try:
         job_statuses = watch(submitter, submissions, timeout_secs=timeout, quiet=as_json)
     except KeyboardInterrupt:
-        _print_submissions(submissions, as_json=as_json)
+        if as_json:
+            _print_submissions(submissions, as_json=True)
         raise
     if download is not None:
         fetch(Objects(s3=clients.client("s3")), job_statuses, download)
@@ -89,14 +95,14 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
 
 
 def _read(story: "StoryFile", keep_boilerplate: bool) -> "StoryText":
-    """Return the text of a story, and print what was left out. Raises ConfigurationError."""
+    """Return the text of a story, and print what was left out. Raises RefusedTextError."""
     from app.cli.console import LiteralConsole
-    from app.errors import ConfigurationError, PermanentJobError
+    from app.errors import RefusedTextError
 
     try:
         source = story.read(keep_boilerplate=keep_boilerplate)
-    except PermanentJobError as error:
-        raise ConfigurationError(f"{story.name}: {error.message}") from error
+    except RefusedTextError as error:
+        raise RefusedTextError(f"{story.name}: {error.message}") from error
     for note in source.notes:
         LiteralConsole(stderr=True).print_line(f"note: {story.name}: {note}")
     return source
@@ -105,8 +111,12 @@ def _read(story: "StoryFile", keep_boilerplate: bool) -> "StoryText":
 def _prepared(
     name: str, text: str, parser: "MessageParser", submitter: "Submitter", options: "Mapping[str, Any]"
 ) -> "PreparedJob":
-    """Return the job of a story, checked as the queue and the worker would. Raises ConfigurationError."""
-    from app.errors import ConfigurationError, PermanentJobError
+    """
+    Return the job of a story, checked as the queue and the worker would.
+
+    Raises ConfigurationError for a wrong option, RefusedTextError for a text that is refused.
+    """
+    from app.errors import ConfigurationError, InvalidMessageError, RefusedTextError, UnknownVoiceError
 
     try:
         parser.check(
@@ -117,8 +127,11 @@ def _prepared(
             pronunciations=options["pronunciations"],
         )
         return submitter.prepare(text, name=name, **options)
-    except PermanentJobError as error:
+    except UnknownVoiceError as error:
         raise ConfigurationError(f"{name}: {error.message}") from error
+    except InvalidMessageError as error:
+        kind = ConfigurationError if error.field in options else RefusedTextError
+        raise kind(f"{name}: {error.message}") from error
 
 
 def _send(
@@ -130,7 +143,8 @@ def _send(
         for job in jobs:
             submissions.append(submitter.send(job))  # noqa: PERF401  # kept where a later one fails
     finally:
-        if not is_watched or len(submissions) < len(jobs):
+        # With --json, a story that is waited for has its id in the object that is printed at the end.
+        if not (is_watched and as_json) or len(submissions) < len(jobs):
             _print_submissions(submissions, as_json=as_json)
     return submissions
 

@@ -2,9 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,9 @@ from app.client.publications import Publisher, move
 from app.errors import ConfigurationError, PermanentJobError, RetryableJobError
 from app.media import MediaKind
 from app.narration.base import Narration, OnProgress, Request
+from app.narration.estimate import estimated_secs
 from app.narration.options import NarrationOptions
+from app.publishing.page import request_of
 from app.segments.folder import FolderSegments
 from app.speech_process.client import SpeechProcess
 from app.text.readers.files import StoryFile
@@ -40,6 +43,8 @@ class FileResult:
     notes: tuple[str, ...] = ()
     """What the reader left out."""
     error: str = ""
+    skipped: str = ""
+    """Why it was not narrated, if there was no need to."""
 
     @property
     def files(self) -> list[Path]:
@@ -48,6 +53,8 @@ class FileResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the result as `--json` prints it."""
+        if self.skipped:
+            return {"story": self.story.name, "skipped": self.skipped}
         if self.narration is None:
             return {"story": self.story.name, "error": self.error}
         values = {each.name: getattr(self.narration, each.name) for each in fields(self.narration)}
@@ -56,6 +63,17 @@ class FileResult:
         values["notes"] = self.notes
         values["concessions"] = values.pop("relaxed_rules")
         return {"story": self.story.name, **values}
+
+
+class Existing(Enum):
+    """What happens to a story whose files exist already."""
+
+    UPDATE = auto()
+    """It is narrated if its text, the options or story-tts changed."""
+    KEEP = auto()
+    """It is not narrated."""
+    REPLACE = auto()
+    """It is narrated."""
 
 
 class FileNarrator:
@@ -77,9 +95,11 @@ class FileNarrator:
         publisher: Publisher,
         work_dir: Path,
         resume: bool = True,
+        existing: Existing,
         keep_boilerplate: bool = False,
     ) -> None:
         self._publisher = publisher
+        self._existing = existing
         self._keep_boilerplate = keep_boilerplate
         self._options = options
         self._output = output
@@ -133,11 +153,25 @@ class FileNarrator:
     ) -> None:
         self._open.close()
 
-    def narrate(self, story: StoryFile, *, on_progress: OnProgress) -> FileResult:
-        """Narrate one story. Returns an error of this story in the result, and raises all other errors."""
+    def narrate(
+        self,
+        story: StoryFile,
+        *,
+        on_progress: OnProgress,
+        on_start: Callable[[float], None] = lambda _: None,
+    ) -> FileResult:
+        """
+        Narrate one story, unless it is unchanged. Calls `on_start` with the estimated seconds of audio.
+
+        Returns an error of this story in the result, and raises all other errors.
+        """
         try:
             with self._folder.job() as folder:
                 source = story.read(keep_boilerplate=self._keep_boilerplate)
+                request = self._publisher.request(source, self._options)
+                if reason := self._skip_reason(story.stem, request):
+                    return FileResult(story, skipped=f"{story.name}: {reason}")
+                on_start(estimated_secs(source.text, speed=self._options.speed))
                 narration = self._speech.narrate(
                     Request(
                         text=source.text,
@@ -149,12 +183,25 @@ class FileNarrator:
                     on_progress=on_progress,
                     cancel=threading.Event(),
                 )
-                publications = self._publisher.publish(source, narration, folder, stem=story.stem)
+                publications = self._publisher.publish(
+                    source, narration, folder, stem=story.stem, request=request
+                )
                 media = self._moved(narration, story.stem)
                 moved = {name: move(path, self._output / path.name) for name, path in publications.items()}
                 return FileResult(story, media, moved, (*source.notes, *self._publisher.notes(moved)))
         except (PermanentJobError, RetryableJobError) as error:
             return FileResult(story, error=f"{story.name}: {error.message}")
+
+    def _skip_reason(self, stem: str, request: str) -> str:
+        """Return why a story is not narrated, nothing if it is."""
+        if self._existing is Existing.REPLACE:
+            return ""
+        present = [name for name in self._publisher.targets(stem) if (self._output / name).exists()]
+        if self._existing is Existing.KEEP and present:
+            return f"{self._output / present[0]} exists"
+        is_whole = present == self._publisher.targets(stem)
+        is_same = request_of(self._output / f"{stem}.html") == request
+        return "unchanged" if is_whole and is_same else ""
 
     def _moved(self, narration: Narration, stem: str) -> Narration:
         """Move the media into the output folder, replacing older ones. The audio completes the set."""

@@ -1,27 +1,31 @@
 """What is written for a story besides its media: text, chapters, audiobook, page. For `story-tts speak`."""
 
+import hashlib
 import re
 import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 from app.errors import ConfigurationError
-from app.media import AUDIO, AUDIO_FORMATS, WORDS, MediaKind, TaskRow
+from app.media import AUDIO, AUDIO_FORMATS, MP3, SUBTITLE_MEDIA, WORDS, MediaKind, TaskRow
 from app.narration.base import Narration
-from app.publishing import audiobook, chapters, splitting
+from app.narration.options import NarrationOptions
+from app.publishing import audiobook, book, chapters, karaoke, splitting
 from app.publishing.page import PlayedAudio, story_page, title_of
 from app.speech.registry import language_of
 from app.subtitles.words_file import read_words
 from app.text.chapters import chapter_marks
 from app.text.readers.base import NARRATED_SUFFIX, StoryText
 
-_NEEDED_AUDIO: Mapping[str, str] = MappingProxyType({"m4b": "wav"})
+_NEEDED_AUDIO: Mapping[str, str] = MappingProxyType({"m4b": "wav", "epub": "mp3"})
 """The formats that are made after the narration, and the format of the audio that each is made from."""
-FORMATS = (*AUDIO_FORMATS, *_NEEDED_AUDIO)
+FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
 """The formats that a user can ask for."""
+_SUFFIXES = {"m4b": ".m4b", "epub": ".epub", "karaoke": karaoke.SUFFIX}
 _M4B_TYPE = "audio/mp4"
 _SLUG_CHARACTERS = 40
 
@@ -47,8 +51,11 @@ class Publisher:
 
     @property
     def kept_audio(self) -> tuple[str, ...]:
-        """The audio formats that the user asked for."""
-        return tuple(name for name in dict.fromkeys(self.formats) if name in AUDIO_FORMATS)
+        """The audio formats that the user asked for; at least one, or m4b, so that the page can play."""
+        asked = [name for name in dict.fromkeys(self.formats) if name in AUDIO_FORMATS]
+        if not asked and "m4b" not in self.formats:
+            asked = [_NEEDED_AUDIO[name] for name in self.formats if name in _NEEDED_AUDIO] or ["wav"]
+        return tuple(asked)
 
     @property
     def narrated_audio(self) -> tuple[str, ...]:
@@ -65,7 +72,22 @@ class Publisher:
         is_missing = self.split_chapters and "chapter_files" not in made
         return ("no chapters were found, so there are no files of chapters",) if is_missing else ()
 
-    def publish(self, source: StoryText, narration: Narration, folder: Path, *, stem: str) -> dict[str, Path]:
+    def targets(self, stem: str) -> list[str]:
+        """Return the names of the files that every story has."""
+        kinds = [*(AUDIO_FORMATS[name] for name in self.kept_audio), *SUBTITLE_MEDIA]
+        others = [f"{stem}{_SUFFIXES[name]}" for name in self.formats if name in _SUFFIXES]
+        return [*(f"{stem}{kind.suffix}" for kind in kinds), *others, f"{stem}.html"]
+
+    def request(self, source: StoryText, options: NarrationOptions) -> str:
+        """Return a digest of everything that decides what is written for a story."""
+        # How it is computed does not matter to what comes out.
+        decisive = replace(options, models_dir=Path(), threads=0)
+        parts = (version("story-tts"), source, decisive, tuple(self.formats), self.split_chapters)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def publish(
+        self, source: StoryText, narration: Narration, folder: Path, *, stem: str, request: str
+    ) -> dict[str, Path]:
         """Write the publications of a story into `folder`, and return them by name, the page last."""
         made: dict[str, Path] = {}
         words = narration.media[WORDS]
@@ -80,10 +102,9 @@ class Publisher:
             chapters.write_chapters(made["chapters"], timed)
         if timed and self.split_chapters:
             made["chapter_files"] = self._split(narration, timed, folder, stem)
-        if "m4b" in self.formats:
-            made["m4b"] = folder / f"{stem}.m4b"
-            title = source.title or title_of(source.text, stem=stem)
-            audiobook.write_audiobook(made["m4b"], narration.media[AUDIO], timed, story=source, title=title)
+        for name in (name for name in _SUFFIXES if name in self.formats):
+            made[name] = folder / f"{stem}{_SUFFIXES[name]}"
+            self._write(name, made[name], source, narration, timed)
         made["page"] = story_page(
             words,
             self._played(narration, stem),
@@ -91,8 +112,36 @@ class Publisher:
             stem=stem,
             language=language_of(narration.engine, narration.voice),
             source=source,
+            request=request,
         )
         return made
+
+    def _write(
+        self,
+        name: str,
+        path: Path,
+        source: StoryText,
+        narration: Narration,
+        timed: Sequence[chapters.Chapter],
+    ) -> None:
+        """Write the publication of format `name` to `path`."""
+        title = source.title or title_of(source.text, stem=path.name.removesuffix(_SUFFIXES[name]))
+        if name == "karaoke":
+            karaoke.write_karaoke(path, narration.media[WORDS], reading_speed=self.reading_speed)
+        elif name == "m4b":
+            audiobook.write_audiobook(path, narration.media[AUDIO], timed, story=source, title=title)
+        else:
+            made = book.Book(
+                title=title,
+                language=source.language or language_of(narration.engine, narration.voice),
+                narrator=f"{narration.engine} {narration.voice}",
+                source=source,
+                words=narration.media[WORDS],
+                audio=narration.media[MP3],
+                chapters=timed,
+                duration_secs=narration.duration_secs,
+            )
+            book.write_book(path, made)
 
     def _played(self, narration: Narration, stem: str) -> list[PlayedAudio]:
         """Return the audio files that the page can play."""

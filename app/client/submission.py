@@ -11,12 +11,17 @@ from uuid import uuid4
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, Row
 from app.aws.tasks import Tasks
 from app.errors import InfrastructureError, InvalidMessageError, StoryTtsError, TaskRowError
-from app.job import RowKey
+from app.job import MAX_TEXT_BYTES, RowKey, S3Address
 from app.media import TaskRow
 
 SOURCE_PROMPT_CHARACTERS = 200
+MAX_INLINE_BYTES = 200_000
+"""Of a text that travels in its message: below the 256 KiB of queues and topics with their old limit."""
+TEXT_TYPE = "text/plain; charset=utf-8"
 NOT_SENT = "NOT_SENT"
 """The error code of rows whose job was not sent."""
+_GROUP = re.compile(r"[!-~]{1,128}")
+"""SQS's alphabet of message group ids."""
 _REFUSED = re.compile("[\ud800-\udfff\ufffe\uffff]")
 """What SQS refuses of a JSON body, which spells control characters: all that is no character of XML 1.0."""
 
@@ -27,8 +32,15 @@ class Channel(Protocol):
     def check(self, body: str) -> None:
         """Raise InvalidMessageError where `body` cannot be sent."""
 
-    def send(self, body: str) -> None:
-        """Send one job."""
+    def send(self, body: str, *, group: str | None = None) -> None:
+        """Send one job; jobs of different groups are delivered fairly."""
+
+
+class TextStore(Protocol):
+    """Where long texts are stored."""
+
+    def create(self, address: S3Address, content: bytes, *, content_type: str) -> None:
+        """Store `content` as a new object."""
 
 
 class JobState(StrEnum):
@@ -56,6 +68,11 @@ class PreparedJob:
     submission: Submission
     body: str
     source_prompt: str
+    group: str | None = None
+    """The message group: whom the job is for."""
+    text: bytes = b""
+    """Stored at `text_address` before the job is sent, if the body refers to it."""
+    text_address: S3Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +106,21 @@ class JobStatus:
 class Submitter:
     """Creates task rows and sends jobs, as a producer does."""
 
-    def __init__(self, *, tasks: Tasks, channel: Channel) -> None:
+    def __init__(
+        self,
+        *,
+        tasks: Tasks,
+        channel: Channel,
+        texts: TextStore,
+        bucket: str,
+        max_inline_bytes: int = MAX_INLINE_BYTES,
+    ) -> None:
+        """`texts` stores texts of more than `max_inline_bytes` in `bucket`."""
+        self._max_inline_bytes = max_inline_bytes
         self._tasks = tasks
         self._channel = channel
+        self._texts = texts
+        self._bucket = bucket
 
     def prepare(
         self,
@@ -103,13 +132,17 @@ class Submitter:
         speed: float | None = None,
         use_alignment: bool | None = None,
         formats: Sequence[str] | None = None,
+        group: str | None = None,
         pronunciations: Mapping[str, str] | None = None,
     ) -> PreparedJob:
         """
         Return the job, checked; nothing is written or sent. None leaves a field to its default.
 
-        Raises InvalidMessageError where the queue would refuse it: a character, or the size.
+        A long text goes into the bucket, and the job refers to it. Raises InvalidMessageError where the queue
+        would refuse the job: a character, or the size.
         """
+        if group is not None and not _GROUP.fullmatch(group):
+            raise InvalidMessageError("must be 1 to 128 letters, digits and punctuation", field="group")
         if refused := _REFUSED.search(text):
             raise InvalidMessageError(
                 f"character {refused.start() + 1:,} is U+{ord(refused[0]):04X}, which SQS refuses: remove it"
@@ -123,15 +156,22 @@ class Submitter:
             "formats": formats,
             "pronunciations": pronunciations,
         }
+        content = text.encode()
+        if len(content) > MAX_TEXT_BYTES:
+            raise InvalidMessageError(f"{len(content):,} bytes; a text may have {MAX_TEXT_BYTES:,}")
+        address = None
+        if len(content) > self._max_inline_bytes:
+            address = S3Address(self._bucket, f"{parent}/{submission.audio.task_id}.txt")
         fields = {
-            "text": text,
+            **({"text_url": address.uri} if address else {"text": text}),
             "parent_id": parent,
             "tts_task_id": submission.audio.task_id,
             "srt_task_id": submission.subtitles.task_id,
         } | {field: value for field, value in optional.items() if value is not None}
         body = json.dumps(fields, ensure_ascii=False)
         self._channel.check(body)
-        return PreparedJob(submission, body, text[:SOURCE_PROMPT_CHARACTERS].strip())
+        prompt = text[:SOURCE_PROMPT_CHARACTERS].strip()
+        return PreparedJob(submission, body, prompt, group, content if address else b"", address)
 
     def send(self, job: PreparedJob) -> Submission:
         """
@@ -142,8 +182,10 @@ class Submitter:
         """
         submission = job.submission
         try:
+            if job.text_address:
+                self._texts.create(job.text_address, job.text, content_type=TEXT_TYPE)
             self._tasks.create(submission.audio, submission.subtitles, source_prompt=job.source_prompt)
-            self._channel.send(job.body)
+            self._channel.send(job.body, group=job.group)
         except TaskRowError:
             raise
         except BaseException as error:

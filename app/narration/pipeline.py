@@ -26,6 +26,7 @@ from app.errors import RefusedTextError, disk_error
 from app.media import AUDIO, AUDIO_FORMATS
 from app.narration.base import ENGINE_TIMINGS, PROPORTIONAL, Narration, OnProgress, Progress, Request
 from app.narration.chunk_speaker import ChunkSpeaker, FindAligner, chunk_spans
+from app.narration.estimate import check_length
 from app.narration.segmentation import Segment, ends_mid_phrase, segments
 from app.segments.base import (
     ChunkRecord,
@@ -75,6 +76,9 @@ class Narrator:
         began = time.monotonic()
         _check_encodable(request.text)
         options = request.options
+        check_length(
+            request.text, speed=options.speed, formats=options.formats, sample_rate=self._engine.sample_rate
+        )
         kinds = [AUDIO_FORMATS[name] for name in options.formats]
         layout = Layout(Style(speed=options.reading_speed))
         find_aligner = self._aligner if options.use_alignment else no_aligner

@@ -29,6 +29,9 @@ from app.text.words import ends_line, keeps_lines, paragraphs
 
 _MARK = re.compile(r"<!-- \w+ -->|/\* (?:style|script) \*/")
 """What is filled in page.html."""
+_REQUEST = re.compile(r'<meta name="story-tts-request" content="([^"]*)">')
+_HEAD = 1024
+"""Characters of a page that have its request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Page:
     """The source text, which the spans of the words refer to."""
     words: Iterable[Word]
     chapters: Sequence[Chapter] = ()
+    request: str = ""
+    """Identifies what was narrated and how; see `request_of`."""
 
 
 def write_page(path: Path, page: Page) -> None:
@@ -73,6 +78,7 @@ def story_page(
     stem: str,
     language: str,
     source: StoryText | None = None,
+    request: str = "",
 ) -> Path:
     """
     Write STEM.html into `folder` from the words.json at `words`, and return its path.
@@ -89,9 +95,20 @@ def story_page(
         text=source.text,
         words=read_words(words),
         chapters=time_chapters(chapter_marks(source), read_words(words), duration_secs=math.inf),
+        request=request,
     )
     write_page(path, page)
     return path
+
+
+def request_of(path: Path) -> str:
+    """Return what the page at `path` says it was made from, nothing if there is no such page."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = _REQUEST.search(file.read(_HEAD))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found[1] if found else ""
 
 
 def title_of(text: str, *, stem: str) -> str:
@@ -139,6 +156,7 @@ def _filled(template: str, page: Page, *, style: str, script: str, times: str = 
     values = {
         "<!-- times -->": times,
         "<!-- language -->": escape(page.language),
+        "<!-- request -->": escape(page.request),
         "<!-- title -->": escape(page.title),
         "<!-- policy -->": policy,
         "<!-- sources -->": sources,
@@ -168,7 +186,7 @@ def _hash(source: str) -> str:
 def _write_text(file: TextIO, page: Page, times: _Times) -> None:
     """Write the paragraphs, each word in an element of its own, grouped by sentences."""
     has_title = False
-    for number, paragraph in enumerate(_paragraphs(page.words)):
+    for number, paragraph in enumerate(paragraphs_of(page.words)):
         heading = heading_of(page.text[paragraph[0].span.start : paragraph[-1].span.end])
         if number == 0 and heading is Heading.NONE:
             file.write(f"<h1>{escape(page.title)}</h1>\n")
@@ -180,7 +198,8 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
         file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
 
 
-def _paragraphs(words: Iterable[Word]) -> Iterator[list[Word]]:
+def paragraphs_of(words: Iterable[Word]) -> Iterator[list[Word]]:
+    """Yield the words of each paragraph."""
     paragraph: list[Word] = []
     for word in words:
         paragraph.append(word)

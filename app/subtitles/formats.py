@@ -87,7 +87,7 @@ class WebVttWriter(SubtitleWriter):
     def write_cue(self, cue: Cue) -> None:
         """Append a cue."""
         self._number += 1
-        lines = [_escape(_split_syntax(line, _TIME, _NUMBER)) for line in _lines(cue)]
+        lines = [webvtt_text(_split_syntax(line, _TIME, _NUMBER)) for line in _lines(cue)]
         times = f"{_timestamp(cue.start_secs, '.')} --> {_timestamp(cue.end_secs, '.')}"
         self._file.write("\n".join([str(self._number), times, *lines]) + "\n\n")
 
@@ -174,7 +174,8 @@ def _split_syntax(text: str, *patterns: re.Pattern[str]) -> str:
     return text
 
 
-def _escape(text: str) -> str:
+def webvtt_text(text: str) -> str:
+    """Return `text` with references for the characters of WebVTT's own syntax."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -187,6 +188,11 @@ def _timestamp(secs: float, point: str) -> str:
     """Return hours (at least two digits), minutes, seconds and milliseconds."""
     times = ms_to_times(secs * 1000)
     return f"{times.h:02d}:{times.m:02d}:{times.s:02d}{point}{times.ms:03d}"
+
+
+def webvtt_time(secs: float) -> str:
+    """Return a time as WebVTT writes it, such as `00:01:02.345`."""
+    return _timestamp(secs, ".")
 
 
 def _open(path: Path) -> TextIO:

@@ -31,6 +31,7 @@ from app.work_folder import WorkFolder
 from app.worker.checkpoints import Checkpoints
 from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
+from app.worker.texts import TextReader
 
 CRASHES_PER_ATTEMPT = 4
 """Times max_attempts: a job whose claims so often ended without any outcome crashes its workers."""
@@ -137,6 +138,7 @@ class AttemptRunner:
         self._queue = queue
         self._tasks = tasks
         self._media = media
+        self._texts = TextReader(tasks=tasks, media=media)
         self._parser = parser
         self._speech = speech
         self._options = options
@@ -188,6 +190,7 @@ class AttemptRunner:
 
     def _perform(self, attempt: Attempt, job: Job, claim: Claim, lease: JobLease, folder: Path) -> None:
         """Narrate a claimed job, store its media, commit its rows, and delete its message last."""
+        job = attempt.job = self._texts.with_text(job, claim)
         attempt.log.info("job claimed", characters=len(job.text), voice=job.voice)
         etags = {kind: self._media.etag(address) for kind, address in job.destination.addresses.items()}
         with self._tracer.span("narrate", {"characters": len(job.text), "voice": job.voice}):
@@ -204,6 +207,7 @@ class AttemptRunner:
         lease.check()
         lease.stop()
         rows = row_attributes(job, narration, {kind: each.digest for kind, each in stored.items()})
+        rows[TaskRow.AUDIO] |= _timings(attempt, narration)
         with self._tracer.span("commit"):
             retry_call(
                 lambda: self._tasks.commit(
@@ -318,6 +322,18 @@ class AttemptRunner:
         attempt.log.error("media keep changing after the commit", media=kind.name)
 
 
+def _timings(attempt: Attempt, narration: Narration) -> dict[str, Decimal]:
+    """Return what the attempt took, as attributes of the audio row."""
+    figures = attempt.figures
+    secs = {
+        "queue_wait_seconds": figures.queue_wait_secs,
+        "processing_seconds": figures.processing_secs,
+        "synthesis_seconds": narration.synthesis_secs,
+        "alignment_seconds": narration.alignment_secs,
+    }
+    return {name: Decimal(f"{value:.3f}") for name, value in secs.items()}
+
+
 def row_attributes(
     job: Job, narration: Narration, digests: Mapping[MediaKind, Digest]
 ) -> dict[TaskRow, dict[str, Any]]:
@@ -333,6 +349,8 @@ def row_attributes(
         rows[kind.row][job.destination.attribute(kind)] = job.destination.address(kind).uri
         if job.destination.is_primary(kind):
             rows[kind.row]["media_sha256"] = digests[kind].hex
+    if job.text_address is not None:
+        rows[TaskRow.AUDIO] |= {"text_url": job.text_address.uri, "text_sha256": job.text_sha256}
     if job.is_direct:
         rows[TaskRow.AUDIO]["subtitles_url"] = job.destination.address(SRT).uri
     return rows

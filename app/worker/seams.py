@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from app.aws.claims import Claim, Ended, Held
-from app.aws.objects import Digest
+from app.aws.objects import Digest, ObjectVersion
 from app.aws.queue import Depth, Message
 from app.errors import StoryTtsError
 from app.job import Job, RowKey, S3Address
@@ -49,6 +49,9 @@ class TaskTable(Protocol):
     def cancel(self, claim: Claim) -> None:
         """Mark both rows CANCELLED after the producer has cancelled one."""
 
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+        """Store `found` as the version of the job's text unless one is stored; return what is stored."""
+
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Mark both rows COMPLETED, or neither. Raises LeaseLostError, JobCancelledError."""
 
@@ -76,6 +79,12 @@ class MediaStore(Protocol):
 
         Raises ObjectChangedError.
         """
+
+    def version(self, address: S3Address) -> ObjectVersion | None:
+        """Return the current version of the object, None if it does not exist."""
+
+    def read_version(self, address: S3Address, version: ObjectVersion) -> bytes | None:
+        """Return the content of that version, None if it is gone or was replaced."""
 
 
 class SegmentObjects(Protocol):

@@ -299,6 +299,8 @@ class WorkerSettings(Group):
     """log level"""
     allowed_output_buckets: list[BucketName] = Field(default_factory=list, examples=[["other-story-media"]])
     """additional buckets that direct jobs may write to; the task role gets access to them"""
+    allowed_input_buckets: list[BucketName] = Field(default_factory=list, examples=[["other-stories"]])
+    """buckets that `text_url` of jobs may name besides the output bucket; the task role may read them"""
     environment: dict[VariableName, str] = Field(default_factory=dict, examples=[{"READING_SPEED": "17"}])
     """further environment variables of the task; see the reference of environment variables"""
     secrets: dict[VariableName, SecretArn] = Field(

@@ -1,6 +1,7 @@
 """The edge: every form of a job is understood, everything else is refused by name."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ CONTRACT = MessageParser(
     voices={"af_heart", "bm_george"},
     allowed_buckets=frozenset({"other-bucket"}),
     topic_arn=TOPIC,
+    allowed_input_buckets=frozenset({"inputs"}),
 )
 STORY = {"text": "Once upon a time.", "parent_id": "story-1", "tts_task_id": "a1", "srt_task_id": "b2"}
 DIRECT = {
@@ -296,3 +298,37 @@ def test_any_body_is_a_job_or_a_typed_refusal(message: str) -> None:
     except PermanentJobError:
         return
     assert job.text.strip()
+
+
+@pytest.mark.parametrize("form", [STORY, DIRECT])
+def test_a_text_may_be_referred_to(form: dict[str, Any]) -> None:
+    """In place of the text, from the output bucket or an input bucket; the digest is of the address."""
+    jobs = [
+        CONTRACT.job(body(form, text=..., text_url=f"s3://{bucket}/in/a.txt"))
+        for bucket in ("story-video-data", "inputs")
+    ]
+    assert [job.text_address for job in jobs] == [
+        S3Address("story-video-data", "in/a.txt"),
+        S3Address("inputs", "in/a.txt"),
+    ]
+    assert len({job.request_sha256 for job in jobs}) == 2
+    assert replace(jobs[0], text="read").request_sha256 == jobs[0].request_sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"text_url": "s3://inputs/a.txt"}, "text_url"),
+        ({"text": ...}, "text"),
+        ({"text": ..., "text_url": "https://inputs/a.txt"}, "text_url"),
+        ({"text": ..., "text_url": "s3://inputs/../a.txt"}, "text_url"),
+        ({"text": ..., "text_url": "s3://other-bucket/a.txt"}, "text_url"),
+        ({"text": ..., "text_url": 7}, "text_url"),
+        ({"text": None}, "text"),
+    ],
+)
+def test_a_wrong_reference_is_refused(changes: dict[str, Any], field: str) -> None:
+    """Both or neither, no address, or a bucket that is not for reading, such as one of the output buckets."""
+    with pytest.raises(InvalidMessageError) as refused:
+        CONTRACT.job(body(STORY, **changes))
+    assert refused.value.field == field

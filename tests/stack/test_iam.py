@@ -114,6 +114,14 @@ def test_the_task_role_does_the_workers_calls(plain: Recording) -> None:
                 "Resource": ["arn:aws:s3:::story-video-data/segments/*"],
             }
         ],
+        "task-read-texts": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+                "Resource": ["arn:aws:s3:::story-video-data/*"],
+            },
+            {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::story-video-data"]},
+        ],
         "task-record-tasks": [
             {
                 "Effect": "Allow",
@@ -338,6 +346,19 @@ def test_objects_are_deleted_below_segments_only(source: str) -> None:
         if action.startswith("s3:Delete")
     }
     assert deleting == {("s3:DeleteObject", "segments/*")}
+
+
+def test_input_buckets_are_only_read() -> None:
+    """The task role reads texts, in the version it saw first, from the output and the input buckets."""
+    read, listed = statements(record({"worker": {"allowed_input_buckets": ["texts"]}}))["task-read-texts"]
+    assert (read["Action"], read["Resource"]) == (
+        ["s3:GetObject", "s3:GetObjectVersion"],
+        ["arn:aws:s3:::story-video-data/*", "arn:aws:s3:::texts/*"],
+    )
+    assert (listed["Action"], listed["Resource"]) == (
+        ["s3:ListBucket"],
+        ["arn:aws:s3:::story-video-data", "arn:aws:s3:::texts"],
+    )
 
 
 OTHER_KEY = KEY.replace("us-east-1", "eu-central-1")

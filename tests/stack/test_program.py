@@ -354,6 +354,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "deployment.circuit_breaker": {"deployment": {"circuit_breaker": "stop"}},
     "tracing.endpoint": {"tracing": {"endpoint": "http://collector.internal:4318"}},
     "tracing.cidr": VARIANTS["traced"],
+    "worker.allowed_input_buckets": {"worker": {"allowed_input_buckets": ["other-stories"]}},
     "features.service": {"story_infra": {"source": "own"}, "features": {"service": False}},
     "features.exec": {"features": {"exec": True}},
     "features.roles": {"features": {"roles": "story_infra"}},

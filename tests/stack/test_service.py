@@ -109,6 +109,7 @@ def test_settings_reach_the_container() -> None:
                 "voice": "en-us",
                 "log_level": "DEBUG",
                 "allowed_output_buckets": ["one-bucket", "two-bucket"],
+                "allowed_input_buckets": ["texts"],
             },
         }
     )
@@ -123,13 +124,21 @@ def test_settings_reach_the_container() -> None:
     assert container["healthCheck"]["startPeriod"] == 240
     assert {
         key: told[key]
-        for key in ("PORT", "SPEECH_ENGINE", "KOKORO_VOICE", "LOG_LEVEL", "ALLOWED_OUTPUT_BUCKETS")
+        for key in (
+            "PORT",
+            "SPEECH_ENGINE",
+            "KOKORO_VOICE",
+            "LOG_LEVEL",
+            "ALLOWED_OUTPUT_BUCKETS",
+            "ALLOWED_INPUT_BUCKETS",
+        )
     } == {
         "PORT": "9000",
         "SPEECH_ENGINE": "espeak",
         "KOKORO_VOICE": "en-us",
         "LOG_LEVEL": "DEBUG",
         "ALLOWED_OUTPUT_BUCKETS": "one-bucket,two-bucket",
+        "ALLOWED_INPUT_BUCKETS": "texts",
     }
 
 
@@ -259,7 +268,8 @@ def test_the_service_starts_after_its_grants_and_endpoints() -> None:
     names = {resource._name for resource in after}
     assert {
         "execution-pull-image", "execution-write-logs", "task-consume-jobs", "task-send-dead-letters",
-        "task-write-media", "task-delete-segments", "task-record-tasks", "task-protect-task",
+        "task-write-media", "task-delete-segments", "task-read-texts", "task-record-tasks",
+        "task-protect-task",
         "endpoint-ecr-api", "endpoint-ecr-dkr",
         "endpoint-logs", "endpoint-sqs", "endpoint-s3", "endpoint-dynamodb",
     } == names  # fmt: skip

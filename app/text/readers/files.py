@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from app.errors import ConfigurationError, MissingExtraError, RefusedTextError
-from app.text.readers.base import StoryText
+from app.text.readers.base import NARRATED_SUFFIX, StoryText
 from app.text.readers.boilerplate import without_boilerplate
 from app.text.readers.decoding import decode
 from app.text.readers.formats import Format, format_of
@@ -16,6 +16,13 @@ from app.text.readers.formats import Format, format_of
 STDIN = "-"
 """The file name that stands for standard input."""
 MAX_FILE_BYTES = 256 * 1024 * 1024
+SUFFIXES = frozenset(
+    {".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".epub", ".docx", ".pdf"}
+)
+"""Of the files of a folder that are stories."""
+GENERATOR = b'<meta name="generator" content="story-tts">'
+"""In the head of the pages to listen and read along, which are no stories."""
+_HEAD = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,12 @@ READERS: Mapping[Format, Callable[[bytes], StoryText]] = MappingProxyType(
 
 
 def story_files(names: Iterable[str]) -> Sequence[StoryFile]:
-    """Return the stories that `names` list. Raises ConfigurationError if two would write the same files."""
-    stories = [StoryFile(None if name == STDIN else Path(name)) for name in names]
+    """
+    Return the stories that `names` list; of a folder, the story files in it, by name.
+
+    Raises ConfigurationError if a folder has none, or if two stories would write the same files.
+    """
+    stories = [story for name in names for story in _named(name)]
     by_stem: dict[str, StoryFile] = {}
     for story in stories:
         other = by_stem.setdefault(story.stem, story)
@@ -112,3 +123,25 @@ def story_files(names: Iterable[str]) -> Sequence[StoryFile]:
                 "narrate them into different folders"
             )
     return stories
+
+
+def _named(name: str) -> Sequence[StoryFile]:
+    if name == STDIN:
+        return [StoryFile(None)]
+    path = Path(name)
+    if not path.is_dir():
+        return [StoryFile(path)]
+    stories = [StoryFile(file) for file in sorted(path.iterdir()) if _is_story(file)]
+    if not stories:
+        raise ConfigurationError(f"{name}: the folder holds no story files ({' '.join(sorted(SUFFIXES))})")
+    return stories
+
+
+def _is_story(file: Path) -> bool:
+    """Whether a file in a folder is a story by its name, and was not written by story-tts itself."""
+    if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or not file.is_file():
+        return False
+    if file.name.endswith(NARRATED_SUFFIX):
+        return False
+    with file.open("rb") as opened:
+        return GENERATOR not in opened.read(_HEAD)

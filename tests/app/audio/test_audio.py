@@ -127,8 +127,8 @@ def test_the_file_is_16_bit_mono_pcm(tmp_path: Path) -> None:
 def test_more_than_the_format_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The story is refused before the 32-bit size in the header overflows."""
     header_limit = 2**32 - 1
-    assert wav_module._MOST_SAMPLES * 2 + 36 <= header_limit < (wav_module._MOST_SAMPLES + 1) * 2 + 36
-    monkeypatch.setattr(wav_module, "_MOST_SAMPLES", 1000)
+    assert wav_module.MAX_SAMPLES * 2 + 36 <= header_limit < (wav_module.MAX_SAMPLES + 1) * 2 + 36
+    monkeypatch.setattr(wav_module, "MAX_SAMPLES", 1000)
     with (
         pytest.raises(RefusedTextError, match="longer than a WAV file"),
         WavWriter(tmp_path / "a.wav", sample_rate=RATE) as wav,
@@ -138,7 +138,7 @@ def test_more_than_the_format_holds_is_refused(tmp_path: Path, monkeypatch: pyte
 
 def test_the_largest_size_fits_the_header() -> None:
     """The largest number of samples fits the 32-bit header."""
-    struct.pack("<L", 36 + 2 * wav_module._MOST_SAMPLES)
+    struct.pack("<L", 36 + 2 * wav_module.MAX_SAMPLES)
 
 
 def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:

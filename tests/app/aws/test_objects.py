@@ -123,3 +123,35 @@ def test_objects_are_listed_by_folder_and_deleted(
         any_objects.delete(inside[0])
     assert any_objects.names(folder) == ["b"]
     assert any_objects.etag(address) is not None
+
+
+def test_a_version_is_read_or_gone(
+    any_objects: Objects | InMemoryMedia, address: S3Address, tmp_path: Path
+) -> None:
+    """What is read is the version that was seen; after it was replaced, nothing."""
+    assert any_objects.version(address) is None
+    first, second = written(tmp_path, b"first"), tmp_path / "second"
+    second.write_bytes(b"second")
+    etag = any_objects.put(first, address, content_type="text/plain", digest=Digest.of(first), replacing=None)
+    seen = any_objects.version(address)
+    assert seen is not None
+    assert (seen.size, any_objects.read_version(address, seen)) == (5, b"first")
+
+    any_objects.put(second, address, content_type="text/plain", digest=Digest.of(second), replacing=etag)
+
+    assert any_objects.read_version(address, seen) is None
+
+
+def test_a_version_that_is_kept_is_read_after_it_was_replaced(
+    objects: Objects, address: S3Address, platform: Platform
+) -> None:
+    """In a bucket with versions, a replaced text can still be narrated."""
+    s3 = platform.client("s3")
+    s3.put_bucket_versioning(Bucket=address.bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=address.bucket, Key=address.key, Body=b"first")
+    seen = objects.version(address)
+    s3.put_object(Bucket=address.bucket, Key=address.key, Body=b"second")
+
+    assert seen is not None
+    assert objects.read_version(address, seen) == b"first"
+    assert objects.read_version(address, replace(seen, version_id="")) is None

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.aws.claims import Claim, Ended, Held
+from app.aws.objects import ObjectVersion
 from app.aws.rows import Row
 from app.aws.session import AwsClients
 from app.aws.tasks import Tasks
@@ -288,6 +289,21 @@ def test_renewal_shows_progress_and_prolongs_the_lease(produced: AnyTasks) -> No
     renewed = row(produced, AUDIO)
     assert renewed["progress"] == Decimal("0.3333")
     assert renewed["lease_expires_at"] > before + 50
+
+
+def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
+    """Later attempts get what the first one saw; a failed job forgets it."""
+    claim = claimed(produced)
+    address, first = S3Address("bucket", "a.txt"), ObjectVersion('"1"', 5, "v1")
+    assert produced.pin_text(claim, address, first) == first
+    assert produced.pin_text(claim, address, ObjectVersion('"2"', 6, "v2")) == first
+    assert row(produced, AUDIO)["text_version"]["url"] == address.uri
+
+    produced.fail(claim, code="X", message="x")
+
+    assert "text_version" not in row(produced, AUDIO)
+    with pytest.raises(LeaseLostError):
+        produced.pin_text(claim, address, first)
 
 
 def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:

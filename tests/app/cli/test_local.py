@@ -103,14 +103,17 @@ def test_a_signal_while_starting_ends_everything(
 def test_a_signal_ends_a_running_service(
     local: Callable[..., "subprocess.Popen[bytes]"], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """A service that is ready ends with exit code 0 and leaves no process."""
-    process = local("--port", "0", "--quiet")
-    exported(tmp_path / "output")
+    """A service that is ready ends with exit code 0 and leaves no process; its variables are in a file."""
+    variables = tmp_path / "variables"
+    process = local("--port", "0", "--quiet", "--env-file", str(variables))
+    environment = exported(tmp_path / "output")
+    assert dict(line.split("=", 1) for line in variables.read_text().splitlines()) == environment
     started = descendants(process.pid)
     process.send_signal(number)
 
     assert process.wait(TIMEOUT_SECS) == 0
     assert [pid for pid in started if is_running(pid)] == []
+    assert not variables.exists()
 
 
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])

@@ -90,7 +90,12 @@ def test_formats_are_produced_and_downloaded(platform: Platform, story: Path, tm
     assert ".opus" in done.stdout
     assert soundfile.info(tmp_path / "out" / "tale.opus").format == "OGG"
 
-    (parent,) = re.findall(r"story-[0-9a-f]{16}$", done.stdout, re.MULTILINE)
+    first = done.stdout.splitlines()[0]
+    parent = re.fullmatch(r".*tale.md: sent as (story-[0-9a-f]{16})", first)[1]  # type: ignore[index]
+    listed = json.loads(story_tts("list", "--json", "--status", "completed").stdout)
+    assert (listed["id"], listed["status"]) == (parent, "COMPLETED")
+    cancelled = story_tts("cancel", parent)
+    assert (cancelled.returncode, "COMPLETED and stays so" in cancelled.stderr) == (1, True)
     listened = story_tts("listen", parent, "-o", str(tmp_path / "listen"))
     assert listened.returncode == 0, listened.stderr
     suffixes = (".opus", ".mp3", ".srt", ".vtt", ".words.json", ".html")
@@ -105,12 +110,28 @@ def test_only_a_completed_story_can_be_listened_to(platform: Platform, story: Pa
     """The error says what the story's state is, and nothing is written."""
     ids = json.loads(story_tts("submit", str(story), "--json").stdout)
 
+    assert ids["parent_id"] in story_tts("list").stdout.splitlines()
+    assert story_tts("list", "--status", "failed").stdout == ""
     waiting = story_tts("listen", ids["parent_id"], "-o", str(tmp_path / "listen"))
     unknown = story_tts("listen", "story-0", "-o", str(tmp_path / "listen"))
 
     assert (waiting.returncode, "is waiting" in waiting.stderr) == (1, True)
     assert (unknown.returncode, f"story-0 in table {platform.table}" in unknown.stderr) == (4, True)
     assert not (tmp_path / "listen").exists()
+
+
+def test_a_story_is_cancelled(platform: Platform, jobs: Jobs, story: Path) -> None:
+    """Both rows become CANCELLED, a worker drops the message, and an unknown story is told apart."""
+    ids = json.loads(story_tts("submit", str(story), "--json").stdout)
+
+    done = story_tts("cancel", ids["parent_id"])
+
+    assert (done.returncode, done.stdout) == (0, f"{ids['parent_id']} is cancelled\n")
+    with worker(platform):
+        until(lambda: jobs.depth() == 0)
+    assert {row["status"] for row in jobs.tasks.rows_of(ids["parent_id"])} == {"CANCELLED"}
+    assert story_tts("cancel", "story-0").returncode == 4
+    assert story_tts("status", ids["parent_id"]).returncode == 1
 
 
 def test_a_failed_story_ends_the_wait_with_its_reason(platform: Platform, tmp_path: Path) -> None:
@@ -148,26 +169,26 @@ def test_submit_for_scripts_tells_ids_and_rows_are_pending(jobs: Jobs, story: Pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "said", "code"),
     [
-        (["submit", "absent.txt"], "absent.txt"),
-        (["submit", "{story}", "--voice", "darth"], "darth"),
-        (["submit", "{story}", "--speed", "3"], "speed"),
-        (["submit", "{latin}"], "UTF-8"),
-        (["submit", "{empty}"], "text"),
+        (["submit", "absent.txt"], "absent.txt", 1),
+        (["submit", "{story}", "--voice", "darth"], "darth", 2),
+        (["submit", "{story}", "--speed", "3"], "speed", 2),
+        (["submit", "{latin}"], "UTF-8", 1),
+        (["submit", "{empty}"], "text", 1),
     ],
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(
-    jobs: Jobs, story: Path, tmp_path: Path, arguments: list[str], said: str
+    jobs: Jobs, story: Path, tmp_path: Path, *, arguments: list[str], said: str, code: int
 ) -> None:
-    """A bad story or option is one line on stderr; no row is made, no message sent."""
+    """A bad story or option is one line on stderr, with the code that `speak` has for it; nothing is sent."""
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     (tmp_path / "empty.txt").write_text(" \n")
     names = {"story": story, "latin": tmp_path / "latin.txt", "empty": tmp_path / "empty.txt"}
 
     done = story_tts(*(argument.format(**names) for argument in arguments))
 
-    assert done.returncode == 2
+    assert done.returncode == code
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
     assert said in line

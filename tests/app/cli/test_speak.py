@@ -128,6 +128,40 @@ def test_a_story_with_chapters_becomes_an_audiobook_and_files_per_chapter(tmp_pa
     assert 'src="fox.m4b" type="audio/mp4"' in (out / "fox.html").read_text(encoding="utf-8")
 
 
+def test_an_epub_and_karaoke_are_made_with_audio_to_play(story: Path, tmp_path: Path) -> None:
+    """Without an audio format asked for, the one that they are made from stays for the page."""
+    done = run("speak", story, "-o", tmp_path / "out", "--format", "epub", "--format", "karaoke")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(tmp_path / "out") == {
+        f"fox{suffix}" for suffix in (".mp3", ".srt", ".vtt", ".words.json", ".epub", ".karaoke.vtt", ".html")
+    }
+    assert '<source src="fox.mp3"' in (tmp_path / "out" / "fox.html").read_text(encoding="utf-8")
+
+
+def test_only_what_changed_is_narrated_again(story: Path, tmp_path: Path) -> None:
+    """A story is skipped if text, options and files are as they were, unless an option says else."""
+    out = tmp_path / "out"
+
+    def narrated(*options: str) -> bool:
+        done = run("speak", tmp_path, "-o", out, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        (entry,) = json.loads(done.stdout)
+        assert ("skipped" in entry) == ("skipped: " in done.stderr)
+        return "skipped" not in entry
+
+    assert narrated()
+    assert not narrated()
+    assert narrated("--speed", "1.1")
+    assert not narrated("--no-clobber")
+    assert narrated("--force", "--speed", "1.1")
+    (out / "fox.srt").unlink()
+    assert not narrated("--no-clobber", "--speed", "1.1")
+    assert narrated("--speed", "1.1")
+    story.write_text("Another.", encoding="utf-8")
+    assert narrated("--speed", "1.1")
+    assert run("speak", story, "--force", "--no-clobber").returncode == 2
+
+
 def test_one_bad_story_does_not_stop_the_others(story: Path, tmp_path: Path) -> None:
     """Each failure is one line that names its file; the rest is told; the exit code says that one failed."""
     latin = tmp_path / "latin.txt"

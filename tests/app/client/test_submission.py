@@ -1,14 +1,17 @@
 """What a producer sends arrives, or leaves no row that waits for a job which never comes."""
 
+import json
 from typing import Any
 
 import pytest
 
+from app.aws.objects import Objects
 from app.aws.queue import MAX_MESSAGE_BYTES, Queue, Topic
 from app.aws.rows import FAILED, PENDING
 from app.aws.tasks import Tasks
-from app.client.submission import Submission, Submitter
+from app.client.submission import Channel, Submission, Submitter
 from app.errors import InfrastructureError, InvalidMessageError, UnavailableError
+from app.job import S3Address
 from app.local.platform import Platform
 from app.message import MessageParser
 
@@ -26,7 +29,7 @@ class BrokenChannel:
     def check(self, body: str) -> None:
         """Find nothing wrong."""
 
-    def send(self, body: str) -> None:  # noqa: ARG002  # as the protocol names it
+    def send(self, body: str, *, group: str | None = None) -> None:  # noqa: ARG002  # as the protocol names it
         """Fail."""
         raise self.error
 
@@ -51,6 +54,19 @@ def topic_of(platform: Platform) -> Topic:
     return Topic(sns=platform.client("sns"), arn=platform.topic_arn, queue=queue_of(platform))
 
 
+def submitter_of(
+    platform: Platform, channel: Channel, *, tasks: Tasks | None = None, max_inline_bytes: int = 2**30
+) -> Submitter:
+    """Return a submitter that sends texts in their messages, up to `max_inline_bytes`."""
+    return Submitter(
+        tasks=tasks or tasks_of(platform),
+        channel=channel,
+        texts=Objects(s3=platform.client("s3")),
+        bucket=platform.bucket,
+        max_inline_bytes=max_inline_bytes,
+    )
+
+
 def rows(platform: Platform) -> list[dict[str, Any]]:
     """Return all rows, as DynamoDB has them."""
     items: list[dict[str, Any]] = platform.client("dynamodb").scan(TableName=platform.table)["Items"]
@@ -60,7 +76,7 @@ def rows(platform: Platform) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("channel_of", [queue_of, topic_of])
 def test_a_story_of_almost_one_mebibyte_is_sent(platform: Platform, channel_of: Any) -> None:
     """What is accepted reaches the queue: the topic's envelope included, 1 MiB is promised."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=channel_of(platform))
+    submitter = submitter_of(platform, channel_of(platform))
     text = "x" * (MAX_MESSAGE_BYTES - 4 * KIBIBYTE)
 
     submitter.send(submitter.prepare(text, name="story"))
@@ -71,7 +87,7 @@ def test_a_story_of_almost_one_mebibyte_is_sent(platform: Platform, channel_of: 
 
 def test_every_option_reaches_the_worker(platform: Platform) -> None:
     """What a producer asks for is what the parser of the worker finds in the body."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    submitter = submitter_of(platform, queue_of(platform))
     prepared = submitter.prepare(
         "By Tolkien.",
         name="story",
@@ -104,7 +120,7 @@ def test_every_option_reaches_the_worker(platform: Platform) -> None:
 )
 def test_a_story_that_is_too_large_makes_no_rows(platform: Platform, channel_of: Any, text: str) -> None:
     """What neither topic nor queue takes is refused before anything is written, with its size."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=channel_of(platform))
+    submitter = submitter_of(platform, channel_of(platform))
 
     with pytest.raises(InvalidMessageError, match=r"bytes.*takes 1,048,576.*split the story"):
         submitter.send(submitter.prepare(text, name="story"))
@@ -133,7 +149,7 @@ def test_the_limits_are_those_that_are_set(platform: Platform) -> None:
 @pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\ud800"])
 def test_a_character_that_sqs_refuses_makes_no_rows(platform: Platform, character: str) -> None:
     """The reason names the character and where it stands."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    submitter = submitter_of(platform, queue_of(platform))
 
     with pytest.raises(InvalidMessageError, match=rf"character 6 is U\+{ord(character):04X}"):
         submitter.send(submitter.prepare(f"Once {character} upon a time.", name="story"))
@@ -145,7 +161,7 @@ def test_a_character_that_sqs_refuses_makes_no_rows(platform: Platform, characte
 def test_every_other_character_is_sent(platform: Platform, character: str) -> None:
     """JSON spells control characters, and SQS takes the rest."""
     text = f"Once {character} upon a time."
-    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    submitter = submitter_of(platform, queue_of(platform))
     submitter.send(submitter.prepare(text, name="story"))
 
     assert depth_of(platform) == 1
@@ -154,7 +170,7 @@ def test_every_other_character_is_sent(platform: Platform, character: str) -> No
 @pytest.mark.parametrize("error", [UnavailableError("sqs: no answer"), KeyboardInterrupt()])
 def test_a_job_that_is_not_sent_leaves_no_row_that_waits(platform: Platform, error: BaseException) -> None:
     """Its rows are FAILED with the reason, its id is told; a worker may claim them if the job arrived."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=BrokenChannel(error))
+    submitter = submitter_of(platform, BrokenChannel(error))
 
     with pytest.raises((InfrastructureError, KeyboardInterrupt)) as caught:
         submitter.send(submitter.prepare("Once upon a time.", name="tale.txt", parent_id="story-1"))
@@ -172,11 +188,11 @@ def test_rows_that_cannot_be_marked_are_told(platform: Platform) -> None:
     tasks = tasks_of(platform)
 
     class Gone(BrokenChannel):
-        def send(self, body: str) -> None:
+        def send(self, body: str, *, group: str | None = None) -> None:
             platform.client("dynamodb").delete_table(TableName=platform.table)
-            super().send(body)
+            super().send(body, group=group)
 
-    submitter = Submitter(tasks=tasks, channel=Gone(UnavailableError("sqs: no answer")))
+    submitter = submitter_of(platform, Gone(UnavailableError("sqs: no answer")), tasks=tasks)
 
     with pytest.raises(InfrastructureError, match=r"story-1 was not sent, its rows are still PENDING: sqs"):
         submitter.send(submitter.prepare("Once upon a time.", name="tale.txt", parent_id="story-1"))
@@ -184,7 +200,7 @@ def test_rows_that_cannot_be_marked_are_told(platform: Platform) -> None:
 
 def test_all_stories_are_prepared_before_one_is_sent(platform: Platform) -> None:
     """A job is checked when it is prepared, and nothing is written until it is sent."""
-    submitter = Submitter(tasks=tasks_of(platform), channel=queue_of(platform))
+    submitter = submitter_of(platform, queue_of(platform))
     job = submitter.prepare("Once upon a time.", name="tale.txt", voice="af_heart")
 
     assert (rows(platform), depth_of(platform)) == ([], 0)
@@ -192,3 +208,37 @@ def test_all_stories_are_prepared_before_one_is_sent(platform: Platform) -> None
     assert isinstance(sent, Submission)
     assert len(rows(platform)) == 2
     assert depth_of(platform) == 1
+
+
+def test_a_long_text_is_sent_by_reference(platform: Platform) -> None:
+    """It is stored beside the story's media to be, and the job is one that the worker accepts."""
+    submitter = submitter_of(platform, queue_of(platform), max_inline_bytes=20)
+    short = submitter.prepare("Once upon a time.", name="short")
+    long = submitter.prepare("Once upon a time……", name="long", parent_id="story-1")
+    assert "text_url" not in json.loads(short.body)
+
+    submission = submitter.send(long)
+
+    address = S3Address(platform.bucket, f"story-1/{submission.audio.task_id}.txt")
+    fields = json.loads(queue_of(platform).receive(wait_secs=0, visibility_secs=1).body)  # type: ignore[union-attr]
+    assert (fields["text_url"], "text" in fields) == (address.uri, False)
+    assert Objects(s3=platform.client("s3")).read(address).decode() == "Once upon a time……"
+    parser = MessageParser(output_bucket=platform.bucket, default_voice="a", voices={"a"})
+    assert parser.job(long.body).text_address == address
+    with pytest.raises(InvalidMessageError, match=r"bytes; a text may have 16,777,216"):
+        submitter.prepare("x" * (16 * 1024**2 + 1), name="endless")
+
+
+@pytest.mark.parametrize("channel_of", [queue_of, topic_of])
+def test_a_job_has_its_group(platform: Platform, channel_of: Any) -> None:
+    """Through the topic too, which passes it on; SQS delivers groups fairly."""
+    submitter = submitter_of(platform, channel_of(platform))
+    submitter.send(submitter.prepare("Once upon a time.", name="story", group="tenant-7"))
+    submitter.send(submitter.prepare("Once upon a time.", name="story"))
+
+    received = platform.client("sqs").receive_message(
+        QueueUrl=platform.queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    )["Messages"]
+    assert [message["Attributes"].get("MessageGroupId") for message in received] == ["tenant-7", None]
+    with pytest.raises(InvalidMessageError, match="group"):
+        submitter.prepare("Once upon a time.", name="story", group="two words")

@@ -15,8 +15,10 @@ from pathlib import Path
 from urllib.request import Request
 
 import pytest
+from typer.testing import CliRunner
 
-from app.errors import ConfigurationError, UnavailableError
+from app.cli.app import app
+from app.errors import ConfigurationError, MissingExtraError, UnavailableError
 from app.models.fetch import Fetcher, SecureRedirects
 from app.models.manifest import ModelFile
 from app.models.store import LOCK_NAME, Fault, ModelStore
@@ -320,3 +322,12 @@ def test_listing_needs_no_models_and_names_licences() -> None:
     listed = _command("list")
     assert listed.returncode == 0
     assert {"kokoro", "Apache-2.0", "align-en", "MIT", "CC-BY-NC-4.0"} <= set(listed.stdout.split())
+
+
+def test_models_are_not_fetched_for_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """733 MB are not downloaded where nothing could use them; with --dir they are for another machine."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "kokoro" else name)
+    done = CliRunner().invoke(app, ["models", "fetch"], env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert isinstance(done.exception, MissingExtraError)
+    assert "kokoro not installed" in done.exception.message
+    assert "make speech" in done.exception.message

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from app.media import AUDIO, MP3, WORDS
-from app.publishing.page import PlayedAudio, story_page, title_of
+from app.publishing.page import PlayedAudio, request_of, story_page, title_of
 from app.subtitles.formats import SubtitleFiles
 from app.text.readers.base import StoryText
+from app.text.readers.files import GENERATOR
 from tests.reading_rules import CORPUS, spoken
 
 HOSTILE = (
@@ -148,3 +149,14 @@ def test_chapters_are_listed(tmp_path: Path) -> None:
     assert float(listed[0][0]) == 0.0 < float(listed[1][0])
 
     assert made("It was dark.", tmp_path)[1].tags.count("nav") == 0
+
+
+def test_a_page_is_known_as_ours(tmp_path: Path) -> None:
+    """Its head names the generator, by which folders leave it out, and the request that it answers."""
+    html, _ = made("It was dark.", tmp_path)
+    assert GENERATOR.decode() in html[:1024]
+    page = tmp_path / "a tale.html"
+    assert request_of(page) == ""
+    page.write_text(html.replace('story-tts-request" content="', 'story-tts-request" content="a digest'))
+    assert request_of(page) == "a digest"
+    assert request_of(tmp_path / "absent.html") == ""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from app.aws.claims import Claim, Ended, Held
-from app.aws.objects import Digest, ObjectChangedError
+from app.aws.objects import Digest, ObjectChangedError, ObjectVersion
 from app.aws.queue import Depth, Message
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Row
 from app.errors import (
@@ -293,6 +293,14 @@ class InMemoryTasks:
                 _drop(self.rows[key], "lease_owner", "lease_expires_at")
 
     @faulty
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+        """Store the version of the text, unless one is stored."""
+        self._hold(claim)
+        pin = {"url": address.uri, "etag": found.etag, "size": found.size, "version_id": found.version_id}
+        stored = self.rows[claim.audio_row].setdefault("text_version", pin)
+        return ObjectVersion(stored["etag"], stored["size"], stored["version_id"])
+
+    @faulty
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Complete both rows."""
         if not self._is_ended(claim, COMPLETED):
@@ -313,7 +321,8 @@ class InMemoryTasks:
             reason = {"error_code": code, "error_message": message[:500]}
             stays = {"failed_message_ids": claim.message_ids} if message_stays else {}
             self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, stays, {})
-            _drop(self.rows[claim.audio_row], "attempts")
+            for row in self._rows(claim):
+                _drop(row, "attempts", "text_version")
 
     @faulty
     def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
@@ -390,6 +399,17 @@ class InMemoryMedia:
 
     def _etag(self, address: S3Address) -> str | None:
         return sha256(self.objects[address]).hexdigest() if address in self.objects else None
+
+    @faulty
+    def version(self, address: S3Address) -> ObjectVersion | None:
+        """Return the current version, without an id: this store keeps one of each object."""
+        etag = self._etag(address)
+        return None if etag is None else ObjectVersion(etag, len(self.objects[address]))
+
+    @faulty
+    def read_version(self, address: S3Address, version: ObjectVersion) -> bytes | None:
+        """Return the content, if it is still that of the version."""
+        return self.objects[address] if self._etag(address) == version.etag else None
 
     @faulty
     def put(

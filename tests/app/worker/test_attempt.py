@@ -1,6 +1,8 @@
 """What an attempt does with a job that it can complete, and with its media."""
 
+import json
 import time
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import cast
 
@@ -18,7 +20,7 @@ from app.shutdown import RESERVE_SECS, Shutdown
 from app.worker.attempt import StopCondition
 from app.worker.loop import WorkerExit
 from app.worker.seams import JobLease
-from tests.app.worker.bench import AUDIO_ROW, SUBTITLES_ROW, WAV, Bench
+from tests.app.worker.bench import AUDIO_ROW, BUCKET, STORY, SUBTITLES_ROW, WAV, Bench
 
 
 class TestCompletion:
@@ -237,6 +239,71 @@ class TestMedia:
                 bench.media.objects[WAV] = f"foreign {number}".encode()
 
         bench.media.on_put = write
+
+
+class TestReferredText:
+    """A job that refers to its text."""
+
+    URL = S3Address(BUCKET, "in/a.txt")
+
+    def send(self, bench: Bench) -> None:
+        """Send a job that refers to the text."""
+        bench.tasks.create(AUDIO_ROW, SUBTITLES_ROW, source_prompt="Once")
+        fields = {name: value for name, value in STORY.items() if name != "text"}
+        bench.queue.send(json.dumps(fields | {"text_url": self.URL.uri}))
+
+    def test_the_text_is_read_after_the_claim(self, bench: Bench) -> None:
+        """It is narrated without its byte order mark; the row says what was read, and how long it took."""
+        bench.media.objects[self.URL] = "\ufeffOnce.".encode()
+        self.send(bench)
+
+        bench.drain()
+
+        row = bench.tasks.rows[AUDIO_ROW]
+        assert (bench.speech.texts, bench.statuses()) == (["Once."], ["COMPLETED", "COMPLETED"])
+        assert row["text_url"] == row["text_version"]["url"] == self.URL.uri
+        assert row["text_sha256"] == sha256("\ufeffOnce.".encode()).hexdigest()
+        names = ("queue_wait_seconds", "processing_seconds", "synthesis_seconds", "alignment_seconds")
+        assert all(row[name] >= 0 for name in names)
+
+    def test_a_text_that_changes_between_attempts_fails_the_job(self, bench: Bench) -> None:
+        """Two attempts never narrate two texts; the pin goes with the failure."""
+        bench.media.objects[self.URL] = b"Once."
+        self.send(bench)
+        versions = iter([b"Once.", b"Twice."])
+
+        def change(called: str) -> None:
+            if called == "version":
+                bench.media.objects[self.URL] = next(versions)
+
+        bench.faults.on_call = change
+        bench.faults.add("after pin_text", UnavailableError("dynamodb: no answer"))
+        bench.drain()
+
+        assert bench.codes == ["TEXT_CHANGED"]
+        assert bench.statuses() == ["FAILED", "FAILED"]
+        assert "text_version" not in bench.tasks.rows[AUDIO_ROW]
+
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            (None, "TEXT_MISSING"),
+            (b"caf\xe9", "REFUSED_TEXT"),
+            (b" \n", "REFUSED_TEXT"),
+            (b"x" * (16 * 1024**2 + 1), "REFUSED_TEXT"),
+        ],
+        ids=["absent", "encoding", "blank", "size"],
+    )
+    def test_what_is_no_text_is_refused(self, bench: Bench, content: bytes | None, code: str) -> None:
+        """An object that does not exist is waited for, as rows are; others are refused at once."""
+        if content is not None:
+            bench.media.objects[self.URL] = content
+        self.send(bench)
+
+        bench.drain()
+
+        assert (bench.codes, bench.speech.texts) == ([code], [])
+        assert (len(bench.queue.delays) > 1) == (content is None)
 
 
 def test_the_remaining_time_is_estimated_from_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import ConfigurationError
 from app.text.readers.base import Section, StoryText
-from app.text.readers.files import StoryFile, read_story
+from app.text.readers.files import GENERATOR, StoryFile, read_story, story_files
 from tests.app.text.readers.files import COVER, docx, epub, page, pdf
 
 STORY = "It was dark.\n\n“Go on,” said the fox."
@@ -230,3 +231,28 @@ def test_a_story_about_gutenberg_is_left_alone(tmp_path: Path) -> None:
     text = "x" * 50_000 + "\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nEnd of Project Gutenberg's X"
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     assert StoryFile(tmp_path / "a.txt").read().text == text
+
+
+def test_a_folder_is_the_stories_in_it(tmp_path: Path) -> None:
+    """By name and suffix; hidden files, other files, and what story-tts wrote are no stories."""
+    page = f"<!DOCTYPE html><head>{GENERATOR.decode()}</head>"
+    for name, content in {
+        "b.md": "b",
+        "a.TXT": "a",
+        ".c.txt": "c",
+        "d.jpg": "d",
+        "a.narrated.txt": "a",
+        "a.html": page,
+        "e.html": "<p>e",
+    }.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    (tmp_path / "f.txt").mkdir()
+
+    found = story_files([str(tmp_path), "other.txt", "-"])
+    assert [story.name for story in found] == [
+        *(str(tmp_path / name) for name in ("a.TXT", "b.md", "e.html")),
+        "other.txt",
+        "standard input",
+    ]
+    with pytest.raises(ConfigurationError, match="holds no story files"):
+        story_files([str(tmp_path / "f.txt")])
