@@ -182,7 +182,7 @@ class WorkerImage(pulumi.ComponentResource):
             exports=[
                 docker_build.ExportArgs(
                     registry=docker_build.ExportRegistryArgs(
-                        compression=docker_build.CompressionType.ZSTD,
+                        compression=docker_build.CompressionType(self._settings.compression),
                         # Recompress the layers of the base image as well.
                         force_compression=True,
                         oci_media_types=True,

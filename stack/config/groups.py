@@ -99,6 +99,8 @@ class ImageSettings(Group):
     """path of the Dockerfile, relative to the repository's root"""
     build_args: dict[str, str] = Field(default_factory=dict, examples=[{"ENGINE": "espeak"}])
     """build arguments of the Dockerfile"""
+    compression: Literal["zstd", "gzip"] = "zstd"
+    """compression of the layers; `gzip` for tools that do not read zstd (docs/explanation/image-layers.md)"""
     build_on_preview: bool = True
     """build the image in previews too, without pushing it, to find errors in the Dockerfile early"""
     cache: bool = True

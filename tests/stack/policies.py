@@ -4,11 +4,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ops.roles import DEPLOY, PREVIEW, Scope, permissions
+from tests.provider.journal import operations, read_journal
 
 ACCOUNT = "123456789012"
 
 # Where IAM's action has another name than the operation that it authorises.
 RENAMED: Mapping[str, str] = {
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeleteBucketReplication": "s3:PutReplicationConfiguration",
@@ -18,8 +27,18 @@ RENAMED: Mapping[str, str] = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutBucketReplication": "s3:PutReplicationConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    # The stand-in tags buckets so; the provider does it through S3 Control.
+    "s3:PutBucketTagging": "s3:TagResource",
     # IAM lets everybody ask who they are.
     "sts:GetCallerIdentity": "",
+}
+
+
+# Where an SDK's name of a service is not its prefix in IAM.
+PREFIXES = {
+    "application auto scaling": "application-autoscaling",
+    "cloudwatch logs": "logs",
+    "s3 control": "s3",
 }
 
 
@@ -48,6 +67,16 @@ def actions(name: str) -> set[str]:
 def action_of(operation: str) -> str:
     """The IAM action that an operation (service:Operation) requires; empty if it requires none."""
     return RENAMED.get(operation, operation)
+
+
+def provider_actions(*steps: str) -> set[str]:
+    """The actions that the AWS provider needs, by its journal: for these steps, or for all."""
+    found = set()
+    for call in operations(read_journal(), *steps):
+        service, _, operation = call.partition("/")
+        prefix = PREFIXES.get(service.lower(), service.lower())
+        found.add(action_of(f"{prefix}:{operation}"))
+    return found - {""}
 
 
 def deploys(action: str) -> bool:

@@ -203,13 +203,20 @@ def record_afresh(
     preview: bool = False,
 ) -> Recording:
     """Run the program, for tests that look at what else a run does, such as its log."""
-    chosen = {"story_infra": STACK_SOURCE, **(settings or {})}
-    raw = {f"story-tts:{key}": _raw(value) for key, value in chosen.items()}
     recorder = Recorder(
         story_infra=story_infra,
         zones={"subnet-0a": "us-east-1a", "subnet-0b": "us-east-1b"} if zones is None else zones,
         endpoint_zones=endpoint_zones or {},
     )
+    return record_with(recorder, settings, preview=preview)
+
+
+def record_with(
+    recorder: Recorder, settings: Mapping[str, Any] | None = None, *, preview: bool = False
+) -> Recording:
+    """Run the program against a recorder of its own."""
+    chosen = {"story_infra": STACK_SOURCE, **(settings or {})}
+    raw = {f"story-tts:{key}": _raw(value) for key, value in chosen.items()}
     # Pulumi keeps its root resource in context variables: a context per run keeps runs apart.
     return contextvars.Context().run(_run, recorder, raw, preview=preview)
 

@@ -82,6 +82,14 @@ def test_the_running_image_is_marked_after_the_service_is_steady(plain: Recordin
     assert [resource._name for resource in after] == ["service"]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_all_layers_have_the_compression_of_the_setting(compression: str) -> None:
+    """Fargate pulls no image that mixes compressions, so the base image's layers are recompressed."""
+    image = record({"image": {"compression": compression}}).one(IMAGE)
+    registry = image["exports"][0]["registry"]
+    assert (registry["compression"], registry["forceCompression"]) == (compression, True)
+
+
 def test_the_build(plain: Recording) -> None:
     """The build: platform, Dockerfile, compression, and a cache in the form that ECR accepts."""
     image = dict(plain.one(IMAGE))

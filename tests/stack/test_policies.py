@@ -1,13 +1,15 @@
 """The policies of the deploying and the previewing role: sufficient and minimal."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
 from ops.roles import DEPLOY, PREVIEW, Scope, permissions
+from tests.provider.journal import read_journal
+from tests.provider.terraform_json import type_of
 from tests.stack import provider_actions as provider
-from tests.stack.policies import ACCOUNT, actions, grants, statements
+from tests.stack.policies import ACCOUNT, actions, grants, provider_actions, statements
 from tests.stack.recording import record
 from tests.stack.test_program import VARIANTS
 
@@ -22,28 +24,36 @@ def declared() -> set[str]:
     return {item.type for settings in VARIANTS.values() for item in record(settings).resources if item.custom}
 
 
-def union(*tables: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """All actions of some tables."""
-    return {action for table in tables for needed in table.values() for action in needed}
-
-
 @pytest.mark.slow
-def test_the_table_of_actions_is_of_what_the_program_declares(declared: set[str]) -> None:
-    """The table of actions covers exactly the resource types that the program declares."""
-    assert set(provider.MAKE) == declared
-    assert set(provider.LOOK) | set(provider.RULES) == declared
+def test_the_journal_is_of_what_the_program_declares(declared: set[str]) -> None:
+    """The provider's calls are known for exactly the resource types that the program declares."""
+    journal = {**read_journal(), **dict.fromkeys(provider.UNRECORDED)}
+    assert {type_of(token, journal) for token in declared if token.startswith("aws:")} == {
+        type_ for type_ in journal if not type_.startswith("data ")
+    }
+    assert set(provider.IMPLIED) <= set(journal)
 
 
 def test_the_deploying_role_can_deploy_and_no_more() -> None:
-    """deploy.json allows exactly the actions of provider, program, smoke test, scan and state."""
-    looks = union(provider.LOOK, provider.RULES) | set(provider.ASK)
-    steps = set(provider.SMOKE) | set(provider.SCAN) | set(provider.KEEP_STATE)
-    assert actions("deploy") == union(provider.MAKE) | looks | steps
+    """deploy.json allows exactly the actions of provider, image, program, smoke test, scan and state."""
+    implied = {action for actions_ in provider.IMPLIED.values() for action in actions_}
+    image = {*provider.LOOK_AT_IMAGE, *provider.PUSH_IMAGE}
+    steps = {*provider.ASK, *provider.SMOKE, *provider.SCAN, *provider.KEEP_STATE}
+    unrecorded = {action for groups in provider.UNRECORDED.values() for group in groups for action in group}
+    called = provider_actions() | implied | unrecorded
+    untag = {
+        f"{service}:{provider.UNTAG[name]}"
+        for service, _, name in (action.partition(":") for action in called)
+        if name in provider.UNTAG
+    }
+    assert actions("deploy") == called | untag | set(provider.LATER) | image | steps
 
 
 def test_the_previewing_role_can_look_and_no_more() -> None:
     """preview.json allows exactly the reading actions."""
-    needed = union(provider.LOOK, provider.RULES) | set(provider.ASK) | set(provider.READ_STATE)
+    beside = {*provider.LOOK_AT_IMAGE, *provider.ASK, *provider.READ_STATE}
+    unrecorded = {action for _, reads in provider.UNRECORDED.values() for action in reads}
+    needed = provider_actions("read") | beside | unrecorded
     assert actions("preview") == needed
     assert {action for action in needed if not action.split(":")[1].startswith(READING)} == set()
 

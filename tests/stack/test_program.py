@@ -288,6 +288,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "image.build_args": {"image": {"build_args": {"A": "b"}}},
     "image.build_on_preview": {"image": {"build_on_preview": False}},
     "image.cache": {"image": {"cache": False}},
+    "image.compression": {"image": {"compression": "gzip"}},
     "scaling.enabled": {"scaling": {"enabled": False}},
     "scaling.to_zero": {"scaling": {"to_zero": True}},
     "scaling.max_tasks": {"scaling": {"max_tasks": 9}},
