@@ -136,7 +136,7 @@ def test_the_defaults_declare_this_and_no_more(plain: Recording) -> None:
         "aws:ecs/service:Service": 1,
         "aws:ecs/taskDefinition:TaskDefinition": 1,
         "aws:iam/role:Role": 2,
-        "aws:iam/rolePolicy:RolePolicy": 8,
+        "aws:iam/rolePolicy:RolePolicy": 9,
         "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": 1,
         "aws:servicediscovery/service:Service": 1,
         "aws:sqs/queue:Queue": 1,

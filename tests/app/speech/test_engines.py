@@ -69,19 +69,6 @@ def test_speed_is_a_factor(engine: SpeechEngine, speed: float, least: float, mos
     assert least <= changed / normal <= most
 
 
-def test_a_reset_repeats_the_samples(engine: SpeechEngine) -> None:
-    """After a reset the same calls give the same samples, whatever was spoken before."""
-
-    def spoken() -> list[bytes]:
-        engine.reset()
-        texts = (SENTENCE, "Wind and rain.", SENTENCE)
-        return [engine.speak(text, voice="af_heart", speed=1.0).samples.tobytes() for text in texts]
-
-    first = spoken()
-    engine.speak("Something else in between.", voice="bf_emma", speed=1.5)
-    assert first == spoken()
-
-
 def test_an_unknown_voice_is_refused(engine: SpeechEngine) -> None:
     """No voice outside the closed set is spoken with, whatever path it spells."""
     for voice in ("nobody", "../../etc/passwd", "", "af_heart.pt", "AF_HEART"):

@@ -105,6 +105,9 @@ if sys.argv[1] == "again":
     engine.speak("Something else before.", voice="de", speed=1.3)
     engine.close()
 engine = EspeakEngine()
+if sys.argv[1] == "reset":
+    engine.speak("Something else before.", voice="de", speed=1.3)
+    engine.reset()
 for voice in ("en-us", "af_heart", "en-us"):
     utterance = engine.speak("One thing, then another.", voice=voice, speed=1.0)
     print(hashlib.sha256(utterance.samples.tobytes()).hexdigest(), utterance.marks)
@@ -112,12 +115,12 @@ for voice in ("en-us", "af_heart", "en-us"):
 
 
 def test_a_new_engine_repeats_itself() -> None:
-    """The same calls on a new engine give the same samples and marks, whatever came before."""
+    """The same calls on a new or reset engine give the same samples and marks, whatever came before."""
 
     def tell(how: str) -> bytes:
         return subprocess.run([sys.executable, "-c", _TELL, how], check=True, stdout=subprocess.PIPE).stdout
 
-    assert tell("fresh") == tell("again") != b""
+    assert tell("fresh") == tell("again") == tell("reset") != b""
 
 
 def test_every_voice_speaks(engine: EspeakEngine) -> None:

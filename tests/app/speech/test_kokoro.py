@@ -150,3 +150,16 @@ def test_threads_are_those_asked_for(engine: KokoroEngine) -> None:
     """The setting reaches torch."""
     assert engine.name == "kokoro"
     assert torch.get_num_threads() == 1
+
+
+def test_a_reset_repeats_the_samples(engine: KokoroEngine) -> None:
+    """After a reset the same calls give the same samples, whatever was spoken before."""
+
+    def spoken() -> list[bytes]:
+        engine.reset()
+        texts = ("One thing.", "Wind and rain.", "One thing.")
+        return [engine.speak(text, voice="af_heart", speed=1.0).samples.tobytes() for text in texts]
+
+    first = spoken()
+    engine.speak("Something else in between.", voice="bf_emma", speed=1.5)
+    assert first == spoken()
