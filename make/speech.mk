@@ -10,8 +10,8 @@ test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run
 bench-memory: $(SPEECH) ## Peak memory for stories of 5 and 60 minutes; takes an hour
 	$(BIN)/python -m benchmarks.memory
 
-bench-speed: $(SPEECH) ## Synthesis time compared with Kokoro's own pipeline
-	$(BIN)/python -m benchmarks.speed
+bench-speed: $(SPEECH) ## Synthesis time in each precision, and of Kokoro's own pipeline [SPEED=--real]
+	$(BIN)/python -m benchmarks.speed $(SPEED)
 
 bench-start: $(SPEECH) ## Time from start to healthy, and to the first audio
 	$(BIN)/python -m benchmarks.start
