@@ -77,6 +77,8 @@ class Narration:
     """How many of them come from an earlier run."""
     reused_secs: float = 0.0
     """Seconds of audio of those."""
+    variant: str = ""
+    """What else decided the samples, such as "bfloat16 on cpu"; empty for an engine with one way only."""
 
 
 class Cancellation(Protocol):

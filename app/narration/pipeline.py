@@ -129,6 +129,7 @@ class Narrator:
             segments=run.segments,
             segments_reused=run.segments_reused,
             reused_secs=run.reused_samples / audio.sample_rate,
+            variant=self._engine.variant,
         )
 
 

@@ -225,6 +225,7 @@ class AttemptRunner:
             alignment=narration.alignment,
             segments=narration.segments,
             segments_reused=narration.segments_reused,
+            variant=narration.variant,
         )
         self._verify(attempt, job, narration, stored)
         self._checkpoints.discard(claim.audio_row)

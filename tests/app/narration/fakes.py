@@ -18,7 +18,7 @@ class HummingEngine:
     max_first_chunk = 0
     voices: Collection[str] = ("af_heart",)
     has_marks = False
-    variant = ""
+    variant = "low"
 
     def close(self) -> None:
         """Do nothing."""

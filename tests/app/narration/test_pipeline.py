@@ -339,6 +339,11 @@ def test_progress_is_by_characters_and_ends_at_one(narrate: Narrate) -> None:
     assert (len(seen) > 1, seen[-1].fraction) == (True, 1.0)
 
 
+def test_the_engines_variant_is_recorded(narrate: Narrate) -> None:
+    """What `auto` chose is part of the result."""
+    assert narrate("One.", by=HummingEngine()).variant == "low"
+
+
 def test_the_reading_speed_reaches_the_cues(narrate: Narrate) -> None:
     """Cues are measured by the reading speed of the request."""
     text = PASSAGES[0].read_text(encoding="utf-8")
