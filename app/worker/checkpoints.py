@@ -85,15 +85,24 @@ class Checkpoints:
 
     def uploads(self, row: RowKey, folder: Path, lease: JobLease) -> "SegmentUploads":
         """Return the uploads of one attempt, of segments that lie in `folder`."""
-        return SegmentUploads(objects=self._objects, remote=self.folder(row), folder=folder, lease=lease)
+        return SegmentUploads(
+            objects=self._objects,
+            remote=self.folder(row),
+            folder=folder,
+            lease=lease,
+            shutdown=self._shutdown,
+        )
 
     def discard(self, row: RowKey) -> None:
         """Delete the segments of a job that has ended."""
         remote = self.folder(row)
-        try:
-            names = retry_call(lambda: self._objects.names(remote), secs=STORE_SECS, shutdown=self._shutdown)
-            for name in names:
+
+        def delete_all() -> None:
+            for name in self._objects.names(remote):
                 self._objects.delete(address_of(remote, name))
+
+        try:
+            retry_call(delete_all, secs=STORE_SECS, shutdown=self._shutdown)
         except InfrastructureError as error:
             # The bucket's lifecycle rule removes them.
             log.warning("segments not deleted", reason=error.message)
@@ -107,8 +116,11 @@ class SegmentUploads:
     nobody else would.
     """
 
-    def __init__(self, *, objects: SegmentObjects, remote: S3Address, folder: Path, lease: JobLease) -> None:
+    def __init__(
+        self, *, objects: SegmentObjects, remote: S3Address, folder: Path, lease: JobLease, shutdown: Shutdown
+    ) -> None:
         self._objects = objects
+        self._shutdown = shutdown
         self._remote = remote
         self._folder = folder
         self._lease = lease
@@ -171,7 +183,7 @@ class SegmentUploads:
 
     def _take_back(self, address: S3Address) -> None:
         try:
-            self._objects.delete(address)
+            retry_call(lambda: self._objects.delete(address), secs=STORE_SECS, shutdown=self._shutdown)
         except InfrastructureError as error:
             log.warning("segment not deleted", reason=error.message)
 

@@ -18,6 +18,7 @@ from app.job import SEGMENTS_PREFIX, RowKey, S3Address
 from app.narration.base import OnProgress, Progress, Request
 from app.segments.base import ChunkRecord, SegmentRecord
 from app.segments.folder import FolderSegments
+from app.worker import checkpoints as checkpoints_module
 from app.worker.checkpoints import Checkpoints
 from tests.app.worker.bench import AUDIO_ROW, BUCKET, Bench
 from tests.workers import until
@@ -170,6 +171,17 @@ class TestRemoval:
         bench.send()
         bench.drain()
         assert bench.outcomes == outcomes
+        assert uploaded(bench) == set()
+
+    def test_a_failed_call_is_repeated(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One call that fails leaves nothing behind: what is left is listed and deleted again."""
+        monkeypatch.setattr(checkpoints_module, "STORE_SECS", 30.0)
+        Narrating(bench)
+        bench.speech.steps = [EngineDiedError("killed for memory")]
+        bench.segment_faults.add("delete", UnavailableError("s3: connection reset"))
+        bench.send()
+        bench.drain()
+        assert bench.outcomes == ["returned", "completed"]
         assert uploaded(bench) == set()
 
     def test_a_cancelled_job_leaves_none(self, bench: Bench) -> None:
