@@ -90,11 +90,11 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     models = real_voices.models() if arguments.real else ModelStore(models_folder("full"))
-    sides = {name: ours(models, name, arguments.threads) for name in _PRECISIONS}
+    sides: dict[str, Side] = {name: ours(models, name, arguments.threads) for name in _PRECISIONS}
     factors = compare(
         {**sides, "pipeline": pipeline(models)}, rounds=arguments.rounds, characters=arguments.characters
     )
-    ratios = {
+    ratios: dict[str, float] = {
         name: statistics.median(a / b for a, b in zip(factors[name], factors["pipeline"], strict=True))
         for name in _PRECISIONS
     }
