@@ -16,16 +16,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from benchmarks.scaling_program import Program, Step, Tracking, read_program
 from benchmarks.scaling_simulation import (
     HOUR,
     MINUTE,
     Conditions,
-    Program,
     Result,
     Simulation,
-    Step,
-    Tracking,
-    read_program,
 )
 from tests.stack.recording import record
 

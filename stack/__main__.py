@@ -12,7 +12,7 @@ from stack.config import Settings, read_settings
 from stack.dead_letters import DeadLetters
 from stack.discovery import Discovery
 from stack.foundation import Foundation
-from stack.iam import Account, Policies, RoleArns, TaskRoles, current_account
+from stack.iam import Account, RoleArns, TaskRoles, current_account
 from stack.image import Repository, WorkerImage
 from stack.metrics import WorkloadMetrics
 from stack.monitoring import Dashboard, MonitoredResources, Monitoring, Topic
@@ -114,16 +114,6 @@ async def find_platform(settings: Settings) -> Platform:
     )
 
 
-def find_vpc(settings: Settings, platform: Platform) -> VpcNetwork:
-    """The network of an existing platform."""
-    return existing_vpc(
-        platform.vpc_id,
-        private_subnet_ids=platform.private_subnet_ids,
-        route_table_ids=settings.network.route_table_ids,
-        with_route_tables=settings.endpoints == "create",
-    )
-
-
 class Deployment:
     """The service on a platform, declared in the order of its dependencies."""
 
@@ -141,7 +131,7 @@ class Deployment:
         self.account = account
         self.platform = platform
         self.foundation = foundation
-        self.vpc = foundation.vpc.network if foundation else find_vpc(settings, platform)
+        self.vpc = foundation.vpc.network if foundation else self.platform_vpc()
         self.protect = settings.features.protect
         self.key_arn = settings.encryption.key_arn
 
@@ -236,6 +226,11 @@ class Deployment:
         table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
         keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
+        region = self.account.region
+        arns, keys_of_secrets = (
+            list(self.settings.worker.secrets.values()),
+            self.settings.worker.secret_key_arns,
+        )
         return TaskRoles(
             naming=self.naming,
             account=self.account,
@@ -243,7 +238,7 @@ class Deployment:
             execution_policies={
                 "pull-image": pull_images(repository.arn),
                 "write-logs": write_logs(pulumi.Output.concat(logs.arn, ":*")),
-                **self.secret_policies(),
+                **({"read-secrets": read_secrets(arns, keys_of_secrets, region=region)} if arns else {}),
             },
             task_policies={
                 "consume-jobs": consume_queue(self.platform.task_queue_arn),
@@ -253,26 +248,26 @@ class Deployment:
                 "read-texts": read_texts([self.account.bucket_arn(name) for name in inputs]),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
                 "protect-task": protect_tasks(tasks),
-                **({"use-keys": use_keys(keys, region=self.account.region)} if keys else {}),
+                **({"use-keys": use_keys(keys, region=region)} if keys else {}),
                 **({"exec": open_exec_channels()} if self.settings.features.exec else {}),
             },
         )
 
-    def secret_policies(self) -> Policies:
-        """What ECS needs to put secrets into the container's environment."""
-        secrets = self.settings.worker.secrets
-        if not secrets:
-            return {}
-        keys = self.settings.worker.secret_key_arns
-        return {"read-secrets": read_secrets(list(secrets.values()), keys, region=self.account.region)}
+    def platform_vpc(self) -> VpcNetwork:
+        """The network of an existing platform."""
+        return existing_vpc(
+            self.platform.vpc_id,
+            private_subnet_ids=self.platform.private_subnet_ids,
+            route_table_ids=self.settings.network.route_table_ids,
+            with_route_tables=self.settings.endpoints == "create",
+        )
 
     def platform_roles(self) -> RoleArns | None:
         """The platform's roles, if the settings ask for them."""
         if self.settings.features.roles != "story_infra":
             return None
         execution, task = self.platform.ecs_task_execution_role_arn, self.platform.ecs_task_role_arn
-        assert execution is not None  # noqa: S101 - read_platform requires the two outputs
-        assert task is not None  # noqa: S101 - as above
+        assert execution is not None and task is not None  # noqa: S101,PT018 - read_platform requires both
         return RoleArns(execution=execution, task=task)
 
     def make_network(self) -> Network:

@@ -5,16 +5,15 @@ from itertools import pairwise
 import pytest
 
 from benchmarks.scaling import ALTERNATIVES, SEED, WORKLOADS, measures, simulate
+from benchmarks.scaling_program import Program, read_program
 from benchmarks.scaling_simulation import (
     HOUR,
     MINUTE,
     Conditions,
-    Program,
     Result,
     Simulation,
     adjustment,
     evaluated,
-    read_program,
 )
 from tests.stack.recording import record
 from tests.tree import ROOT
