@@ -297,6 +297,7 @@ def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
     address, first = S3Address("bucket", "a.txt"), ObjectVersion('"1"', 5, "v1")
     assert produced.pin_text(claim, address, first) == first
     assert produced.pin_text(claim, address, ObjectVersion('"2"', 6, "v2")) == first
+    assert produced.pin_text(claim, address, None) == first
     assert row(produced, AUDIO)["text_version"]["url"] == address.uri
 
     produced.fail(claim, code="X", message="x")
@@ -304,6 +305,18 @@ def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
     assert "text_version" not in row(produced, AUDIO)
     with pytest.raises(LeaseLostError):
         produced.pin_text(claim, address, first)
+
+
+def test_another_text_has_its_own_version(produced: AnyTasks) -> None:
+    """A producer that sends the job again with another text_url gets that text."""
+    claim = claimed(produced)
+    wrong, right = S3Address("bucket", "wrong.txt"), S3Address("bucket", "right.txt")
+    produced.pin_text(claim, wrong, ObjectVersion('"1"', 5, "v1"))
+
+    assert produced.pin_text(claim, right, None) is None
+    found = ObjectVersion('"2"', 6, "v2")
+    assert produced.pin_text(claim, right, found) == found
+    assert row(produced, AUDIO)["text_version"]["url"] == right.uri
 
 
 def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:

@@ -293,12 +293,21 @@ class InMemoryTasks:
                 _drop(self.rows[key], "lease_owner", "lease_expires_at")
 
     @faulty
-    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion | None) -> ObjectVersion | None:
         """Store the version of the text, unless one is stored."""
         self._hold(claim)
-        pin = {"url": address.uri, "etag": found.etag, "size": found.size, "version_id": found.version_id}
-        stored = self.rows[claim.audio_row].setdefault("text_version", pin)
-        return ObjectVersion(stored["etag"], stored["size"], stored["version_id"])
+        row = self.rows[claim.audio_row]
+        stored = row.get("text_version")
+        if stored and stored["url"] == address.uri:
+            return ObjectVersion(stored["etag"], stored["size"], stored["version_id"])
+        if found is not None:
+            row["text_version"] = {
+                "url": address.uri,
+                "etag": found.etag,
+                "size": found.size,
+                "version_id": found.version_id,
+            }
+        return found
 
     @faulty
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
