@@ -432,6 +432,42 @@ def test_a_direct_job_does_not_take_the_subtitles_of_another(tasks: AnyTasks) ->
     tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
 
 
+def test_a_refused_direct_job_keeps_no_address_of_subtitles(tasks: AnyTasks) -> None:
+    """Sent again with another audio_out, it may have the subs_out that it named at first."""
+    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
+    audio, subtitles = (S3Address("story-video-data", name) for name in ("other.wav", "c.srt"))
+    refused = replace(DIRECT, destination=replace(DESTINATION, subtitles=subtitles))
+    with pytest.raises(OutputTakenError, match="audio_out"):
+        tasks.claim(refused, lease_secs=60, message_id="m")
+
+    corrected = replace(
+        DIRECT, destination=Destination(audio, subtitles), audio_row=RowKey(audio.uri, "direct")
+    )
+
+    assert claimed(tasks, corrected).epoch == 1
+
+
+def test_an_audio_out_that_is_the_subs_out_of_another_job_is_taken(tasks: AnyTasks) -> None:
+    """The row that reserves the address is no task row, so its missing status is no reason to give."""
+    claimed(tasks, DIRECT)
+    address = DESTINATION.subtitles
+    subtitles = S3Address("story-video-data", "c.srt")
+    other = replace(
+        DIRECT, destination=Destination(address, subtitles), audio_row=RowKey(address.uri, "direct")
+    )
+
+    with pytest.raises(OutputTakenError, match=r"audio_out: s3://story-video-data/b\.srt"):
+        tasks.claim(other, lease_secs=60, message_id="m")
+
+
+def test_reserved_addresses_are_no_stories(platform: Platform) -> None:
+    """Reading all stories skips the rows that keep subs_out from other jobs."""
+    tasks = Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
+    claimed(tasks, DIRECT)
+
+    assert [each["id"] for each in tasks.audio_rows()] == [DIRECT.audio_row.id]
+
+
 def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:
     """Only a job that COMPLETED keeps its output."""
     tasks.fail(claimed(tasks, DIRECT), code="REFUSED_TEXT", message="nothing to speak")

@@ -191,6 +191,8 @@ class InMemoryTasks:
         """Claim the job if it is free."""
         with self._lock:
             uri = job.destination.subtitles.uri
+            if job.is_direct:
+                self._refuse_taken_audio(job)
             if job.is_direct and self.subtitles.setdefault(uri, job.audio_row) != job.audio_row:
                 raise OutputTakenError(f"subs_out: {uri} belongs to another job")
             return self._claim(job, lease_secs, message_id)
@@ -201,8 +203,6 @@ class InMemoryTasks:
         row = self._existing(job.audio_row)
         if row["status"] == CANCELLED:
             self._cancel(job.audio_row, job.subtitles_row)
-        if row["status"] == COMPLETED and row.get("request_sha256") not in {None, job.request_sha256}:
-            raise OutputTakenError(f"audio_out: {job.audio_row.id} holds another job's audio")
         if row["status"] in {COMPLETED, CANCELLED}:
             return Ended(row["status"])
         if row["status"] not in {PENDING, FAILED, IN_PROGRESS}:
@@ -235,6 +235,12 @@ class InMemoryTasks:
             row["request_sha256"] = job.request_sha256
         _drop(row, "error_code", "error_message")
         return self._claim_subtitles(claim)
+
+    def _refuse_taken_audio(self, job: Job) -> None:
+        row = self.rows.get(job.audio_row, {})
+        is_same = row.get("request_sha256") in {None, job.request_sha256}
+        if job.audio_row.id in self.subtitles or (row.get("status") == COMPLETED and not is_same):
+            raise OutputTakenError(f"audio_out: {job.audio_row.id} holds another job's media")
 
     def _claim_subtitles(self, claim: Claim) -> Claim | Ended:
         if claim.subtitles_row is None:
