@@ -132,7 +132,7 @@ class Tasks(TaskClaims):
                 self._update(
                     key,
                     "SET #status = :failed, date_updated = :date, error_code = :code,"
-                    " error_message = :message REMOVE crashes, attempts",
+                    " error_message = :message REMOVE crashes, attempts, text_version",
                     f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})",
                     {
                         ":pending": PENDING,

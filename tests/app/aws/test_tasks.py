@@ -307,6 +307,18 @@ def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
         produced.pin_text(claim, address, first)
 
 
+def test_a_refused_job_forgets_the_version_of_its_text(produced: AnyTasks) -> None:
+    """As it forgets its attempts: sent again, it narrates the text that is there then."""
+    claim = claimed(produced)
+    produced.pin_text(claim, S3Address("bucket", "a.txt"), ObjectVersion('"1"', 5, "v1"))
+    produced.release(claim)
+
+    produced.refuse((AUDIO, SUBTITLES), code="UNKNOWN_VOICE", message="x")
+
+    assert row(produced, AUDIO)["status"] == "FAILED"
+    assert "text_version" not in row(produced, AUDIO)
+
+
 def test_another_text_has_its_own_version(produced: AnyTasks) -> None:
     """A producer that sends the job again with another text_url gets that text."""
     claim = claimed(produced)

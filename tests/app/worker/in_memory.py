@@ -346,6 +346,7 @@ class InMemoryTasks:
             if row["status"] not in {PENDING, FAILED, IN_PROGRESS} or _is_live(row):
                 return
             row |= {"status": FAILED, "error_code": code, "error_message": message[:500]}
+            _drop(row, "crashes", "attempts", "text_version")
 
     def _end(self, claim: Claim, both: Row, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         for row, own in zip(self._rows(claim), (audio, subtitles), strict=False):
