@@ -247,8 +247,12 @@ class TestLostLease:
         bench.drain()
         assert "put" not in bench.segment_faults.calls
 
-    def test_an_upload_that_ends_after_the_lease_is_taken_back(self, bench: Bench, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("reply", [[], [UnavailableError("s3: no answer")]], ids=["answered", "lost"])
+    def test_an_upload_that_ends_after_the_lease_is_taken_back(
+        self, bench: Bench, tmp_path: Path, reply: list[Exception]
+    ) -> None:
         """A worker paused in an upload deletes the object when it wakes: the job may have ended."""
+        bench.segment_faults.add("after put", *reply)
         checkpoints = Checkpoints(objects=bench.segments, bucket=BUCKET, shutdown=bench.shutdown)
         bench.send()
         message = bench.queue.receive(wait_secs=0, visibility_secs=60)
