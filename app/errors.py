@@ -16,7 +16,7 @@ StoryTtsError
 ├── RetryableJobError       another attempt may succeed: back to the queue, with a growing delay
 │   ├── EngineDiedError         the speech process crashed, hung or was killed
 │   │   └── EngineCrashedError      native code crashed: the same text may crash it again
-│   ├── TextMissingError        the text that the job refers to does not exist yet
+│   ├── TextMissingError        the text that the job refers to does not exist yet, or cannot be read
 │   ├── TaskRowMissingError     a row of the producer does not exist yet
 │   ├── MediaConflictError      another writer keeps changing the same object
 │   ├── DiskFullError           no space left for the job's temporary files
@@ -144,7 +144,7 @@ class EngineCrashedError(EngineDiedError):
 
 
 class TextMissingError(RetryableJobError):
-    """The object with the job's text does not exist yet."""
+    """The object with the job's text does not exist yet, or the worker may not read it."""
 
     code = "TEXT_MISSING"
 

@@ -303,7 +303,10 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         seen: set[str] = set()
         duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidMessageError("appears twice", field=_printable(duplicate))
+        if duplicate in _KNOWN:
+            raise InvalidMessageError("appears twice", field=duplicate)
+        # not named: it may be a word of the story, with a pronunciation
+        raise InvalidMessageError("an object of the body has a name twice")
     return fields
 
 

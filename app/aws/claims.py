@@ -100,10 +100,12 @@ class TaskClaims(TaskRows):
 
         Raises TaskRowMissingError if a row of the producer does not exist (yet), TaskRowError if a row has a
         status that the contract does not define, OutputTakenError if a direct job with the same audio_out and
-        another request is COMPLETED, or if the subs_out belongs to a direct job with another audio_out,
+        another request is COMPLETED, or if an output belongs to a direct job with another audio_out,
         FailedBeforeError if the job failed for this message.
         """
         if job.is_direct:
+            # A job that is refused anyway should keep no address from others.
+            _refuse_taken_audio(job, self.read(job.audio_row))
             self._reserve_subtitles(job)
         result = self._claim_audio(job, lease_secs, message_id)
         if result == Ended(CANCELLED):
@@ -190,13 +192,9 @@ class TaskClaims(TaskRows):
             raise TaskRowMissingError(f"row {key.task_id} of {key.id} does not exist (yet)")
         if row.get("lease_owner") == owner:
             return self._claimed(job, row)
+        if job.is_direct:
+            _refuse_taken_audio(job, row)
         status = row.get("status")
-        if (
-            job.is_direct
-            and status == COMPLETED
-            and row.get("request_sha256", job.request_sha256) != job.request_sha256
-        ):
-            raise OutputTakenError(f"audio_out: {key.id} holds another job's audio; name another output")
         if status in {COMPLETED, CANCELLED}:
             return Ended(str(status))
         if status == FAILED:
@@ -295,6 +293,20 @@ class TaskClaims(TaskRows):
             self._update(claim.audio_row, update, OURS, values | ours(claim))
         except ConditionFailedError as failed:
             raise refusal(failed.row) from None
+
+
+def _refuse_taken_audio(job: Job, row: Row | None) -> None:
+    """Raise OutputTakenError if `row`, of the direct job's audio_out, is of another job's media."""
+    if row is None:
+        return
+    if "status" not in row:
+        raise OutputTakenError(
+            f"audio_out: {job.audio_row.id} is another job's subs_out; name another output"
+        )
+    if row["status"] == COMPLETED and row.get("request_sha256", job.request_sha256) != job.request_sha256:
+        raise OutputTakenError(
+            f"audio_out: {job.audio_row.id} holds another job's audio; name another output"
+        )
 
 
 def _causes(row: Row) -> tuple[str, ...]:

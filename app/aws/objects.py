@@ -19,12 +19,20 @@ _READ_BYTES = 1024 * 1024
 # Without s3:ListBucket, HEAD answers 403 for a key that does not exist.
 _ABSENT = frozenset({"404", "403", "NoSuchKey", "NotFound", "Forbidden"})
 _CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+# Of a GET, where HEAD succeeds: no permission for the version or its key, an archive, a customer's own key.
+_UNREADABLE = frozenset({"AccessDenied", "InvalidObjectState", "InvalidRequest"})
 
 
 class ObjectChangedError(InfrastructureError):
     """The condition of the write failed: another writer changed the object or is writing to it."""
 
     code = "OBJECT_CHANGED"
+
+
+class UnreadableObjectError(InfrastructureError):
+    """The object exists, but S3 does not hand its content out."""
+
+    code = "UNREADABLE_OBJECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,11 @@ class Objects:
         return ObjectVersion(str(head["ETag"]), int(head["ContentLength"]), version_id)
 
     def read_version(self, address: S3Address, version: ObjectVersion) -> bytes | None:
-        """Return the content of one version of an object, None if that is gone or was replaced."""
+        """
+        Return the content of one version of an object, None if that is gone or was replaced.
+
+        Raises UnreadableObjectError if S3 refuses to hand it out.
+        """
         wanted = {"VersionId": version.version_id} if version.version_id else {}
         with translated("s3"):
             try:
@@ -107,6 +119,8 @@ class Objects:
             except ClientError as error:
                 if code_of(error) in _ABSENT | _CHANGED | {"NoSuchVersion"}:
                     return None
+                if code_of(error) in _UNREADABLE:
+                    raise UnreadableObjectError(f"s3: {address.uri}: {code_of(error)}") from error
                 raise
             content: bytes = answer["Body"].read()
         return content

@@ -91,8 +91,10 @@ class TaskRows:
         with translated("dynamodb"):
             pages = self._dynamodb.get_paginator("scan").paginate(
                 TableName=self._table,
-                FilterExpression="attribute_not_exists(#type) OR #type <> :subtitle",
-                ExpressionAttributeNames={"#type": "type"},
+                # Rows without a status keep the subs_out of direct jobs.
+                FilterExpression="attribute_exists(#status)"
+                " AND (attribute_not_exists(#type) OR #type <> :subtitle)",
+                ExpressionAttributeNames={"#type": "type", "#status": "status"},
                 ExpressionAttributeValues=marshal({":subtitle": "SUBTITLE"}),
             )
             for page in pages:

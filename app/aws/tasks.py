@@ -57,29 +57,24 @@ class Tasks(TaskClaims):
         if claim.subtitles_row and (self.read(claim.subtitles_row) or {}).get("status") == CANCELLED:
             raise cancelled()
 
-    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion | None) -> ObjectVersion | None:
         """
-        Store `found` as the version of the text that the job narrates, unless one is stored; return that.
+        Store `found` as the version of the text at `address`, unless one is stored; return what is stored.
 
-        Raises LeaseLostError, JobCancelledError.
+        A version of another text is replaced. Raises LeaseLostError, JobCancelledError.
         """
-        pin = {
-            "url": address.uri,
-            "etag": found.etag,
-            "size": found.size,
-            "version_id": found.version_id,
-        }
-        try:
-            row = self._update(
-                claim.audio_row,
-                "SET text_version = if_not_exists(text_version, :pin)",
-                OURS,
-                ours(claim) | {":pin": pin},
-            )
-        except ConditionFailedError as failed:
-            raise refusal(failed.row) from None
-        stored = row["text_version"]
-        return ObjectVersion(str(stored["etag"]), int(stored["size"]), str(stored["version_id"]))
+        stored = (self.read(claim.audio_row) or {}).get("text_version")
+        if stored and stored["url"] == address.uri:
+            return ObjectVersion(str(stored["etag"]), int(stored["size"]), str(stored["version_id"]))
+        if found is not None:
+            pin = {
+                "url": address.uri,
+                "etag": found.etag,
+                "size": found.size,
+                "version_id": found.version_id,
+            }
+            self._update_ours(claim, "SET text_version = :pin", {":pin": pin})
+        return found
 
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """
@@ -137,7 +132,7 @@ class Tasks(TaskClaims):
                 self._update(
                     key,
                     "SET #status = :failed, date_updated = :date, error_code = :code,"
-                    " error_message = :message REMOVE crashes, attempts",
+                    " error_message = :message REMOVE crashes, attempts, text_version",
                     f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})",
                     {
                         ":pending": PENDING,

@@ -16,7 +16,7 @@ from app.media import TaskRow
 
 SOURCE_PROMPT_CHARACTERS = 200
 MAX_INLINE_BYTES = 200_000
-"""Of a text that travels in its message: below the 256 KiB of queues and topics with their old limit."""
+"""Of a text and pronunciations in a message: below the 256 KiB of queues and topics with their old limit."""
 TEXT_TYPE = "text/plain; charset=utf-8"
 NOT_SENT = "NOT_SENT"
 """The error code of rows whose job was not sent."""
@@ -115,7 +115,7 @@ class Submitter:
         bucket: str,
         max_inline_bytes: int = MAX_INLINE_BYTES,
     ) -> None:
-        """`texts` stores texts of more than `max_inline_bytes` in `bucket`."""
+        """`texts` stores texts in `bucket` that take more than `max_inline_bytes` of a message."""
         self._max_inline_bytes = max_inline_bytes
         self._tasks = tasks
         self._channel = channel
@@ -160,7 +160,7 @@ class Submitter:
         if len(content) > MAX_TEXT_BYTES:
             raise InvalidMessageError(f"{len(content):,} bytes; a text may have {MAX_TEXT_BYTES:,}")
         address = None
-        if len(content) > self._max_inline_bytes:
+        if _message_bytes(text, pronunciations) > self._max_inline_bytes:
             address = S3Address(self._bucket, f"{parent}/{submission.audio.task_id}.txt")
         fields = {
             **({"text_url": address.uri} if address else {"text": text}),
@@ -214,6 +214,14 @@ class Submitter:
             audio = self._tasks.read(submission.audio) or {}
             subtitles = self._tasks.read(submission.subtitles) or {}
             yield JobStatus(submission, state_of(audio), float(audio.get("progress", 0)), audio, subtitles)
+
+
+def _message_bytes(text: str, pronunciations: Mapping[str, str] | None) -> int:
+    """Return what the parts of any size take in a message of a topic: its JSON is a string in more JSON."""
+    parts = [text] if pronunciations is None else [text, dict(pronunciations)]
+    return sum(
+        len(json.dumps(json.dumps(each, ensure_ascii=False), ensure_ascii=False).encode()) for each in parts
+    )
 
 
 def state_of(audio: Row) -> JobState:

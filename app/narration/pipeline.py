@@ -207,7 +207,8 @@ class _NarrationRun:
         for chunk, chunk_record in zip(segment.chunks, record.chunks, strict=True):
             yield from self._to_words(chunk, chunk_record, start)
         self._pause_secs = record.closing_pause_secs
-        self._is_mid_phrase = ends_mid_phrase(segment.chunks[-1])
+        # A chunk without sound runs into nothing.
+        self._is_mid_phrase = bool(record.chunks[-1].method) and ends_mid_phrase(segment.chunks[-1])
         self.segments_reused += 1
         self.reused_samples += self._audio.samples - start
         self._chunk_count += len(segment.chunks)

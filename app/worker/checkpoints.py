@@ -170,6 +170,9 @@ class SegmentUploads:
             return True
         except InfrastructureError as error:
             log.warning("segment not stored", reason=error.message)
+            if self._is_over():
+                # Only the reply may be lost.
+                self._take_back(address)
             return False
         except OSError:
             # The attempt has ended, and its folder is gone.

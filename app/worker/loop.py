@@ -120,6 +120,8 @@ class Worker:
             return False
         if self._is_idle and self._deployment_waits():
             self._queue.give_back(message)
+            # From now on it asks before it receives: each receive counts against a message.
+            self._is_idle = False
             self._pause_for_deployment()
             return False
         self._is_idle = False

@@ -10,6 +10,7 @@ from app.errors import (
     LeaseLostError,
     MissingExtraError,
     NarrationCancelledError,
+    OutputTakenError,
     PermanentJobError,
     ReceiveLimitError,
     RetryableJobError,
@@ -139,7 +140,7 @@ class OutcomeHandler:
             rows = self._parser.rows_named_by(attempt.message.body)
             self._tasks.refuse(rows, code=error.code, message=error.message)
         if self._dead_letters is None:
-            self._discard_segments(attempt)
+            self._discard_segments(attempt, error)
             self._queue.give_back(attempt.message, delay_secs=retry_delay(attempt.message.receive_count))
             return
         self._dead_letters.send(
@@ -150,11 +151,12 @@ class OutcomeHandler:
                 "original_message_id": attempt.message.id,
             },
         )
-        self._discard_segments(attempt)
+        self._discard_segments(attempt, error)
         self._queue.delete(attempt.message)
 
-    def _discard_segments(self, attempt: Attempt) -> None:
-        if attempt.job is not None:
+    def _discard_segments(self, attempt: Attempt, error: StoryTtsError | None = None) -> None:
+        # The row of a taken output, and its segments, are those of another job.
+        if attempt.job is not None and not isinstance(error, OutputTakenError):
             self._checkpoints.discard(attempt.job.audio_row)
 
     def _cancel(self, attempt: Attempt) -> None:

@@ -49,8 +49,8 @@ class TaskTable(Protocol):
     def cancel(self, claim: Claim) -> None:
         """Mark both rows CANCELLED after the producer has cancelled one."""
 
-    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
-        """Store `found` as the version of the job's text unless one is stored; return what is stored."""
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion | None) -> ObjectVersion | None:
+        """Store `found` as the version of that text unless one is stored; return what is stored."""
 
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         """Mark both rows COMPLETED, or neither. Raises LeaseLostError, JobCancelledError."""
@@ -84,7 +84,7 @@ class MediaStore(Protocol):
         """Return the current version of the object, None if it does not exist."""
 
     def read_version(self, address: S3Address, version: ObjectVersion) -> bytes | None:
-        """Return the content of that version, None if it is gone or was replaced."""
+        """Return that version's content, None if it is gone or replaced. Raises UnreadableObjectError."""
 
 
 class SegmentObjects(Protocol):

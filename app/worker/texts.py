@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from app.aws.claims import Claim
-from app.aws.objects import ObjectVersion
+from app.aws.objects import ObjectVersion, UnreadableObjectError
 from app.errors import RefusedTextError, TextChangedError, TextMissingError
 from app.job import MAX_TEXT_BYTES, Job, S3Address
 from app.worker.seams import MediaStore, TaskTable
@@ -34,7 +34,11 @@ class TextReader:
         pin = self._pinned(job.text_address, claim)
         if pin.size > MAX_TEXT_BYTES:
             raise RefusedTextError(f"text_url: larger than {MAX_TEXT_BYTES:,} bytes")
-        content = self._media.read_version(job.text_address, pin)
+        try:
+            content = self._media.read_version(job.text_address, pin)
+        except UnreadableObjectError as error:
+            # The fault of the job or its bucket, not of this worker: it must not stay unhealthy over it.
+            raise TextMissingError(f"text_url: cannot be read ({error.message})") from error
         if content is None:
             raise TextChangedError(f"text_url: {job.text_address.uri} changed after the first claim")
         try:
@@ -46,7 +50,8 @@ class TextReader:
         return replace(job, text=text, text_sha256=hashlib.sha256(content).hexdigest())
 
     def _pinned(self, address: S3Address, claim: Claim) -> ObjectVersion:
-        found = self._media.version(address)
-        if found is None:
+        # What is pinned counts, even if the object is gone: a bucket with versions still has the text.
+        pin = self._tasks.pin_text(claim, address, self._media.version(address))
+        if pin is None:
             raise TextMissingError(f"text_url: {address.uri} does not exist (yet)")
-        return self._tasks.pin_text(claim, address, found)
+        return pin

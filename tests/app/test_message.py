@@ -267,6 +267,16 @@ def test_no_refusal_quotes_the_story() -> None:
         assert secret not in str(caught.value)
 
 
+def test_a_word_that_is_given_twice_is_not_named() -> None:
+    """Pronunciations hold words of the story; a field of the message that appears twice is named."""
+    twice = '{"pronunciations": {"Moriarty": "a", "Moriarty": "b"}}'
+    with pytest.raises(InvalidMessageError) as caught:
+        CONTRACT.job(twice)
+    assert caught.value.message == "an object of the body has a name twice"
+    with pytest.raises(InvalidMessageError, match="voice: appears twice"):
+        CONTRACT.job('{"voice": "a", "voice": "b"}')
+
+
 def test_a_refused_body_still_names_its_rows() -> None:
     """Rows of a refused job can be marked FAILED where the body names them well enough."""
     assert CONTRACT.rows_named_by(enveloped(body(STORY, speed=9))) == (

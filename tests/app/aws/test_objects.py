@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from botocore.stub import Stubber
 
-from app.aws.objects import Digest, ObjectChangedError, Objects
+from app.aws.objects import Digest, ObjectChangedError, Objects, ObjectVersion, UnreadableObjectError
 from app.aws.session import AwsClients
 from app.errors import InfrastructureError
 from app.job import S3Address
@@ -155,3 +156,13 @@ def test_a_version_that_is_kept_is_read_after_it_was_replaced(
     assert seen is not None
     assert objects.read_version(address, seen) == b"first"
     assert objects.read_version(address, replace(seen, version_id="")) is None
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "InvalidRequest"])
+def test_an_object_that_only_shows_its_metadata_is_unreadable(address: S3Address, code: str) -> None:
+    """HEAD tells nothing of a key that the role may not use, an archive, or a customer's own key."""
+    s3 = AwsClients(region=REGION).client("s3")
+    with Stubber(s3) as stubber:
+        stubber.add_client_error("get_object", service_error_code=code)
+        with pytest.raises(UnreadableObjectError, match=code):
+            Objects(s3=s3).read_version(address, ObjectVersion("e", 5))

@@ -297,6 +297,7 @@ def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
     address, first = S3Address("bucket", "a.txt"), ObjectVersion('"1"', 5, "v1")
     assert produced.pin_text(claim, address, first) == first
     assert produced.pin_text(claim, address, ObjectVersion('"2"', 6, "v2")) == first
+    assert produced.pin_text(claim, address, None) == first
     assert row(produced, AUDIO)["text_version"]["url"] == address.uri
 
     produced.fail(claim, code="X", message="x")
@@ -304,6 +305,30 @@ def test_the_first_version_of_a_text_is_pinned(produced: AnyTasks) -> None:
     assert "text_version" not in row(produced, AUDIO)
     with pytest.raises(LeaseLostError):
         produced.pin_text(claim, address, first)
+
+
+def test_a_refused_job_forgets_the_version_of_its_text(produced: AnyTasks) -> None:
+    """As it forgets its attempts: sent again, it narrates the text that is there then."""
+    claim = claimed(produced)
+    produced.pin_text(claim, S3Address("bucket", "a.txt"), ObjectVersion('"1"', 5, "v1"))
+    produced.release(claim)
+
+    produced.refuse((AUDIO, SUBTITLES), code="UNKNOWN_VOICE", message="x")
+
+    assert row(produced, AUDIO)["status"] == "FAILED"
+    assert "text_version" not in row(produced, AUDIO)
+
+
+def test_another_text_has_its_own_version(produced: AnyTasks) -> None:
+    """A producer that sends the job again with another text_url gets that text."""
+    claim = claimed(produced)
+    wrong, right = S3Address("bucket", "wrong.txt"), S3Address("bucket", "right.txt")
+    produced.pin_text(claim, wrong, ObjectVersion('"1"', 5, "v1"))
+
+    assert produced.pin_text(claim, right, None) is None
+    found = ObjectVersion('"2"', 6, "v2")
+    assert produced.pin_text(claim, right, found) == found
+    assert row(produced, AUDIO)["text_version"]["url"] == right.uri
 
 
 def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:
@@ -417,6 +442,42 @@ def test_a_direct_job_does_not_take_the_subtitles_of_another(tasks: AnyTasks) ->
     assert tasks.read(other.audio_row) is None
     tasks.release(first)
     tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
+
+
+def test_a_refused_direct_job_keeps_no_address_of_subtitles(tasks: AnyTasks) -> None:
+    """Sent again with another audio_out, it may have the subs_out that it named at first."""
+    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
+    audio, subtitles = (S3Address("story-video-data", name) for name in ("other.wav", "c.srt"))
+    refused = replace(DIRECT, destination=replace(DESTINATION, subtitles=subtitles))
+    with pytest.raises(OutputTakenError, match="audio_out"):
+        tasks.claim(refused, lease_secs=60, message_id="m")
+
+    corrected = replace(
+        DIRECT, destination=Destination(audio, subtitles), audio_row=RowKey(audio.uri, "direct")
+    )
+
+    assert claimed(tasks, corrected).epoch == 1
+
+
+def test_an_audio_out_that_is_the_subs_out_of_another_job_is_taken(tasks: AnyTasks) -> None:
+    """The row that reserves the address is no task row, so its missing status is no reason to give."""
+    claimed(tasks, DIRECT)
+    address = DESTINATION.subtitles
+    subtitles = S3Address("story-video-data", "c.srt")
+    other = replace(
+        DIRECT, destination=Destination(address, subtitles), audio_row=RowKey(address.uri, "direct")
+    )
+
+    with pytest.raises(OutputTakenError, match=r"audio_out: s3://story-video-data/b\.srt"):
+        tasks.claim(other, lease_secs=60, message_id="m")
+
+
+def test_reserved_addresses_are_no_stories(platform: Platform) -> None:
+    """Reading all stories skips the rows that keep subs_out from other jobs."""
+    tasks = Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
+    claimed(tasks, DIRECT)
+
+    assert [each["id"] for each in tasks.audio_rows()] == [DIRECT.audio_row.id]
 
 
 def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:

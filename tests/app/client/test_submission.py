@@ -210,9 +210,27 @@ def test_all_stories_are_prepared_before_one_is_sent(platform: Platform) -> None
     assert depth_of(platform) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "pronunciations"),
+    [("x" * 900, {"Siobhan" * 9: "shi-vawn" * 9}), ('"' * 300, None)],
+    ids=["pronunciations", "escapes"],
+)
+def test_a_message_that_grows_is_sent_by_reference(
+    platform: Platform, text: str, pronunciations: dict[str, str] | None
+) -> None:
+    """Pronunciations count, and what quotes and line breaks take in the envelope of a topic."""
+    submitter = submitter_of(platform, queue_of(platform), max_inline_bytes=1000)
+    assert submitter.prepare(text[:200], name="short").text_address is None
+
+    job = submitter.prepare(text, name="long", pronunciations=pronunciations)
+
+    assert job.text_address is not None
+    assert job.text == text.encode()
+
+
 def test_a_long_text_is_sent_by_reference(platform: Platform) -> None:
     """It is stored beside the story's media to be, and the job is one that the worker accepts."""
-    submitter = submitter_of(platform, queue_of(platform), max_inline_bytes=20)
+    submitter = submitter_of(platform, queue_of(platform), max_inline_bytes=25)
     short = submitter.prepare("Once upon a time.", name="short")
     long = submitter.prepare("Once upon a time……", name="long", parent_id="story-1")
     assert "text_url" not in json.loads(short.body)

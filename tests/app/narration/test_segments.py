@@ -191,6 +191,32 @@ def test_aligned_times_are_stored(narrate: Narrate) -> None:
     assert contents(first) == contents(second)
 
 
+class RefusingEngine(StatefulEngine):
+    """Hums after a silence, and refuses what has a q in it."""
+
+    def speak(self, text: str, *, voice: str, speed: float, lexicon: Lexicon = NO_LEXICON) -> Utterance:
+        """Hum, or refuse."""
+        if "q" in text:
+            raise RefusedTextError("q")
+        spoken = super().speak(text, voice=voice, speed=speed, lexicon=lexicon)
+        return Utterance(np.concatenate([np.zeros(4000, dtype=np.float32), spoken.samples]), ())
+
+
+def test_what_follows_a_silent_segment_is_the_same(narrate: Narrate, tmp_path: Path) -> None:
+    """A part of a sentence that the engine refused runs into nothing, stored or not."""
+    text = "qqqq " * 20 + "hmmm " * 40
+    options = {"segment_secs": 0.01}
+    first = narrate(text, RefusingEngine(), **options)
+    for path in list((tmp_path / "segments").iterdir()):
+        if b'"method":""' not in path.read_bytes():
+            path.unlink()
+
+    second = narrate(text, RefusingEngine(), **options)
+
+    assert 0 < second.segments_reused < second.segments
+    assert contents(first) == contents(second)
+
+
 def test_a_damaged_segment_is_made_again(narrate: Narrate, tmp_path: Path) -> None:
     """One bad segment costs its own synthesis, and the result is the same."""
     first = narrate(STORY, StatefulEngine())

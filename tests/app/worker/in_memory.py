@@ -191,6 +191,8 @@ class InMemoryTasks:
         """Claim the job if it is free."""
         with self._lock:
             uri = job.destination.subtitles.uri
+            if job.is_direct:
+                self._refuse_taken_audio(job)
             if job.is_direct and self.subtitles.setdefault(uri, job.audio_row) != job.audio_row:
                 raise OutputTakenError(f"subs_out: {uri} belongs to another job")
             return self._claim(job, lease_secs, message_id)
@@ -201,8 +203,6 @@ class InMemoryTasks:
         row = self._existing(job.audio_row)
         if row["status"] == CANCELLED:
             self._cancel(job.audio_row, job.subtitles_row)
-        if row["status"] == COMPLETED and row.get("request_sha256") not in {None, job.request_sha256}:
-            raise OutputTakenError(f"audio_out: {job.audio_row.id} holds another job's audio")
         if row["status"] in {COMPLETED, CANCELLED}:
             return Ended(row["status"])
         if row["status"] not in {PENDING, FAILED, IN_PROGRESS}:
@@ -235,6 +235,12 @@ class InMemoryTasks:
             row["request_sha256"] = job.request_sha256
         _drop(row, "error_code", "error_message")
         return self._claim_subtitles(claim)
+
+    def _refuse_taken_audio(self, job: Job) -> None:
+        row = self.rows.get(job.audio_row, {})
+        is_same = row.get("request_sha256") in {None, job.request_sha256}
+        if job.audio_row.id in self.subtitles or (row.get("status") == COMPLETED and not is_same):
+            raise OutputTakenError(f"audio_out: {job.audio_row.id} holds another job's media")
 
     def _claim_subtitles(self, claim: Claim) -> Claim | Ended:
         if claim.subtitles_row is None:
@@ -293,12 +299,21 @@ class InMemoryTasks:
                 _drop(self.rows[key], "lease_owner", "lease_expires_at")
 
     @faulty
-    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion) -> ObjectVersion:
+    def pin_text(self, claim: Claim, address: S3Address, found: ObjectVersion | None) -> ObjectVersion | None:
         """Store the version of the text, unless one is stored."""
         self._hold(claim)
-        pin = {"url": address.uri, "etag": found.etag, "size": found.size, "version_id": found.version_id}
-        stored = self.rows[claim.audio_row].setdefault("text_version", pin)
-        return ObjectVersion(stored["etag"], stored["size"], stored["version_id"])
+        row = self.rows[claim.audio_row]
+        stored = row.get("text_version")
+        if stored and stored["url"] == address.uri:
+            return ObjectVersion(stored["etag"], stored["size"], stored["version_id"])
+        if found is not None:
+            row["text_version"] = {
+                "url": address.uri,
+                "etag": found.etag,
+                "size": found.size,
+                "version_id": found.version_id,
+            }
+        return found
 
     @faulty
     def commit(self, claim: Claim, *, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
@@ -331,6 +346,7 @@ class InMemoryTasks:
             if row["status"] not in {PENDING, FAILED, IN_PROGRESS} or _is_live(row):
                 return
             row |= {"status": FAILED, "error_code": code, "error_message": message[:500]}
+            _drop(row, "crashes", "attempts", "text_version")
 
     def _end(self, claim: Claim, both: Row, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         for row, own in zip(self._rows(claim), (audio, subtitles), strict=False):

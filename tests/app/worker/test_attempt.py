@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from app.aws.objects import UnreadableObjectError
 from app.errors import (
     JobCancelledError,
     LeaseLostError,
@@ -283,6 +284,41 @@ class TestReferredText:
         assert bench.codes == ["TEXT_CHANGED"]
         assert bench.statuses() == ["FAILED", "FAILED"]
         assert "text_version" not in bench.tasks.rows[AUDIO_ROW]
+
+    def test_a_text_that_is_deleted_between_attempts_fails_the_job(self, bench: Bench) -> None:
+        """Waiting for it would be in vain: the text that was pinned is gone."""
+        bench.media.objects[self.URL] = b"Once."
+        self.send(bench)
+        bench.faults.add("after pin_text", UnavailableError("dynamodb: no answer"))
+        bench.faults.on_call = lambda called: bench.media.objects.clear() if called == "pin_text" else None
+
+        bench.drain()
+
+        assert (bench.codes, bench.speech.texts) == (["TEXT_CHANGED"], [])
+
+    def test_a_kept_version_is_narrated_after_its_deletion(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A bucket with versions has the text that was pinned, though the object is gone."""
+        bench.media.objects[self.URL] = b"Once."
+        self.send(bench)
+        bench.faults.add("after pin_text", UnavailableError("dynamodb: no answer"))
+        bench.faults.on_call = lambda called: bench.media.objects.clear() if called == "pin_text" else None
+        monkeypatch.setattr(bench.media, "read_version", lambda _address, _version: b"Once.")
+
+        bench.drain()
+
+        assert (bench.statuses(), bench.speech.texts) == (["COMPLETED", "COMPLETED"], ["Once."])
+
+    def test_a_text_that_may_not_be_read_counts_against_its_job(self, bench: Bench) -> None:
+        """No worker is unhealthy for it, and the job fails after its attempts."""
+        bench.media.objects[self.URL] = b"Once."
+        self.send(bench)
+        bench.faults.add("read_version", *[UnreadableObjectError("s3: AccessDenied")] * 5)
+
+        bench.drain()
+
+        assert (bench.codes, bench.outcomes) == (["TEXT_MISSING"], ["returned"] * 4 + ["failed"])
 
     @pytest.mark.parametrize(
         ("content", "code"),

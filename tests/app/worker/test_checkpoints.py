@@ -1,5 +1,6 @@
 """The segments of a job: restored, uploaded while the lease holds, and gone when the job has ended."""
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,19 @@ class TestRemoval:
         bench.drain()
         assert uploaded(bench) == set()
 
+    def test_a_refused_job_leaves_those_of_another(self, bench: Bench) -> None:
+        """A direct job with a taken output shares its audio row with the job that a worker narrates."""
+        row, subtitles = RowKey(f"s3://{BUCKET}/a.wav", "direct"), f"s3://{BUCKET}/b.srt"
+        folder = Checkpoints(objects=bench.segments, bucket=BUCKET, shutdown=bench.shutdown).folder(row)
+        bench.segments.objects[S3Address(BUCKET, f"{folder.key}{KEYS[0]}.segment")] = b"theirs"
+        bench.tasks.subtitles[subtitles] = RowKey(f"s3://{BUCKET}/other.wav", "direct")
+        bench.queue.send(json.dumps({"text": "Once.", "audio_out": row.id, "subs_out": subtitles}))
+
+        bench.drain()
+
+        assert bench.codes == ["OUTPUT_TAKEN"]
+        assert uploaded(bench) == {KEYS[0]}
+
     def test_jobs_do_not_share_segments(self, bench: Bench) -> None:
         """The folder depends on both parts of the audio row's key."""
         checkpoints = Checkpoints(objects=bench.segments, bucket=BUCKET, shutdown=bench.shutdown)
@@ -233,8 +247,12 @@ class TestLostLease:
         bench.drain()
         assert "put" not in bench.segment_faults.calls
 
-    def test_an_upload_that_ends_after_the_lease_is_taken_back(self, bench: Bench, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("reply", [[], [UnavailableError("s3: no answer")]], ids=["answered", "lost"])
+    def test_an_upload_that_ends_after_the_lease_is_taken_back(
+        self, bench: Bench, tmp_path: Path, reply: list[Exception]
+    ) -> None:
         """A worker paused in an upload deletes the object when it wakes: the job may have ended."""
+        bench.segment_faults.add("after put", *reply)
         checkpoints = Checkpoints(objects=bench.segments, bucket=BUCKET, shutdown=bench.shutdown)
         bench.send()
         message = bench.queue.receive(wait_secs=0, visibility_secs=60)

@@ -139,6 +139,19 @@ class TestLoop:
         ]  # fmt: skip
         assert (bench.queue.delays, bench.outcomes) == ([0], [])
 
+    def test_a_task_returns_one_message_to_a_deployment_however_long_that_waits(self, bench: Bench) -> None:
+        """Each receive counts: a message that idle tasks took again and again would count as poisoned."""
+        self.send_at_second_receive(bench, stop_at=("delete", 1))
+        waits = [ProtectionStatus.DEPLOYMENT_WAITS] * 4
+        bench.protection.answers = [ProtectionStatus.PROTECTED, *waits, ProtectionStatus.PROTECTED]
+
+        bench.worker().run()
+
+        assert self.protection_calls(bench) == [
+            "protect", "receive", "unprotect", "receive", "protect", "give_back",
+            "protect", "protect", "protect", "protect", "receive", "delete", "unprotect", "unprotect",
+        ]  # fmt: skip
+
     @staticmethod
     def send_at_second_receive(bench: Bench, *, stop_at: tuple[str, int]) -> None:
         """Send a job when the worker receives for the second time, and stop it at a call of a number."""
