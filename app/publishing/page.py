@@ -187,8 +187,9 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
     """Write the paragraphs, each word in an element of its own, grouped by sentences."""
     has_title = False
     for number, paragraph in enumerate(paragraphs_of(page.words)):
-        heading = heading_of(page.text[paragraph[0].span.start : paragraph[-1].span.end])
-        if number == 0 and heading is Heading.NONE:
+        written = page.text[paragraph[0].span.start : paragraph[-1].span.end]
+        heading = heading_of(written)
+        if number == 0 and (heading is Heading.NONE or _plain(written) not in _plain(page.title)):
             file.write(f"<h1>{escape(page.title)}</h1>\n")
             has_title = True
         if heading is Heading.NONE:
@@ -196,6 +197,11 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
         else:
             element, has_title = ("h2" if has_title else "h1"), True
         file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
+
+
+def _plain(line: str) -> str:
+    """Return a line for comparison: without marks of a heading, case and repeated white space."""
+    return " ".join(line.split()).lstrip("# ").casefold()
 
 
 def paragraphs_of(words: Iterable[Word]) -> Iterator[list[Word]]:
