@@ -46,8 +46,7 @@ def list_letters(
 @app.command()
 def redrive(
     ids: Annotated[
-        list[str] | None,
-        typer.Argument(help="Ids as shown by `list`; all letters if omitted."),
+        list[str] | None, typer.Argument(help="Ids as shown by `list`; all letters if omitted.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     dry_run: Annotated[

@@ -189,7 +189,7 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
     for number, paragraph in enumerate(paragraphs_of(page.words)):
         written = page.text[paragraph[0].span.start : paragraph[-1].span.end]
         heading = heading_of(written)
-        if number == 0 and (heading is Heading.NONE or _plain(written) not in _plain(page.title)):
+        if number == 0 and (heading is Heading.NONE or not _names(page.title, written)):
             file.write(f"<h1>{escape(page.title)}</h1>\n")
             has_title = True
         if heading is Heading.NONE:
@@ -199,9 +199,10 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
         file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
 
 
-def _plain(line: str) -> str:
-    """Return a line for comparison: without marks of a heading, case and repeated white space."""
-    return " ".join(line.split()).lstrip("# ").casefold()
+def _names(title: str, line: str) -> bool:
+    """Return whether the words of a line are in a title, whatever their case and white space."""
+    plain = " ".join(line.split()).lstrip("# ").casefold()
+    return re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", " ".join(title.split()).casefold()) is not None
 
 
 def paragraphs_of(words: Iterable[Word]) -> Iterator[list[Word]]:

@@ -145,6 +145,7 @@ def test_a_page_has_a_title(text: str, title: str) -> None:
         ("Two Tales", ["h1", "h2"]),
         ("the  fox", ["h1"]),
         ("My library: The Fox", ["h1"]),
+        ("Bathe Foxes", ["h1", "h2"]),
         ("", ["h1"]),
     ],
 )
