@@ -103,7 +103,7 @@ class SpeechSettings(BaseModel):
     @classmethod
     def _engine(cls, value: str) -> str:
         if value not in ENGINES:
-            raise ValueError(f"is no speech engine; there are {', '.join(ENGINES)}")
+            raise ValueError(f"is not a speech engine; available: {', '.join(ENGINES)}")
         return value
 
     @field_validator("reading_speed")
@@ -234,7 +234,7 @@ class Settings(HealthSettings):
             return None
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.netloc or not parts.path.strip("/"):
-            message = "is no queue URL, like https://sqs.us-east-1.amazonaws.com/123456789012/name"
+            message = "is not a queue URL, like https://sqs.us-east-1.amazonaws.com/123456789012/name"
             raise ValueError(message)
         return value
 
@@ -243,22 +243,22 @@ class Settings(HealthSettings):
     def _endpoint(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        return _matching(value, r"https?://[^\s/]+(/\S*)?", "is no URL, like http://collector:4318")
+        return _matching(value, r"https?://[^\s/]+(/\S*)?", "is not a URL, like http://collector:4318")
 
     @field_validator("region")
     @classmethod
     def _region(cls, value: str) -> str:
-        return _matching(value, r"[a-z]{2}(-[a-z]+)+-\d", "is no region, like us-east-1")
+        return _matching(value, r"[a-z]{2}(-[a-z]+)+-\d", "is not a region, like us-east-1")
 
     @field_validator("table")
     @classmethod
     def _table(cls, value: str) -> str:
-        return _matching(value, r"[A-Za-z0-9_.-]{3,255}", "is no table name: 3-255 of A-Z a-z 0-9 _ . -")
+        return _matching(value, r"[A-Za-z0-9_.-]{3,255}", "is not a table name: 3-255 of A-Z a-z 0-9 _ . -")
 
     @field_validator("bucket")
     @classmethod
     def _bucket(cls, value: str) -> str:
-        return _matching(value, BUCKET_NAME.pattern, "is no bucket name")
+        return _matching(value, BUCKET_NAME.pattern, "is not a bucket name")
 
     @field_validator("allowed_buckets", "allowed_input_buckets", mode="before")
     @classmethod
@@ -267,7 +267,7 @@ class Settings(HealthSettings):
             return value
         names = frozenset(name.strip() for name in value.split(",") if name.strip())
         for name in sorted(names):
-            _matching(name, BUCKET_NAME.pattern, f"holds {name!r}, which is no bucket name")
+            _matching(name, BUCKET_NAME.pattern, f"holds {name!r}, which is not a bucket name")
         return names
 
     @field_validator("topic_arn")
@@ -275,7 +275,7 @@ class Settings(HealthSettings):
     def _topic(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        return _matching(value, r"arn:[^:]+:sns:[^:]*:\d{12}:.+", "is no topic ARN, like arn:aws:sns:...")
+        return _matching(value, r"arn:[^:]+:sns:[^:]*:\d{12}:.+", "is not a topic ARN, like arn:aws:sns:...")
 
     @field_validator("lease_secs")
     @classmethod

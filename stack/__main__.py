@@ -227,7 +227,8 @@ class Deployment:
         keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
         region = self.account.region
-        arns, keys_of_secrets = (
+        arns = list(self.settings.worker.secrets.values())
+        keys_of_secrets = self.settings.worker.secret_key_arns
             list(self.settings.worker.secrets.values()),
             self.settings.worker.secret_key_arns,
         )

@@ -216,7 +216,8 @@ def _metavar(argument: Any) -> str:
 def _option(option: Any) -> tuple[str, str, str]:
     names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
     environment = f" Environment: `{option.envvar}`." if option.envvar else ""
-    default = "" if option.is_flag or option.default is None else f"`{option.default}`"
+    value = ", ".join(option.default) if isinstance(option.default, list) else option.default
+    default = "" if option.is_flag or value is None else f"`{value}`"
     return names, f"{option.help}{environment}", default
 
 

@@ -24,7 +24,7 @@ class WavWriter(AudioEncoder):
     Writes a mono 16-bit PCM WAV file.
 
     Raises OSError if the disk is full, RefusedTextError before the file would exceed the format's 4 GiB:
-    27 hours at 22,050 Hz, 24 hours at 24,000 Hz.
+    27 hours at 22,050 Hz, almost 25 hours at 24,000 Hz.
     """
 
     def __init__(self, path: Path, *, sample_rate: int) -> None:

@@ -18,6 +18,7 @@ LexiconOption = Annotated[
     Path | None,
     typer.Option(
         "--lexicon",
+        metavar="FILE",
         help="JSON or PLS file of pronunciations.",
         show_default=False,
         exists=True,
@@ -47,8 +48,9 @@ def pronounce(  # noqa: PLR0917 - typer makes them options, and options have nam
     """
     Show what is said for a text, and its phonemes, word by word.
 
-    Use it to write a lexicon. Positions are those of the source, in characters from 0. Kokoro needs the
-    speech extra and its English pipeline of `story-tts models fetch`, but not the weights of its network.
+    Use it to write a lexicon. Positions are those of the source, in characters from 0. With Kokoro it
+    needs the extra speech and the English pipeline from `story-tts models fetch`, but not the weights of the
+    network.
 
     Exit codes: 0 success; 2 wrong usage or settings.
     """

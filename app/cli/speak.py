@@ -34,7 +34,9 @@ def complete_format(incomplete: str) -> list[str]:
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     stories: Annotated[list[str], typer.Argument(help=STORIES_HELP, show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the media.")
+    ] = Path(),
     voice: Annotated[
         str | None,
         typer.Option(
@@ -55,6 +57,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         list[str],
         typer.Option(
             "--format",
+            metavar="FORMAT",
             help=f"Format: {', '.join(SPOKEN_FORMATS)}. Repeat it for several.",
             autocompletion=complete_format,
         ),
@@ -81,8 +84,8 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     are replaced, each in one step, when the new ones are complete. A story is skipped if neither its
     text nor an option has changed since its files were written.
 
-    A narration is kept in segments of some minutes as they are finished. After Ctrl-C the same command goes
-    on where it stopped, and an edited story is synthesized only where it changed.
+    Finished parts of a narration are kept for a week. After Ctrl-C the same command continues where it
+    stopped, and an edited story is synthesized only where it changed.
 
     Exit codes: 0 success; 1 a story failed; 2 wrong usage or settings; 130 interrupted.
     """
@@ -150,9 +153,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
                 reuse.finished(result.narration.reused_secs)
             else:
                 bars.remove_task(task)
-                what = (
-                    f"skipped: {story.name}: {result.skipped}" if result.skipped else f"error: {result.error}"
-                )
+                what = f"skipped: {result.skipped}" if result.skipped else f"error: {result.error}"
                 errors.print_line(what)
             for note in result.notes:
                 errors.print_line(f"note: {story.name}: {note}")

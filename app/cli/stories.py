@@ -50,7 +50,7 @@ def list_stories(
 
 def cancel(parent_id: ParentId) -> None:
     """
-    Cancel a story: a worker that narrates it stops, and leaves nothing.
+    Cancel a story that is not completed. A worker that is narrating it stops.
 
     Exit codes: 0 cancelled; 1 completed already; 2 wrong usage or settings; 4 no such story.
     """
@@ -71,10 +71,12 @@ def cancel(parent_id: ParentId) -> None:
 
 def download(
     parent_id: ParentId,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the media.")
+    ] = Path(),
 ) -> None:
     """
-    Download the media of a narrated story, named PARENT_ID with their suffixes.
+    Download the media of a narrated story, as PARENT_ID.wav, .srt and so on.
 
     Exit codes: 0 success; 1 the story is not completed; 2 wrong usage or settings; 4 no such story.
     """
@@ -83,7 +85,9 @@ def download(
 
 def listen(
     parent_id: ParentId,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path(),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the media.")
+    ] = Path(),
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """

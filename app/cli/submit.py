@@ -31,12 +31,14 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."),
+        typer.Option(
+            "--format", metavar="FORMAT", help="Audio format: wav, opus, mp3 or flac. Repeat it for several."
+        ),
     ] = None,
     lexicon: LexiconOption = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Whom the stories are for; jobs of several groups are delivered fairly."),
+        typer.Option(help="Group of the jobs, such as a customer: SQS delivers the groups in fair turns."),
     ] = None,
     keep_boilerplate: BoilerplateOption = False,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds to wait.")] = 3600.0,

@@ -48,7 +48,7 @@ def why_refused(environ: Environ) -> str:
     host = str(environ.get("HTTP_HOST", ""))
     # A page whose own name was made to resolve to 127.0.0.1 sends that name.
     if _name(host) not in _LOOPBACK:
-        return f"Host {host!r} is no name of this machine"
+        return f"Host {host!r} is not a name of this machine"
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin != f"http://{host}":
         return f"Origin {origin!r} may not ask"

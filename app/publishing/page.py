@@ -187,8 +187,9 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
     """Write the paragraphs, each word in an element of its own, grouped by sentences."""
     has_title = False
     for number, paragraph in enumerate(paragraphs_of(page.words)):
-        heading = heading_of(page.text[paragraph[0].span.start : paragraph[-1].span.end])
-        if number == 0 and heading is Heading.NONE:
+        written = page.text[paragraph[0].span.start : paragraph[-1].span.end]
+        heading = heading_of(written)
+        if number == 0 and (heading is Heading.NONE or not _names(page.title, written)):
             file.write(f"<h1>{escape(page.title)}</h1>\n")
             has_title = True
         if heading is Heading.NONE:
@@ -196,6 +197,12 @@ def _write_text(file: TextIO, page: Page, times: _Times) -> None:
         else:
             element, has_title = ("h2" if has_title else "h1"), True
         file.write(f"<{element}>{''.join(_paragraph(page.text, paragraph, times))}</{element}>\n")
+
+
+def _names(title: str, line: str) -> bool:
+    """Return whether the words of a line are in a title, whatever their case and white space."""
+    plain = " ".join(line.split()).lstrip("# ").casefold()
+    return re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", " ".join(title.split()).casefold()) is not None
 
 
 def paragraphs_of(words: Iterable[Word]) -> Iterator[list[Word]]:

@@ -139,6 +139,29 @@ def test_a_page_has_a_title(text: str, title: str) -> None:
     assert title_of(text, stem="my-dark_tale") == title
 
 
+@pytest.mark.parametrize(
+    ("title", "headings"),
+    [
+        ("Two Tales", ["h1", "h2"]),
+        ("the  fox", ["h1"]),
+        ("My library: The Fox", ["h1"]),
+        ("Bathe Foxes", ["h1", "h2"]),
+        ("", ["h1"]),
+    ],
+)
+def test_a_books_title_is_above_its_first_chapter(title: str, headings: list[str], tmp_path: Path) -> None:
+    """The title of the file is shown, unless the text begins with it."""
+    text = "The Fox\n\nIt was dark."
+    with SubtitleFiles(tmp_path) as files:
+        for word in spoken(text):
+            files.write_word(word)
+    story = StoryText(text=text, title=title)
+    page = story_page(files.paths[WORDS], [], tmp_path, stem="fox", language="en", source=story)
+    parsed = Parsed()
+    parsed.feed(page.read_text(encoding="utf-8"))
+    assert [tag for tag in parsed.tags if tag in {"h1", "h2"}] == headings
+
+
 def test_chapters_are_listed(tmp_path: Path) -> None:
     """A story with chapters has a list of them, escaped, each with its time; others have none."""
     body = "It was dark. " * 9
