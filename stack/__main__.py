@@ -229,9 +229,6 @@ class Deployment:
         region = self.account.region
         arns = list(self.settings.worker.secrets.values())
         keys_of_secrets = self.settings.worker.secret_key_arns
-            list(self.settings.worker.secrets.values()),
-            self.settings.worker.secret_key_arns,
-        )
         return TaskRoles(
             naming=self.naming,
             account=self.account,
