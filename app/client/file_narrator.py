@@ -1,5 +1,6 @@
 """Narrates story files on this machine, without a cloud. Implements `story-tts speak`."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -118,6 +119,7 @@ class FileNarrator:
             stack.callback(self._remove_work_root)
             self._folder = stack.enter_context(self._work_folder())
             self._prepare_segments()
+            stack.callback(self._remove_unfinished)
             stack.enter_context(self._speech)
             self._open = stack.pop_all()
         return self
@@ -142,6 +144,10 @@ class FileNarrator:
             self.warning = error.message
         else:
             self._segments = folder
+
+    def _remove_unfinished(self) -> None:
+        if self._segments is not None:
+            FolderSegments(self._segments).remove_unfinished(parent=os.getpid())
 
     def _remove_work_root(self) -> None:
         # Fails if another command is using the folder: it is not empty then.

@@ -105,6 +105,12 @@ class FolderSegments:
                 with suppress(OSError):
                     path.unlink()
 
+    def remove_unfinished(self, *, parent: int) -> None:
+        """Remove what children of the process `parent` were writing when they were killed."""
+        for path in self._folder.glob(f"*-{parent}-*{_PART}"):
+            with suppress(OSError):
+                path.unlink()
+
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self._folder.iterdir():
             if path.name.endswith((SUFFIX, _PART)):
@@ -123,7 +129,7 @@ class SegmentFileWriter:
 
     def __enter__(self) -> Self:
         self._file = tempfile.NamedTemporaryFile(
-            dir=self._path.parent, prefix=f"{self._key[:16]}-", suffix=_PART, delete=False
+            dir=self._path.parent, prefix=f"{self._key[:16]}-{os.getppid()}-", suffix=_PART, delete=False
         )
         self._append(_MAGIC)
         return self

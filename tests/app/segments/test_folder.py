@@ -118,3 +118,15 @@ def test_a_sweep_bounds_age_and_size(tmp_path: Path) -> None:
     assert {*paths[:2], own} == set(tmp_path.iterdir())
     FolderSegments(tmp_path).sweep(max_bytes=1 << 30, max_age_secs=50)
     assert {paths[0], own} == set(tmp_path.iterdir())
+
+
+def test_only_unfinished_files_of_ones_own_children_are_removed(tmp_path: Path) -> None:
+    """A killed child leaves what it was writing; a child of another command may still be writing."""
+    store = FolderSegments(tmp_path)
+    writer = store.create("0" * 64)
+    writer.__enter__()
+    store.remove_unfinished(parent=os.getpid())
+    assert len(list(tmp_path.iterdir())) == 1
+    store.remove_unfinished(parent=os.getppid())
+    assert list(tmp_path.iterdir()) == []
+    writer.__exit__(None, None, None)
