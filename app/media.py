@@ -69,6 +69,8 @@ AUDIO_FORMATS: Mapping[str, MediaKind] = MappingProxyType(
     {kind.format_name: kind for kind in (AUDIO, OPUS, MP3, FLAC)}
 )
 """The audio formats that a narration can have, by the names that users give them."""
+STORY_FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
+"""The formats of `story-tts speak`: those, and what app.client.publications makes of a narration."""
 
 
 def media_kind(name: str) -> MediaKind:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
+from app.cli.voices import DEFAULT_ENGINE, EngineOption, VoiceOption
 from app.media import SRT, MediaKind
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ TIMEOUT_SECS = 3600.0
 def demo(
     engine: EngineOption = DEFAULT_ENGINE,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the media.")] = Path("out/demo"),
-    voice: Annotated[
-        str | None,
-        typer.Option(
-            help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
-            autocompletion=complete_voice,
-        ),
-    ] = None,
+    voice: VoiceOption = None,
 ) -> None:
     """
     Narrate the bundled story through a queue, a worker and a bucket on this machine.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
+from app.cli.voices import DEFAULT_ENGINE, EngineOption, VoiceOption
 
 if TYPE_CHECKING:
     from app.speech.pronounce import PronouncedText
@@ -30,13 +30,7 @@ LexiconOption = Annotated[
 def pronounce(  # noqa: PLR0917 - typer makes them options, and options have names
     text: Annotated[str, typer.Argument(help="Text to pronounce; - for standard input.")] = "-",
     engine: EngineOption = DEFAULT_ENGINE,
-    voice: Annotated[
-        str | None,
-        typer.Option(
-            help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
-            autocompletion=complete_voice,
-        ),
-    ] = None,
+    voice: VoiceOption = None,
     lexicon: LexiconOption = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Pronounce each line of the text on its own.")

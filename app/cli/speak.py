@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.pronounce import LexiconOption
-from app.cli.voices import DEFAULT_ENGINE, EngineOption, complete_voice
-from app.media import AUDIO_FORMATS
+from app.cli.voices import DEFAULT_ENGINE, EngineOption, VoiceOption
+from app.media import STORY_FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from app.narration.base import Progress as NarrationProgress
 
 
-SPOKEN_FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
-"""As app.client.publications has them, which is not imported for help."""
 STORIES_HELP = "Text, Markdown, HTML, EPUB, Word or PDF files, or folders of them; - for standard input."
 LONG_SECS = 1800
 BoilerplateOption = Annotated[
@@ -29,7 +27,7 @@ BoilerplateOption = Annotated[
 
 def complete_format(incomplete: str) -> list[str]:
     """Return the formats that start with what was typed."""
-    return [name for name in SPOKEN_FORMATS if name.startswith(incomplete)]
+    return [name for name in STORY_FORMATS if name.startswith(incomplete)]
 
 
 def speak(  # noqa: PLR0917 - typer makes them options, and options have names
@@ -37,13 +35,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the media.")
     ] = Path(),
-    voice: Annotated[
-        str | None,
-        typer.Option(
-            help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
-            autocompletion=complete_voice,
-        ),
-    ] = None,
+    voice: VoiceOption = None,
     speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Speed of speech, 0.5 to 2.0.")] = 1.0,
     engine: EngineOption = DEFAULT_ENGINE,
     no_alignment: Annotated[
@@ -58,7 +50,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help=f"Format: {', '.join(SPOKEN_FORMATS)}. Repeat it for several.",
+            help=f"Format: {', '.join(STORY_FORMATS)}. Repeat it for several.",
             autocompletion=complete_format,
         ),
     ] = ["wav"],  # noqa: B006 - typer copies it

@@ -33,6 +33,15 @@ def complete_voice(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in engine_spec(engine).voices if name.startswith(incomplete)]
 
 
+VoiceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Voice, as listed by `story-tts voices`; KOKORO_VOICE if omitted, else af_heart.",
+        autocompletion=complete_voice,
+    ),
+]
+
+
 EngineOption = Annotated[
     str,
     typer.Option(

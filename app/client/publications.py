@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from app.errors import ConfigurationError
-from app.media import AUDIO, AUDIO_FORMATS, MP3, SUBTITLE_MEDIA, WORDS, MediaKind, TaskRow
+from app.media import AUDIO, AUDIO_FORMATS, MP3, STORY_FORMATS, SUBTITLE_MEDIA, WORDS, MediaKind, TaskRow
 from app.narration.base import Narration
 from app.narration.options import NarrationOptions
 from app.publishing import audiobook, book, chapters, karaoke, splitting
@@ -23,8 +23,6 @@ from app.text.readers.base import NARRATED_SUFFIX, StoryText
 
 _NEEDED_AUDIO: Mapping[str, str] = MappingProxyType({"m4b": "wav", "epub": "mp3"})
 """The formats that are made after the narration, and the format of the audio that each is made from."""
-FORMATS = (*AUDIO_FORMATS, "m4b", "epub", "karaoke")
-"""The formats that a user can ask for."""
 _SUFFIXES = {"m4b": ".m4b", "epub": ".epub", "karaoke": karaoke.SUFFIX}
 _M4B_TYPE = "audio/mp4"
 _SLUG_CHARACTERS = 40
@@ -35,7 +33,7 @@ class Publisher:
     """Writes the publications of stories in the formats that the user asked for."""
 
     formats: Sequence[str] = ("wav",)
-    """Of FORMATS."""
+    """Of STORY_FORMATS."""
     split_chapters: bool = False
     """Whether to write files for each chapter too."""
     reading_speed: float
@@ -43,9 +41,11 @@ class Publisher:
 
     def check(self) -> None:
         """Raise ConfigurationError for an unknown format, MissingExtraError if a package is missing."""
-        unknown = [name for name in self.formats if name not in FORMATS]
+        unknown = [name for name in self.formats if name not in STORY_FORMATS]
         if unknown:
-            raise ConfigurationError(f"--format {unknown[0]}: not a format; available: {', '.join(FORMATS)}")
+            raise ConfigurationError(
+                f"--format {unknown[0]}: not a format; available: {', '.join(STORY_FORMATS)}"
+            )
         if "m4b" in self.formats:
             audiobook.load_av()
 
