@@ -7,7 +7,9 @@ import typer
 
 if TYPE_CHECKING:
     from app.aws.rows import Row
+    from app.aws.session import AwsClients
     from app.aws.tasks import Tasks
+    from app.settings import Settings
 
 NO_SUCH_STORY = 4
 _SHOWN = ("status", "progress", "duration_seconds", "date_updated", "error_code", "source_prompt")
@@ -103,12 +105,18 @@ def listen(
 
 
 def _tasks() -> "tuple[Tasks, str]":
-    from app.aws.session import AwsClients
     from app.bootstrap import task_table
+
+    settings, clients = _service()
+    return task_table(settings, clients), settings.table
+
+
+def _service() -> "tuple[Settings, AwsClients]":
+    from app.aws.session import AwsClients
     from app.settings import Settings
 
     settings = Settings.read()
-    return task_table(settings, AwsClients(region=settings.region)), settings.table
+    return settings, AwsClients(region=settings.region)
 
 
 def _no_such_story(parent_id: str, table: str) -> NoReturn:
@@ -129,22 +137,21 @@ def _fields(row: "Row") -> dict[str, object]:
 def _download(parent_id: str, output: Path, *, with_page: bool) -> Path:
     """Download a story and print the paths of its files; return the last one."""
     from app.aws.objects import Objects
-    from app.aws.session import AwsClients
+    from app.bootstrap import task_table
     from app.cli.console import LiteralConsole, literal
     from app.client.download import download_story, downloaded_page
     from app.client.stories import find_story
     from app.client.submission import JobState
-    from app.settings import Settings
 
-    tasks, table = _tasks()
-    story = find_story(tasks, parent_id)
+    settings, clients = _service()
+    story = find_story(task_table(settings, clients), parent_id)
     if story is None:
-        _no_such_story(parent_id, table)
+        _no_such_story(parent_id, settings.table)
     if story.state is not JobState.COMPLETED or not story.subtitles:
         state = story.state.value if story.subtitles else "without subtitles"
         typer.echo(literal(f"{parent_id} is {state}; look at it with `story-tts status`"), err=True)
         raise typer.Exit(1)
-    objects = Objects(s3=AwsClients(region=Settings.read().region).client("s3"))
+    objects = Objects(s3=clients.client("s3"))
     media = download_story(objects, story, output, stem=parent_id)
     files = list(media.values())
     if with_page:
