@@ -227,8 +227,8 @@ class Deployment:
         keys = self.settings.encryption.media_keys
         tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
         region = self.account.region
-        arns = list(self.settings.worker.secrets.values())
-        keys_of_secrets = self.settings.worker.secret_key_arns
+        secrets = list(self.settings.worker.secrets.values())
+        secret_keys = self.settings.worker.secret_key_arns
         return TaskRoles(
             naming=self.naming,
             account=self.account,
@@ -236,7 +236,7 @@ class Deployment:
             execution_policies={
                 "pull-image": pull_images(repository.arn),
                 "write-logs": write_logs(pulumi.Output.concat(logs.arn, ":*")),
-                **({"read-secrets": read_secrets(arns, keys_of_secrets, region=region)} if arns else {}),
+                **({"read-secrets": read_secrets(secrets, secret_keys, region=region)} if secrets else {}),
             },
             task_policies={
                 "consume-jobs": consume_queue(self.platform.task_queue_arn),
