@@ -113,7 +113,7 @@ def build_worker(
         options=options,
         work_folder=work_folder,
         checkpoints=checkpoints,
-        leases=_Leases(settings, health, protection),
+        leases=_Leases(settings, clients, health, protection),
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
         shutdown=shutdown,
@@ -146,10 +146,10 @@ def build_worker(
 class _Leases:
     """Creates leases, with AWS clients that time out quickly so that renewals can be retried."""
 
-    def __init__(self, settings: Settings, health: Health, protection: Protection) -> None:
-        clients = AwsClients(
-            region=settings.region, timeout_secs=settings.lease_secs * RENEWAL_TIMEOUT_SHARE, attempts=1
-        )
+    def __init__(
+        self, settings: Settings, clients: AwsClients, health: Health, protection: Protection
+    ) -> None:
+        clients = clients.with_limits(timeout_secs=settings.lease_secs * RENEWAL_TIMEOUT_SHARE, attempts=1)
         self._queue = Queue(sqs=clients.client("sqs"), url=settings.queue_url)
         self._tasks = task_table(settings, clients)
         self._lease_secs = settings.lease_secs

@@ -4,17 +4,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from app.audio.loudness import DEFAULT_TARGET_LUFS
 from app.errors import ConfigurationError
 from app.job import Job
 from app.media import AUDIO_FORMATS
-from app.settings import SpeechSettings
 from app.speech.registry import ENGINES, Precision, find_voice, voice_parts
 from app.speech.voices import language_tag
 from app.text.lexicon import NO_LEXICON, Lexicon
 from app.text.lexicon_files import NO_LEXICONS, Lexicons, read_lexicons
+
+if TYPE_CHECKING:
+    # The speech child imports this module, and not pydantic: that would double the time it takes.
+    from app.settings import SpeechSettings
 
 DEFAULT_READING_SPEED = 20.0
 """Characters per second. Source: Netflix, English Timed Text Style Guide, adult programmes."""
@@ -76,7 +79,7 @@ class NarrationOptions:
     @classmethod
     def from_settings(
         cls,
-        settings: SpeechSettings,
+        settings: "SpeechSettings",
         *,
         engine: str | None = None,
         voice: str | None = None,
@@ -138,7 +141,7 @@ def voice_language(engine: str, voice: str) -> str:
     return language_tag(find_voice(engine, voice_parts(engine, voice)[0][0]))
 
 
-def lexicons_of(settings: SpeechSettings) -> Lexicons:
+def lexicons_of(settings: "SpeechSettings") -> Lexicons:
     """Return the lexicons in LEXICON_DIR. Raises ConfigurationError."""
     if settings.lexicon_dir is None:
         return NO_LEXICONS

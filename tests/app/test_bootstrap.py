@@ -4,6 +4,7 @@ import time
 
 from app.aws.claims import Claim
 from app.aws.queue import Message
+from app.aws.session import AwsClients
 from app.bootstrap import _Leases
 from app.health import Health
 from app.job import RowKey
@@ -24,7 +25,8 @@ def test_each_renewal_of_a_lease_is_a_heartbeat_and_renews_the_protection() -> N
     now = 0.0
     health = Health(speech_state=lambda: "busy", lease_secs=60, clock=lambda: now)
     calls: list[str] = []
-    leases = _Leases(Settings.read(ENVIRONMENT), health, FakeProtection(calls))
+    clients = AwsClients(region="us-east-1")
+    leases = _Leases(Settings.read(ENVIRONMENT), clients, health, FakeProtection(calls))
     message = Message("m", "{}", "handle", 1, sent_at=time.time())
     lease = leases(message, Claim(RowKey("story-1", "a1"), None, 1, "here/1"), time.monotonic())
 

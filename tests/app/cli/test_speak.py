@@ -328,7 +328,7 @@ def test_help_loads_nothing_heavy() -> None:
         "from app.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'boto3', 'botocore', 'pydantic', 'structlog', 'fastapi', 'uvicorn', 'moto',"
+        "heavy = {'numpy', 'boto3', 'botocore', 'pydantic', 'structlog', 'uvicorn', 'moto',"
         " 'torch', 'soundfile', 'pysubs2'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )

@@ -1,5 +1,7 @@
 """Messages between worker and speech child arrive as they were sent."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,3 +88,13 @@ def test_progress_and_narration_arrive_unchanged(tmp_path: Path) -> None:
         elapsed_secs=0.5,
     )
     assert protocol.parse_narration(protocol.parse_event(protocol.done_line(narration))) == narration
+
+
+def test_the_child_loads_nothing_that_it_does_not_use() -> None:
+    """It starts without the cloud, the web server and the validation of settings, which are the parent's."""
+    code = (
+        "import sys, app.speech_process.server, app.narration.narrators\n"
+        "sys.exit(str({'boto3', 'pydantic', 'structlog', 'uvicorn'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "set()\n" == done.stderr
