@@ -163,6 +163,24 @@ def value_of(formula: str, prices: Mapping[str, float]) -> float:
     return of(ast.parse(formula.replace("×", "*"), mode="eval").body)
 
 
+def test_a_first_deployment_can_be_followed() -> None:
+    """What it costs, the passphrase, the state's bucket and an own platform come before `make up`."""
+    guide = "docs/guides/first-deployment.md"
+    before = {name: DOCUMENTS[name].partition("$ make up\n")[0] for name in ("README.md", guide)}
+    for text in before.values():
+        assert "reference/cost.md)" in text
+        assert "$ export PULUMI_CONFIG_PASSPHRASE=" in text
+        assert re.search(r"\$ aws s3api create-bucket .*--region us-east-1", text)
+        assert re.search(r"story_infra.source own|source: own", text)
+    assert "LocationConstraint=" in code(before[guide])
+
+
+def test_a_stack_can_be_unlocked() -> None:
+    """After a killed run the pages that a reader looks at have the command that removes the lock."""
+    for name in ("first-deployment", "operate", "troubleshoot"):
+        assert "pulumi cancel --stack" in code(DOCUMENTS[f"docs/guides/{name}.md"])
+
+
 def test_the_readme_is_short() -> None:
     """The README shows the way in; everything else is in docs."""
     assert len(DOCUMENTS["README.md"].splitlines()) < 170

@@ -13,6 +13,7 @@ class Configuration:
 
     settings: Mapping[str, Any]
     change: Mapping[str, Any]
+    """Settings to replace; None leaves a setting out."""
     own_platform: bool = False
 
 
@@ -24,6 +25,9 @@ def _of(change: Mapping[str, Any] | None = None, /, **settings: Any) -> Configur
 
 # Another environment changes a tag of everything that has tags.
 STAGING = {"environment": "staging"}
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+MORNING = {"cron": "0 8 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 1}
+EVENING = {"cron": "0 20 ? * MON-FRI *", "timezone": "Europe/Berlin", "min_tasks": 0}
 
 CONFIGURATIONS: Mapping[str, Configuration] = {
     "own-platform": _of(
@@ -36,12 +40,19 @@ CONFIGURATIONS: Mapping[str, Configuration] = {
     ),
     "existing-platform": _of({**STAGING, "cpu": 2048, "memory": 4096}),
     "blue-green": _of(
-        {"deployment": {"strategy": "blue_green", "bake_minutes": 10}}, deployment={"strategy": "blue_green"}
+        {
+            "deployment": {"strategy": "blue_green", "bake_minutes": 10},
+            "permissions_boundary": BOUNDARY,
+        },
+        deployment={"strategy": "blue_green"},
     ),
     "spot": _of(
         {"spot": {"spot_weight": 3}}, story_infra=OWN, spot={"spot_weight": 1}, network={"endpoints": "nat"}
     ),
-    "to-zero": _of({"scaling": {"to_zero": True, "max_tasks": 6}}, scaling={"to_zero": True}),
+    "to-zero": _of(
+        {"scaling": {"to_zero": True, "max_tasks": 6, "schedules": [{**MORNING, "min_tasks": 2}]}},
+        scaling={"to_zero": True, "schedules": [MORNING, EVENING]},
+    ),
     "replication": _of(
         {**STAGING, "features": {"protect": False}},
         story_infra=OWN,
@@ -54,7 +65,8 @@ CONFIGURATIONS: Mapping[str, Configuration] = {
         },
     ),
     "exec": _of(
-        {"features": {"protect": False, "exec": False}},
+        {"features": {"protect": False, "exec": False}, "permissions_boundary": None},
+        permissions_boundary=BOUNDARY,
         features={"exec": True},
         network={"endpoints": "create"},
     ),

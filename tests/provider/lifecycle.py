@@ -66,7 +66,8 @@ class Life:
         """Run the program with changed settings, and write what it declares as Terraform's configuration."""
         aws = Aws(region="us-east-1", endpoints=dict.fromkeys(LOOKED_UP, self._cloud))
         recorder = ReferenceRecorder(aws=aws, story_infra=self._story_infra)
-        translator = Translator(self._schema, record_with(recorder, {**self._settings, **change}))
+        settings = {name: value for name, value in {**self._settings, **change}.items() if value is not None}
+        translator = Translator(self._schema, record_with(recorder, settings))
         self._terraform.configure(
             {
                 "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws"}}},
