@@ -4,6 +4,7 @@ import sys
 
 from app.aws.claims import Claim
 from app.aws.dead_letters import DeadLetters
+from app.aws.events import EventBus, EventTopic
 from app.aws.objects import Objects
 from app.aws.protection import NoProtection, Protection, TaskProtection
 from app.aws.queue import Message, Queue, Topic
@@ -24,7 +25,9 @@ from app.worker.attempt import AttemptRunner
 from app.worker.checkpoints import Checkpoints
 from app.worker.lease import Lease
 from app.worker.loop import Worker
+from app.worker.outbox import Outbox
 from app.worker.outcomes import OutcomeHandler
+from app.worker.seams import EventTarget
 
 RENEWAL_TIMEOUT_SHARE = 1 / 6
 """The timeout of one renewal as a share of the lease, so that several fit in before the lease expires."""
@@ -63,6 +66,16 @@ def dead_letter_queue(settings: Settings, clients: AwsClients) -> DeadLetters | 
         objects=Objects(s3=clients.client("s3")),
         bucket=settings.bucket,
     )
+
+
+def event_targets(settings: Settings, clients: AwsClients) -> list[EventTarget]:
+    """Return where events are published."""
+    targets: list[EventTarget] = []
+    if settings.event_bus is not None:
+        targets.append(EventBus(events=clients.client("events"), bus=settings.event_bus))
+    if settings.event_topic_arn is not None:
+        targets.append(EventTopic(sns=clients.client("sns"), arn=settings.event_topic_arn))
+    return targets
 
 
 def build_submitter(settings: Settings, clients: AwsClients) -> Submitter:
@@ -104,6 +117,12 @@ def build_worker(
     tracer = open_tracer(endpoint=settings.otlp_endpoint, service=settings.service_name)
     objects = Objects(s3=clients.client("s3"))
     checkpoints = Checkpoints(objects=objects, bucket=settings.bucket, shutdown=shutdown)
+    outbox = Outbox(
+        tasks=tasks,
+        targets=event_targets(settings, clients),
+        service=settings.service_name,
+        shutdown=shutdown,
+    )
     runner = AttemptRunner(
         queue=queue,
         tasks=tasks,
@@ -113,6 +132,7 @@ def build_worker(
         options=options,
         work_folder=work_folder,
         checkpoints=checkpoints,
+        outbox=outbox,
         leases=_Leases(settings, clients, health, protection),
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
@@ -124,6 +144,7 @@ def build_worker(
         dead_letters=dead_letter_queue(settings, clients),
         tasks=tasks,
         checkpoints=checkpoints,
+        outbox=outbox,
         parser=parser,
         max_attempts=settings.max_receives,
     )

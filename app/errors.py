@@ -28,6 +28,7 @@ StoryTtsError
 ├── InfrastructureError     AWS is unavailable: back off; does not count against the job
 │   ├── UnavailableError        throttled, unreachable, 5xx
 │   ├── CredentialsError        refused or expired
+│   ├── EventsRefusedError      the target of events is missing or not allowed: the message stays
 │   └── QueueGoneError          the queue was deleted: exit non-zero
 ├── ConfigurationError      settings or model files are wrong: the job goes back untouched, exit 2
 ├── InvalidMediaError       a file that story-tts wrote is damaged, or is not what its name says
@@ -213,6 +214,12 @@ class CredentialsError(InfrastructureError):
     """Credentials are missing, refused or expired."""
 
     code = "CREDENTIALS"
+
+
+class EventsRefusedError(InfrastructureError):
+    """The bus or topic of events does not exist, or the worker may not publish to it."""
+
+    code = "EVENTS_REFUSED"
 
 
 class QueueGoneError(InfrastructureError):

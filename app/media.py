@@ -46,6 +46,11 @@ class MediaKind:
         return self.suffix.lstrip(".")
 
     @property
+    def label(self) -> str:
+        """Its name for consumers: an audio format's own, such as `wav`."""
+        return self.format_name if self.row is TaskRow.AUDIO else self.name
+
+    @property
     def file_name(self) -> str:
         """The file name in a job's folder, such as `subtitles.vtt`."""
         return f"{self.row}{self.suffix}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from app.audio.loudness import DEFAULT_TARGET_LUFS
@@ -185,6 +185,14 @@ class Settings(HealthSettings):
     topic_arn: str | None = _variable(
         "SNS_TOPIC_ARN", "SNS topic of the jobs; if set, jobs from any other topic are refused", None
     )
+    event_bus: str | None = _variable(
+        "EVENT_BUS",
+        "EventBridge bus for events about ended jobs: `default`, another name, or an ARN",
+        None,
+    )
+    event_topic_arn: str | None = _variable(
+        "EVENT_TOPIC_ARN", "SNS topic for events about ended jobs, not the topic of the jobs", None
+    )
     allowed_buckets: frozenset[str] = _variable(
         "ALLOWED_OUTPUT_BUCKETS",
         "further buckets that direct jobs may write to, separated by commas",
@@ -270,12 +278,29 @@ class Settings(HealthSettings):
             _matching(name, BUCKET_NAME.pattern, f"holds {name!r}, which is not a bucket name")
         return names
 
-    @field_validator("topic_arn")
+    @field_validator("topic_arn", "event_topic_arn")
     @classmethod
     def _topic(cls, value: str | None) -> str | None:
         if value is None:
             return None
         return _matching(value, r"arn:[^:]+:sns:[^:]*:\d{12}:.+", "is not a topic ARN, like arn:aws:sns:...")
+
+    @field_validator("event_topic_arn")
+    @classmethod
+    def _topic_of_events(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value == info.data.get("topic_arn"):
+            raise ValueError("is the topic of the jobs, where events would be taken for jobs")
+        if value is not None and value.endswith(".fifo"):
+            raise ValueError("is a FIFO topic; events need a standard one")
+        return value
+
+    @field_validator("event_bus")
+    @classmethod
+    def _bus(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        pattern = r"[\w./-]{1,256}|arn:[^:]+:events:[\w-]+:\d{12}:event-bus/[\w./-]{1,256}"
+        return _matching(value, pattern, "is not the name or ARN of an event bus, like default")
 
     @field_validator("lease_secs")
     @classmethod

@@ -23,6 +23,7 @@ from stack.permissions import (
     delete_segments,
     open_exec_channels,
     protect_tasks,
+    publish_events,
     pull_images,
     read_secrets,
     read_texts,
@@ -225,10 +226,11 @@ class Deployment:
         inputs = (self.platform.s3_bucket_name, *self.settings.worker.allowed_input_buckets)
         table = pulumi.Output.concat("table/", self.platform.story_video_tasks_table_name)
         keys = self.settings.encryption.media_keys
-        tasks = self.account.tasks_arn(self.platform.ecs_cluster_name)
         region = self.account.region
         secrets = list(self.settings.worker.secrets.values())
         secret_keys = self.settings.worker.secret_key_arns
+        bus, topic = self.settings.events.bus, self.settings.events.topic_arn
+        events = publish_events(bus_arn=self.account.bus_arn(bus) if bus else None, topic_arn=topic)
         return TaskRoles(
             naming=self.naming,
             account=self.account,
@@ -245,7 +247,8 @@ class Deployment:
                 "delete-segments": delete_segments(self.account.bucket_arn(self.platform.s3_bucket_name)),
                 "read-texts": read_texts([self.account.bucket_arn(name) for name in inputs]),
                 "record-tasks": write_task_rows(self.account.arn("dynamodb", table)),
-                "protect-task": protect_tasks(tasks),
+                "protect-task": protect_tasks(self.account.tasks_arn(self.platform.ecs_cluster_name)),
+                **({"publish-events": events} if events else {}),
                 **({"use-keys": use_keys(keys, region=region)} if keys else {}),
                 **({"exec": open_exec_channels()} if self.settings.features.exec else {}),
             },
@@ -338,15 +341,15 @@ class Deployment:
             worker.PORT: str(self.settings.app_port),
             worker.STOP_TIMEOUT: str(STOP_TIMEOUT_SECONDS),
         }
-        if self.settings.worker.allowed_output_buckets:
-            environment[worker.ALLOWED_BUCKETS] = ",".join(self.settings.worker.allowed_output_buckets)
-        if self.settings.tracing.endpoint is not None:
-            environment[worker.OTLP_ENDPOINT] = self.settings.tracing.endpoint
-        if self.settings.worker.allowed_input_buckets:
-            environment[worker.INPUT_BUCKETS] = ",".join(self.settings.worker.allowed_input_buckets)
-        if self.platform.sns_topic_arn is not None:
-            environment[worker.TOPIC_ARN] = self.platform.sns_topic_arn
-        return environment
+        optional: dict[str, pulumi.Input[str] | None] = {
+            worker.ALLOWED_BUCKETS: ",".join(self.settings.worker.allowed_output_buckets) or None,
+            worker.INPUT_BUCKETS: ",".join(self.settings.worker.allowed_input_buckets) or None,
+            worker.OTLP_ENDPOINT: self.settings.tracing.endpoint,
+            worker.TOPIC_ARN: self.platform.sns_topic_arn,
+            worker.EVENT_BUS: self.settings.events.bus,
+            worker.EVENT_TOPIC: self.settings.events.topic_arn,
+        }
+        return environment | {name: value for name, value in optional.items() if value is not None}
 
     def service_args(
         self, *, roles: TaskRoles, network: Network, discovery: Discovery, monitoring: Monitoring
@@ -389,11 +392,8 @@ class Deployment:
 
     def has_recovery(self) -> pulumi.Input[bool]:
         """Whether the table has point-in-time recovery."""
-        return (
-            True
-            if self.foundation
-            else has_point_in_time_recovery(self.platform.story_video_tasks_table_name)
-        )
+        table = self.platform.story_video_tasks_table_name
+        return True if self.foundation else has_point_in_time_recovery(table)
 
 
 if __name__ == "__main__":

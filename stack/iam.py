@@ -134,6 +134,10 @@ class Account:
         """The ARN of a bucket, which contains neither region nor account."""
         return pulumi.Output.concat(f"arn:{self.partition}:s3:::", bucket)
 
+    def bus_arn(self, name: str) -> pulumi.Input[str]:
+        """The ARN of an event bus, which `name` may be already."""
+        return name if name.startswith("arn:") else self.arn("events", f"event-bus/{name}")
+
     def tasks_arn(self, cluster: pulumi.Input[str]) -> pulumi.Output[str]:
         """The ARN pattern of all tasks of a cluster; task ids are not known in advance."""
         return self.arn("ecs", pulumi.Output.concat("task/", cluster, "/*"))

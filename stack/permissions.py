@@ -132,6 +132,16 @@ def write_task_rows(table_arn: pulumi.Input[str]) -> list[Statement]:
     ]
 
 
+def publish_events(
+    *, bus_arn: pulumi.Input[str] | None, topic_arn: pulumi.Input[str] | None
+) -> list[Statement]:
+    """Publish events to a bus and to a topic, if they are given."""
+    targets = {"events:PutEvents": bus_arn, "sns:Publish": topic_arn}
+    return [
+        Statement(actions=[action], resources=[arn]) for action, arn in targets.items() if arn is not None
+    ]
+
+
 def protect_tasks(tasks_arn: pulumi.Input[str]) -> list[Statement]:
     """Set scale-in protection of the tasks of a cluster."""
     return [Statement(actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks_arn])]

@@ -25,7 +25,8 @@ WORKER = {
     "speech_engine": "espeak",
     "voice": "en-us",
 }
-EVERYTHING = {"worker": WORKER, "tracing": {"endpoint": "http://collector:4318"}}
+EVENTS = {"bus": "default", "topic_arn": "arn:aws:sns:us-east-1:123456789012:events"}
+EVERYTHING = {"worker": WORKER, "tracing": {"endpoint": "http://collector:4318"}, "events": EVENTS}
 
 
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
@@ -57,6 +58,7 @@ def test_the_worker_starts_with_what_it_is_told() -> None:
     assert settings.stop_timeout_secs == STOP_TIMEOUT_SECONDS
     assert settings.service_name == StackSettings().app_name
     assert settings.otlp_endpoint == "http://collector:4318"
+    assert {"bus": settings.event_bus, "topic_arn": settings.event_topic_arn} == EVENTS
 
 
 def test_the_stack_knows_which_variables_are_its_own() -> None:

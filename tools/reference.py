@@ -5,6 +5,7 @@ Generates the reference pages in docs/reference from the code.
 page is out of date (`make docs-check`).
 """
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer.main
 from pydantic import BaseModel
 
 from app.cli.app import app
+from app.events import DETAIL_TYPES, SOURCE, VERSION, JobEvent
 from app.media import MEDIA, MediaKind, TaskRow
 from app.settings import Settings, variables
 from stack.config import Settings as StackSettings
@@ -111,6 +113,31 @@ their own, such as `wav_url` or `mp3_url`.
 | `flac` | lossless, 16 bit |
 """
 
+EVENTS = f"""# Events
+
+What the service publishes when a job has ended, to the EventBridge bus `EVENT_BUS` and to the SNS topic
+`EVENT_TOPIC_ARN`. Without these variables it publishes nothing. [Feed it from your
+service](../guides/feed-it.md#get-events) has a rule to copy; [events.schema.json](events.schema.json) is
+the JSON Schema of version {VERSION}.
+
+- On EventBridge the event is the `detail`; `source` is `{SOURCE}`, `detail-type` is
+  `{DETAIL_TYPES["COMPLETED"]}` or `{DETAIL_TYPES["FAILED"]}`.
+- On SNS the event is the message; the attributes `source`, `detail-type` and `status` are there for filter
+  policies.
+
+Each time that a job becomes `COMPLETED` or `FAILED` there is one event, delivered at least once: the write
+that ends the job stores the event in the audio row, and the message of the job stays on the queue until the
+event is published. After a crash an event may be delivered twice: ignore an `id` that you have seen. A job
+that failed and was sent again has an event for each ending, in this order. If both targets are set, each
+gets every event.
+
+There is no event about a cancellation, which the producer knows of, and none about a message that names no
+rows, such as a body that is not JSON or a refused direct job: these only become dead letters. If a producer
+writes the rows anew after a job has ended, an event that was not published yet is gone with the rows.
+
+Fields without a value are left out. New fields may be added under the same `version`.
+"""
+
 
 def pages() -> dict[str, str]:
     """Return file name -> text of every generated page."""
@@ -119,6 +146,8 @@ def pages() -> dict[str, str]:
         "stack-settings.md": _page(STACK_SETTINGS, _stack_settings()),
         "commands.md": _page(COMMANDS, _commands()),
         "media.md": _page(MEDIA_PAGE, [_media(), WORDS_FORMAT]),
+        "events.md": _page(EVENTS, [_events(), _event_example()]),
+        "events.schema.json": f"{json.dumps(_event_schema(), indent=2)}\n",
     }
 
 
@@ -241,6 +270,70 @@ def _media() -> str:
 def _key(kind: MediaKind) -> str:
     task = "tts_task_id" if kind.row is TaskRow.AUDIO else "srt_task_id"
     return f"{{parent_id}}/{{{task}}}{kind.suffix}"
+
+
+def _events() -> str:
+    required = set(_event_schema()["required"])
+    described = [
+        (f"`{name}`", _type(field), "yes" if name in required else "", str(field["description"]))
+        for name, field in _event_schema()["properties"].items()
+    ]
+    return _section("## Fields", _table(("field", "type", "always", "meaning"), described))
+
+
+def _event_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an event as it is published, where no field is null."""
+    schema = JobEvent.model_json_schema()
+    properties = {}
+    for name, declared in schema["properties"].items():
+        types = [each for each in declared.get("anyOf", [declared]) if each.get("type") != "null"]
+        kept = {key: value for key, value in types[0].items() if key in {"type", "additionalProperties"}}
+        properties[name] = kept | {"description": declared["description"]}
+    properties["version"] |= {"const": VERSION}
+    properties["status"] |= {"enum": list(DETAIL_TYPES)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "story-tts event",
+        "description": "How a job ended.",
+        "type": "object",
+        "properties": properties,
+        "required": ["version", *schema["required"]],
+        "additionalProperties": True,
+    }
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    return "object of strings" if field["type"] == "object" else str(field["type"])
+
+
+def _event_example() -> str:
+    media = {
+        "wav": "s3://story-media/story-1/9f2c.wav",
+        "srt": "s3://story-media/story-1/07ab.srt",
+        "vtt": "s3://story-media/story-1/07ab.vtt",
+        "words": "s3://story-media/story-1/07ab.words.json",
+    }
+    event = JobEvent(
+        id="5f0c8d0d6e4d4f0fb0d5f5b5a6d1c9e2",
+        time="2026-01-31T12:00:00.000Z",
+        service="story-tts",
+        status="COMPLETED",
+        message_id="2b6f0cc9-4a3f-4d7f-9a51-0b7c1d3c1f5e",
+        parent_id="story-1",
+        tts_task_id="9f2c",
+        srt_task_id="07ab",
+        media=media,
+        duration_seconds=61.44,
+        engine="kokoro",
+        voice="af_heart",
+        alignment="whisperx",
+        queue_wait_seconds=2.1,
+        processing_seconds=48.9,
+        synthesis_seconds=31.2,
+        alignment_seconds=14.7,
+    )
+    shown = json.dumps(json.loads(event.text), indent=2)
+    return _section("## Example", f"```jsonc\n{shown}\n```\n")
 
 
 def _section(*parts: str) -> str:

@@ -37,6 +37,7 @@ from app.errors import (
     TaskRowError,
     TaskRowMissingError,
 )
+from app.events import OUTBOX, JobEvent
 from app.job import DIRECT_TASK_ID, Job, RowKey
 
 # The named conditions of the writes; `status` is a reserved word of DynamoDB, hence `#status`.
@@ -47,6 +48,8 @@ FAILED_FOR_OTHERS = "(#status <> :failed OR NOT contains(failed_message_ids, :me
 LEASE_EXPIRED = (
     "(#status = :in_progress AND (attribute_not_exists(lease_expires_at) OR lease_expires_at < :now))"
 )
+PUBLISHED = f"attribute_not_exists({OUTBOX})"
+"""The row holds no event of an earlier ending, which a new one would replace."""
 OURS = "#status = :in_progress AND lease_epoch = :epoch AND lease_owner = :owner"
 OLDER_CLAIM = "(attribute_not_exists(lease_epoch) OR lease_epoch < :epoch)"
 UNCHANGED = "lease_epoch = :seen_epoch AND lease_owner = :seen_owner"
@@ -86,6 +89,18 @@ class Ended:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """The row, which has this status, holds an event that must be published before the job is claimed."""
+
+    status: str
+    event: JobEvent
+
+
+Answer = Claim | Held | Ended | Unpublished
+"""What a worker that asks for a job is told."""
+
+
 class TaskClaims(TaskRows):
     """The task rows, as far as jobs are claimed, released and cancelled."""
 
@@ -94,7 +109,7 @@ class TaskClaims(TaskRows):
         super().__init__(dynamodb=dynamodb, table=table)
         self._owner = owner
 
-    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Answer:
         """
         Claim the job of a received message if it is free, under a new epoch, for `lease_secs` seconds.
 
@@ -135,13 +150,13 @@ class TaskClaims(TaskRows):
         except ConditionFailedError:
             raise OutputTakenError(f"subs_out: {uri} belongs to another job; name another output") from None
 
-    def _claim_audio(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+    def _claim_audio(self, job: Job, lease_secs: float, message_id: str) -> Answer:
         """Claim the audio row, or explain from the row why the condition failed."""
         now = time.time()
         # Unique for each claim: if a reply is lost, the SDK's retry finds the row held by this very owner.
         owner = f"{self._owner}/{uuid4().hex[:12]}"
-        free = f"(({STARTABLE} AND {FAILED_FOR_OTHERS}) OR {LEASE_EXPIRED})"
-        condition = f"({NEW} OR {free})" if job.is_direct else f"{EXISTS} AND {free}"
+        free = f"(({STARTABLE} AND {FAILED_FOR_OTHERS}) OR {LEASE_EXPIRED}) AND {PUBLISHED}"
+        condition = f"({NEW} OR ({free}))" if job.is_direct else f"{EXISTS} AND {free}"
         values: Row = {
             ":pending": PENDING,
             ":failed": FAILED,
@@ -186,7 +201,7 @@ class TaskClaims(TaskRows):
             crashes=int(row["crashes"]) - 1,
         )
 
-    def _why_not_claimed(self, job: Job, row: Row | None, owner: str, now: float) -> Claim | Held | Ended:
+    def _why_not_claimed(self, job: Job, row: Row | None, owner: str, now: float) -> Answer:
         key = job.audio_row
         if row is None:
             raise TaskRowMissingError(f"row {key.task_id} of {key.id} does not exist (yet)")
@@ -195,6 +210,8 @@ class TaskClaims(TaskRows):
         if job.is_direct:
             _refuse_taken_audio(job, row)
         status = row.get("status")
+        if OUTBOX in row:
+            return Unpublished(str(status), JobEvent.parse(str(row[OUTBOX])))
         if status in {COMPLETED, CANCELLED}:
             return Ended(str(status))
         if status == FAILED:

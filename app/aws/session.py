@@ -58,8 +58,9 @@ _THROTTLED = frozenset(
 )
 _MISSING_RESOURCES = {
     ("dynamodb", "ResourceNotFoundException"): "the table does not exist: check DYNAMODB_TABLE",
+    ("events", "ResourceNotFoundException"): "the event bus does not exist: check EVENT_BUS",
     ("s3", "NoSuchBucket"): "the bucket does not exist",
-    ("sns", "NotFound"): "the topic does not exist: check SNS_TOPIC_ARN",
+    ("sns", "NotFound"): "the topic does not exist: check SNS_TOPIC_ARN and EVENT_TOPIC_ARN",
 }
 HTTP_SERVER_ERROR = 500
 

@@ -7,7 +7,18 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.aws.claims import EXISTS, LEASE_EXPIRED, OURS, STARTABLE, Claim, TaskClaims, cancelled, ours, refusal
+from app.aws.claims import (
+    EXISTS,
+    LEASE_EXPIRED,
+    OURS,
+    PUBLISHED,
+    STARTABLE,
+    Claim,
+    TaskClaims,
+    cancelled,
+    ours,
+    refusal,
+)
 from app.aws.objects import ObjectVersion
 from app.aws.rows import (
     CANCELLED,
@@ -25,9 +36,8 @@ from app.aws.rows import (
     unmarshal,
 )
 from app.aws.session import code_of, translated
-from app.errors import (
-    UnavailableError,
-)
+from app.errors import UnavailableError
+from app.events import EVENT_ID, OUTBOX, JobEvent
 from app.job import RowKey, S3Address
 
 MAX_ERROR_MESSAGE = 500
@@ -99,12 +109,20 @@ class Tasks(TaskClaims):
         """Return whether the audio row shows the commit of this claim."""
         return _is_ended_by(claim, self.read(claim.audio_row), COMPLETED)
 
-    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
+    def fail(
+        self,
+        claim: Claim,
+        *,
+        code: str,
+        message: str,
+        message_stays: bool = False,
+        event: JobEvent | None = None,
+    ) -> None:
         """
         Mark both rows FAILED with the reason; a redriven job has all its attempts again.
 
-        If its message stays on the queue, the job is not claimed again for that message. Raises
-        LeaseLostError and JobCancelledError, as `commit`.
+        If its message stays on the queue, the job is not claimed again for that message. The audio row holds
+        `event` until `clear_event`. Raises LeaseLostError and JobCancelledError, as `commit`.
         """
         update = (
             "SET {assignments} REMOVE lease_owner, lease_expires_at, lease_message_id, crashes, attempts,"
@@ -118,35 +136,72 @@ class Tasks(TaskClaims):
             "error_message": message[:MAX_ERROR_MESSAGE],
         }
         stays = {"failed_message_ids": list(claim.message_ids)} if message_stays else {}
-        self._end(claim, update, attributes | stays, attributes, FAILED)
+        outbox = event.attributes if event else {}
+        self._end(claim, update, attributes | stays | outbox, attributes, FAILED)
 
-    def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
+    def refuse(
+        self, rows: Iterable[RowKey], *, code: str, message: str, event: JobEvent | None = None
+    ) -> JobEvent | None:
         """
         Mark the `rows` of a job that was never claimed FAILED, unless a worker holds or ended it.
 
         The audio row comes first, because it holds the lease for both. A missing row is skipped: it may be
-        the very reason for the refusal.
+        the very reason for the refusal. Returns the event that the audio row then holds: `event`, None if it
+        was published before, or that of an earlier ending; in this case no row is marked.
         """
-        for key in rows:
+        keys = list(rows)
+        waiting: JobEvent | None = None
+        outbox: Mapping[str, str] = {}
+        if event is not None and keys:
+            waiting, outbox = self._outbox_of_refusal(keys[0], event)
+            if waiting is not None and waiting.id != event.id:
+                return waiting
+        for key in keys:
             try:
-                self._update(
-                    key,
-                    "SET #status = :failed, date_updated = :date, error_code = :code,"
-                    " error_message = :message REMOVE crashes, attempts, text_version",
-                    f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})",
-                    {
-                        ":pending": PENDING,
-                        ":failed": FAILED,
-                        ":in_progress": IN_PROGRESS,
-                        ":now": epoch_seconds(time.time()),
-                        ":code": code,
-                        ":message": message[:MAX_ERROR_MESSAGE],
-                        ":date": timestamp(),
-                    },
-                )
+                self._refuse(key, code, message, outbox)
             except ConditionFailedError as failed:
+                if key == keys[0]:
+                    waiting = None
                 if failed.row is not None:
-                    return
+                    break
+            outbox = {}
+        return waiting
+
+    def _outbox_of_refusal(self, audio: RowKey, event: JobEvent) -> tuple[JobEvent | None, dict[str, str]]:
+        """Return the event that waits, or will wait, in the row, and what the refusal must add for it."""
+        row = self.read(audio) or {}
+        if OUTBOX in row:
+            return JobEvent.parse(str(row[OUTBOX])), {}
+        if row.get(EVENT_ID) == event.id:
+            return None, {}
+        return event, event.attributes
+
+    def _refuse(self, key: RowKey, code: str, message: str, outbox: Mapping[str, str]) -> None:
+        added = "".join(f", {name} = :{name}" for name in outbox)
+        condition = f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})"
+        self._update(
+            key,
+            "SET #status = :failed, date_updated = :date, error_code = :code,"
+            f" error_message = :message{added} REMOVE crashes, attempts, text_version",
+            f"{condition} AND {PUBLISHED}" if outbox else condition,
+            {
+                ":pending": PENDING,
+                ":failed": FAILED,
+                ":in_progress": IN_PROGRESS,
+                ":now": epoch_seconds(time.time()),
+                ":code": code,
+                ":message": message[:MAX_ERROR_MESSAGE],
+                ":date": timestamp(),
+            }
+            | {f":{name}": value for name, value in outbox.items()},
+        )
+
+    def clear_event(self, audio: RowKey, event: JobEvent) -> None:
+        """Forget an event that is published, unless the row holds another one."""
+        try:
+            self._update(audio, f"REMOVE {OUTBOX}", f"{EVENT_ID} = :event_id", {":event_id": event.id})
+        except ConditionFailedError:
+            return
 
     def _end(self, claim: Claim, update: str, audio: Row, subtitles: Row, status: str) -> None:
         rows = [(claim.audio_row, audio)]

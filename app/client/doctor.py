@@ -17,7 +17,7 @@ from app.work_folder import WorkFolder
 GIBIBYTE = 1024**3
 WANTED_DISK_BYTES = 5 * GIBIBYTE
 """Enough for the longest story that a WAV file can hold, and its subtitles."""
-OF_AWS = {"credentials", "queue", "dead letters", "table", "bucket"}
+OF_AWS = {"credentials", "queue", "dead letters", "table", "bucket", "events"}
 SETTINGS_ADVICE = "correct the variables; `story-tts local` prints an example"
 UNREACHABLE = "start `story-tts local`; for AWS itself, unset AWS_ENDPOINT_URL and check the network"
 
@@ -54,6 +54,7 @@ def diagnose() -> Iterator[Finding]:
             "check DYNAMODB_TABLE; its keys must be id (HASH) and task_id (RANGE), both strings",
         ),
         ("bucket", _bucket, "check OUTPUT_BUCKET, its region, and s3:GetObject and s3:PutObject"),
+        ("events", _events, "check EVENT_BUS and EVENT_TOPIC_ARN; EventBridge drops what a missing bus gets"),
         (
             "engine",
             _engine,
@@ -114,6 +115,16 @@ def _table(settings: Settings, clients: AwsClients) -> str:
 def _bucket(settings: Settings, clients: AwsClients) -> str:
     clients.call("s3", "head_bucket", Bucket=settings.bucket)
     return settings.bucket
+
+
+def _events(settings: Settings, clients: AwsClients) -> str:
+    found = []
+    if settings.event_bus is not None:
+        found.append(clients.call("events", "describe_event_bus", Name=settings.event_bus)["Arn"])
+    if settings.event_topic_arn is not None:
+        clients.call("sns", "get_topic_attributes", TopicArn=settings.event_topic_arn)
+        found.append(settings.event_topic_arn)
+    return ", ".join(found) or "none are published: neither EVENT_BUS nor EVENT_TOPIC_ARN is set"
 
 
 def _engine(settings: Settings, _: AwsClients) -> str:

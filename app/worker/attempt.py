@@ -16,10 +16,17 @@ from typing import Any
 
 import structlog
 
-from app.aws.claims import Claim, Ended, Held
+from app.aws.claims import Claim, Ended, Held, Unpublished
 from app.aws.objects import Digest, ObjectChangedError
 from app.aws.queue import Message
-from app.errors import InfrastructureError, MediaConflictError, NarrationCancelledError, PoisonedJobError
+from app.aws.rows import FAILED
+from app.errors import (
+    FailedBeforeError,
+    InfrastructureError,
+    MediaConflictError,
+    NarrationCancelledError,
+    PoisonedJobError,
+)
 from app.job import Job, S3Address
 from app.media import SRT, MediaKind, TaskRow
 from app.message import MessageParser
@@ -29,6 +36,7 @@ from app.shutdown import Shutdown
 from app.telemetry import AttemptOutcome, JobFigures, Tracer
 from app.work_folder import WorkFolder
 from app.worker.checkpoints import Checkpoints
+from app.worker.outbox import Outbox
 from app.worker.retry import held_delay, retry_call
 from app.worker.seams import JobLease, JobQueue, LeaseFactory, MediaStore, Speech, TaskTable
 from app.worker.texts import TextReader
@@ -54,6 +62,7 @@ class Attempt:
         self.job: Job | None = None
         self.claim: Claim | None = None
         self.audio_secs: float | None = None
+        self.is_committed = False
 
     @property
     def figures(self) -> JobFigures:
@@ -128,6 +137,7 @@ class AttemptRunner:
         options: NarrationOptions,
         work_folder: WorkFolder,
         checkpoints: Checkpoints,
+        outbox: Outbox,
         leases: LeaseFactory,
         lease_secs: float,
         max_attempts: int,
@@ -144,6 +154,7 @@ class AttemptRunner:
         self._options = options
         self._work_folder = work_folder
         self._checkpoints = checkpoints
+        self._outbox = outbox
         self._leases = leases
         self._lease_secs = lease_secs
         self._max_attempts = max_attempts
@@ -162,7 +173,7 @@ class AttemptRunner:
             attempt.log.info("unknown fields ignored", count=len(job.unknown_fields))
         claimed_at = time.monotonic()
         with self._tracer.span("claim"):
-            claim = self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id)
+            claim = self._claim(job, message)
         if isinstance(claim, Ended):
             attempt.log.info("nothing to do", status=claim.status)
             # An attempt that was killed after its commit left them.
@@ -181,6 +192,18 @@ class AttemptRunner:
         with self._leases(message, claim, claimed_at) as lease, self._work_folder.job() as folder:
             self._perform(attempt, job, claim, lease, folder)
         return AttemptOutcome.COMPLETED
+
+    def _claim(self, job: Job, message: Message) -> Claim | Held | Ended:
+        """Claim the job, after the event of its last ending is published if that has not been done yet."""
+        while isinstance(
+            answer := self._tasks.claim(job, lease_secs=self._lease_secs, message_id=message.id), Unpublished
+        ):
+            event = answer.event
+            self._outbox.deliver(job.audio_row, event)
+            if answer.status == FAILED and event.message_id == message.id:
+                # That attempt was killed before it deleted the message, or even before the dead letter.
+                raise FailedBeforeError(str(event.error_message), code=str(event.error_code))
+        return answer
 
     def _refuse_poison(self, message: Message, claim: Claim) -> None:
         if claim.crashes >= CRASHES_PER_ATTEMPT * self._max_attempts:
@@ -208,6 +231,9 @@ class AttemptRunner:
         lease.stop()
         rows = row_attributes(job, narration, {kind: each.digest for kind, each in stored.items()})
         rows[TaskRow.AUDIO] |= _timings(attempt, narration)
+        event = self._outbox.completed(claim, job, attempt.message.id, rows[TaskRow.AUDIO])
+        if event:
+            rows[TaskRow.AUDIO] |= event.attributes
         with self._tracer.span("commit"):
             retry_call(
                 lambda: self._tasks.commit(
@@ -216,6 +242,7 @@ class AttemptRunner:
                 secs=lease.secs_left,
                 shutdown=self._shutdown,
             )
+        attempt.is_committed = True
         attempt.log.info(
             "job completed",
             audio_secs=round(narration.duration_secs, 3),
@@ -228,6 +255,9 @@ class AttemptRunner:
             variant=narration.variant,
         )
         self._verify(attempt, job, narration, stored)
+        if event:
+            with self._tracer.span("publish"):
+                self._outbox.deliver(claim.audio_row, event, secs=lease.secs_left)
         self._checkpoints.discard(claim.audio_row)
         retry_call(lambda: self._queue.delete(attempt.message), secs=lease.secs_left, shutdown=self._shutdown)
 

@@ -14,6 +14,7 @@ from app.aws.queue import Message
 from app.errors import (
     ConfigurationError,
     CredentialsError,
+    EventsRefusedError,
     InfrastructureError,
     MissingExtraError,
     QueueGoneError,
@@ -171,7 +172,7 @@ class Worker:
         return False
 
     def _back_off(self, fault: InfrastructureError) -> None:
-        if isinstance(fault, CredentialsError | QueueGoneError):
+        if isinstance(fault, CredentialsError | EventsRefusedError | QueueGoneError):
             self._health.mark_unhealthy(fault.message)
         delay = backoff_delay(self._faults_in_a_row)
         log.warning("AWS is unavailable", reason=fault.message, retry_in_secs=delay)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app.errors import (
     ConfigurationError,
     EngineCrashedError,
+    FailedBeforeError,
     InfrastructureError,
     JobCancelledError,
     LeaseLostError,
@@ -17,10 +18,13 @@ from app.errors import (
     StoryTtsError,
     UnexpectedFaultError,
 )
+from app.events import JobEvent
+from app.job import RowKey
 from app.message import MessageParser
 from app.telemetry import AttemptOutcome, error_details
 from app.worker.attempt import Attempt
 from app.worker.checkpoints import Checkpoints
+from app.worker.outbox import Outbox
 from app.worker.retry import retry_delay
 from app.worker.seams import DeadLetterQueue, JobQueue, TaskTable
 
@@ -35,6 +39,7 @@ class OutcomeHandler:
         dead_letters: DeadLetterQueue | None,
         tasks: TaskTable,
         checkpoints: Checkpoints,
+        outbox: Outbox,
         parser: MessageParser,
         max_attempts: int,
     ) -> None:
@@ -42,6 +47,7 @@ class OutcomeHandler:
         self._dead_letters = dead_letters
         self._tasks = tasks
         self._checkpoints = checkpoints
+        self._outbox = outbox
         self._parser = parser
         self._max_attempts = max_attempts
 
@@ -81,8 +87,10 @@ class OutcomeHandler:
                 attempt.log.error("job returned", reason=error.message)
                 return self._give_back(attempt, 0)
             case _:
-                attempt.log.warning("job returned", reason=error.message)
-                return self._give_back(attempt, retry_delay(attempt.message.receive_count))
+                is_ended = attempt.is_committed
+                attempt.log.warning("message returned" if is_ended else "job returned", reason=error.message)
+                outcome = self._give_back(attempt, retry_delay(attempt.message.receive_count))
+                return AttemptOutcome.COMPLETED if is_ended else outcome
 
     def _retry_or_fail(self, attempt: Attempt, error: RetryableJobError) -> AttemptOutcome:
         # Without a claim there is no row to count on: the producer has not created it yet.
@@ -127,20 +135,17 @@ class OutcomeHandler:
         return outcome
 
     def _send_dead_letter(self, attempt: Attempt, error: StoryTtsError) -> None:
-        """Mark the rows, send the dead letter, delete the message: in this order, so that no job is lost."""
+        """
+        Mark the rows, send the dead letter, publish the event, delete the message.
+
+        In this order no job is lost, and no event.
+        """
         attempt.log.error("job failed", code=error.code, reason=error.message)
-        if attempt.claim is not None:
-            self._tasks.fail(
-                attempt.claim,
-                code=error.code,
-                message=error.message,
-                message_stays=self._dead_letters is None,
-            )
-        else:
-            rows = self._parser.rows_named_by(attempt.message.body)
-            self._tasks.refuse(rows, code=error.code, message=error.message)
+        ending = self._mark_failed(attempt, error)
         if self._dead_letters is None:
             self._discard_segments(attempt, error)
+            if ending:
+                self._outbox.deliver(*ending)
             self._queue.give_back(attempt.message, delay_secs=retry_delay(attempt.message.receive_count))
             return
         self._dead_letters.send(
@@ -152,7 +157,42 @@ class OutcomeHandler:
             },
         )
         self._discard_segments(attempt, error)
+        if ending:
+            self._outbox.deliver(*ending)
         self._queue.delete(attempt.message)
+
+    def _mark_failed(self, attempt: Attempt, error: StoryTtsError) -> tuple[RowKey, JobEvent] | None:
+        """Mark the rows FAILED; return the audio row and the event that it holds, if any."""
+        message, claim, figures = attempt.message, attempt.claim, attempt.figures
+        if claim is not None:
+            event = self._outbox.failed(
+                claim.audio_row,
+                claim.subtitles_row,
+                error,
+                message_id=message.id,
+                claim=claim,
+                queue_wait_seconds=figures.queue_wait_secs,
+                processing_seconds=figures.processing_secs,
+            )
+            self._tasks.fail(
+                claim,
+                code=error.code,
+                message=error.message,
+                message_stays=self._dead_letters is None,
+                event=event,
+            )
+            return (claim.audio_row, event) if event else None
+        rows = self._parser.rows_named_by(message.body)
+        own = None
+        # A job that failed before for this message had its event then.
+        if rows and not isinstance(error, FailedBeforeError):
+            subtitles = rows[1] if len(rows) > 1 else None
+            own = self._outbox.failed(rows[0], subtitles, error, message_id=message.id)
+        while (event := self._tasks.refuse(rows, code=error.code, message=error.message, event=own)) != own:
+            if event is None:
+                return None
+            self._outbox.deliver(rows[0], event)
+        return (rows[0], event) if event else None
 
     def _discard_segments(self, attempt: Attempt, error: StoryTtsError | None = None) -> None:
         # The row of a taken output, and its segments, are those of another job.

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from app.aws.objects import ObjectChangedError
-from app.errors import CredentialsError, InfrastructureError, QueueGoneError
+from app.errors import CredentialsError, EventsRefusedError, InfrastructureError, QueueGoneError
 from app.shutdown import Shutdown
 
 FIRST_RETRY_SECS = 5.0
@@ -62,7 +62,7 @@ def retry_call(
         check()
         try:
             return call()
-        except (CredentialsError, QueueGoneError, ObjectChangedError):
+        except (CredentialsError, EventsRefusedError, QueueGoneError, ObjectChangedError):
             raise
         except InfrastructureError as fault:
             is_out_of_time = time.monotonic() + delay > deadline

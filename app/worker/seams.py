@@ -5,10 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from app.aws.claims import Claim, Ended, Held
+from app.aws.claims import Answer, Claim
 from app.aws.objects import Digest, ObjectVersion
 from app.aws.queue import Depth, Message
 from app.errors import StoryTtsError
+from app.events import JobEvent
 from app.job import Job, RowKey, S3Address
 from app.narration.base import Cancellation, Narration, OnProgress, Request
 from app.speech_process.client import ProcessState
@@ -40,7 +41,7 @@ class DeadLetterQueue(Protocol):
 class TaskTable(Protocol):
     """The task rows. Methods raise InfrastructureError if the table is unavailable."""
 
-    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Answer:
         """Claim the job if it is free. Raises TaskRowMissingError, TaskRowError."""
 
     def release(self, claim: Claim, *, cause: str | None = None) -> None:
@@ -58,11 +59,35 @@ class TaskTable(Protocol):
     def is_committed(self, claim: Claim) -> bool:
         """Return whether this claim completed the job that the row shows."""
 
-    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
+    def fail(
+        self,
+        claim: Claim,
+        *,
+        code: str,
+        message: str,
+        message_stays: bool = False,
+        event: JobEvent | None = None,
+    ) -> None:
         """Mark both rows FAILED, for good if the message stays. Raises LeaseLostError, JobCancelledError."""
 
-    def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
-        """Mark rows FAILED that were never claimed, unless a worker holds or ended them."""
+    def refuse(
+        self, rows: Iterable[RowKey], *, code: str, message: str, event: JobEvent | None = None
+    ) -> JobEvent | None:
+        """
+        Mark rows FAILED that were never claimed, unless a worker holds or ended them.
+
+        Returns the event that is to be published: `event`, or that of an earlier ending, which comes first.
+        """
+
+    def clear_event(self, audio: RowKey, event: JobEvent) -> None:
+        """Forget an event that is published."""
+
+
+class EventTarget(Protocol):
+    """Where events are published."""
+
+    def publish(self, event: JobEvent) -> None:
+        """Publish the event. Raises EventsRefusedError, and InfrastructureError if the target is down."""
 
 
 class MediaStore(Protocol):

@@ -18,12 +18,28 @@ BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(?:-[a-z]+)+-\d$")]
 StackAddress = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+/[\w.-]+$")]
 TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w-]+$")]
+EventBus = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(?:arn:aws[\w-]*:events:[\w-]+:\d{12}:event-bus/)?[A-Za-z0-9_./-]+$", max_length=256
+    ),
+]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 RouteTableId = Annotated[str, StringConstraints(pattern=r"^rtb-[0-9a-f]+$")]
 KmsKeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+$")]
 EXAMPLE_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 EndpointService = Literal[
-    "ecr.api", "ecr.dkr", "logs", "sqs", "ssmmessages", "secretsmanager", "ssm", "s3", "dynamodb"
+    "ecr.api",
+    "ecr.dkr",
+    "logs",
+    "sqs",
+    "ssmmessages",
+    "secretsmanager",
+    "ssm",
+    "events",
+    "sns",
+    "s3",
+    "dynamodb",
 ]
 PolicyArn = Annotated[
     str, StringConstraints(pattern=r"^arn:aws[\w-]*:iam::(?:\d{12}|aws):policy/[\w+=,.@/-]+$")
@@ -343,6 +359,15 @@ class TracingSettings(Group):
             message = "without an endpoint there is nothing to reach; set the endpoint, or remove cidr"
             raise PydanticCustomError("no_endpoint", message, {"key": "endpoint"})
         return self
+
+
+class EventSettings(Group):
+    """Events about completed and failed jobs."""
+
+    bus: EventBus | None = Field(default=None, examples=["default"])
+    """EventBridge bus that they are published to: `default`, another name, or an ARN; it must exist"""
+    topic_arn: TopicArn | None = Field(default=None, examples=["arn:aws:sns:us-east-1:123456789012:events"])
+    """SNS topic that they are published to, not the topic of the jobs"""
 
 
 class Features(Group):

@@ -11,6 +11,7 @@ from stack.config.groups import (
     EXAMPLE_KEY,
     DeploymentSettings,
     EncryptionSettings,
+    EventSettings,
     Features,
     Group,
     ImageSettings,
@@ -79,6 +80,7 @@ class Settings(Group):
     encryption: EncryptionSettings = EncryptionSettings()
     worker: WorkerSettings = WorkerSettings()
     tracing: TracingSettings = TracingSettings()
+    events: EventSettings = EventSettings()
     features: Features = Features()
 
     @model_validator(mode="after")
@@ -178,6 +180,8 @@ class Settings(Group):
             "ssmmessages": self.features.exec,
             "secretsmanager": any(":secretsmanager:" in arn for arn in secrets),
             "ssm": any(":ssm:" in arn for arn in secrets),
+            "events": self.events.bus is not None,
+            "sns": self.events.topic_arn is not None,
         }
         return [service for service, is_needed in needed.items() if is_needed]
 

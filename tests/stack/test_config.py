@@ -101,6 +101,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "in environment and in secrets",
     ),
     ({"tracing": {"endpoint": "collector:4318"}}, "story-tts:tracing.endpoint", "'collector:4318'"),
+    ({"events": {"bus": "no bus"}}, "story-tts:events.bus", "'no bus'"),
+    ({"events": {"topic_arn": "jobs.fifo"}}, "story-tts:events.topic_arn", "'jobs.fifo'"),
     ({"tracing": {"cidr": "10.0.0.0/16"}}, "story-tts:tracing.endpoint", "nothing to reach"),
     ({"deployment": {"circuit_breaker": "maybe"}}, "story-tts:deployment.circuit_breaker", "'maybe'"),
     ({"cpu": 1000}, "story-tts:cpu", "not 1000"),

@@ -43,6 +43,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         }
     },
     "traced": {"tracing": {"endpoint": "http://collector.internal:4318", "cidr": "10.0.0.0/16"}},
+    "events": {
+        "events": {"bus": "default", "topic_arn": "arn:aws:sns:us-east-1:123456789012:events"},
+        "network": {"endpoints": "create"},
+    },
     "unbroken": {"deployment": {"circuit_breaker": "off", "roll_back_alarms": ["story-service-errors"]}},
     "lent-roles": {"features": {"roles": "story_infra"}},
     "unprotected": {"features": {"protect": False}},

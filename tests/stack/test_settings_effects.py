@@ -98,6 +98,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "deployment.circuit_breaker": {"deployment": {"circuit_breaker": "stop"}},
     "tracing.endpoint": {"tracing": {"endpoint": "http://collector.internal:4318"}},
     "tracing.cidr": VARIANTS["traced"],
+    "events.bus": {"events": {"bus": "default"}},
+    "events.topic_arn": {"events": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:events"}},
     "worker.allowed_input_buckets": {"worker": {"allowed_input_buckets": ["other-stories"]}},
     "features.service": {"story_infra": {"source": "own"}, "features": {"service": False}},
     "features.exec": {"features": {"exec": True}},

@@ -54,7 +54,7 @@ def test_every_vendor_error_becomes_one_of_ours(error: Exception, kind: type[Inf
         ("dynamodb", answer("ResourceNotFoundException"), "the table does not exist: check DYNAMODB_TABLE"),
         ("sqs", answer("QueueDoesNotExist"), "the queue does not exist"),
         ("s3", answer("NoSuchBucket", 404), "the bucket does not exist"),
-        ("sns", answer("NotFound", 404), "the topic does not exist: check SNS_TOPIC_ARN"),
+        ("sns", answer("NotFound", 404), "the topic does not exist: check SNS_TOPIC_ARN and EVENT_TOPIC_ARN"),
         (
             "s3",
             exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:1/bucket/key"),

@@ -238,6 +238,7 @@ def test_the_doctor_finds_all_well_and_each_thing_that_is_not(platform: Platform
         "dead letters",
         "table",
         "bucket",
+        "events",
         "engine",
         "disk",
     ]
@@ -249,11 +250,12 @@ def test_the_doctor_finds_all_well_and_each_thing_that_is_not(platform: Platform
         DYNAMODB_TABLE="absent-table",
         OUTPUT_BUCKET="absent-bucket",
         KOKORO_VOICE="darth",
+        EVENT_BUS="absent",
     )
     checks = {line["check"]: line for line in map(json.loads, ill.stdout.splitlines())}
     assert ill.returncode == 1
     failed = {name for name, line in checks.items() if not line["ok"]}
-    assert failed == {"queue", "table", "bucket", "engine"}
+    assert failed == {"queue", "table", "bucket", "events", "engine"}
     assert all(checks[name]["advice"] for name in failed)
     assert "Traceback" not in ill.stderr
 

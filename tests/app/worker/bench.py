@@ -15,9 +15,10 @@ from app.work_folder import WorkFolder
 from app.worker.attempt import AttemptRunner
 from app.worker.checkpoints import Checkpoints
 from app.worker.loop import Worker, WorkerExit
+from app.worker.outbox import Outbox
 from app.worker.outcomes import OutcomeHandler
 from tests.app.worker.fakes import FakeLeases, FakeSpeech, InstantEvent
-from tests.app.worker.in_memory import Faults, InMemoryMedia, InMemoryQueue, InMemoryTasks
+from tests.app.worker.in_memory import Faults, InMemoryMedia, InMemoryQueue, InMemoryTarget, InMemoryTasks
 
 BUCKET = "story-video-data"
 STORY = {"text": "Once upon a time.", "parent_id": "story-1", "tts_task_id": "a1", "srt_task_id": "b2"}
@@ -68,6 +69,8 @@ class Bench:
         self._work_folder = work_folder
         self.has_dead_letters = True
         self.tracer: Tracer = NoTracer()
+        self.events = InMemoryTarget(self.faults)
+        self.has_events = False
 
     @property
     def waits(self) -> list[float]:
@@ -111,6 +114,12 @@ class Bench:
         """Return a worker."""
         parser = MessageParser(output_bucket=BUCKET, default_voice="en-us", voices={"en-us"})
         checkpoints = Checkpoints(objects=self.segments, bucket=BUCKET, shutdown=self.shutdown)
+        outbox = Outbox(
+            tasks=self.tasks,
+            targets=[self.events] if self.has_events else [],
+            service="story-tts",
+            shutdown=self.shutdown,
+        )
         runner = AttemptRunner(
             queue=self.queue,
             tasks=self.tasks,
@@ -120,6 +129,7 @@ class Bench:
             options=NarrationOptions(engine="espeak", voice="en-us"),
             work_folder=self._work_folder,
             checkpoints=checkpoints,
+            outbox=outbox,
             leases=self.leases,
             lease_secs=60,
             max_attempts=5,
@@ -131,6 +141,7 @@ class Bench:
             dead_letters=self.letters if self.has_dead_letters else None,
             tasks=self.tasks,
             checkpoints=checkpoints,
+            outbox=outbox,
             parser=parser,
             max_attempts=5,
         )

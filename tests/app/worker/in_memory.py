@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from app.aws.claims import Claim, Ended, Held
+from app.aws.claims import Answer, Claim, Ended, Held, Unpublished
 from app.aws.objects import Digest, ObjectChangedError, ObjectVersion
 from app.aws.queue import Depth, Message
 from app.aws.rows import CANCELLED, COMPLETED, FAILED, IN_PROGRESS, PENDING, Row
@@ -29,6 +29,7 @@ from app.errors import (
     TaskRowError,
     TaskRowMissingError,
 )
+from app.events import EVENT_ID, OUTBOX, JobEvent
 from app.job import Job, RowKey, S3Address
 
 RATE = 22050
@@ -187,7 +188,7 @@ class InMemoryTasks:
         return [dict(row) for key, row in sorted(self.rows.items(), key=str) if key.id == row_id]
 
     @faulty
-    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+    def claim(self, job: Job, *, lease_secs: float, message_id: str) -> Answer:
         """Claim the job if it is free."""
         with self._lock:
             uri = job.destination.subtitles.uri
@@ -197,10 +198,12 @@ class InMemoryTasks:
                 raise OutputTakenError(f"subs_out: {uri} belongs to another job")
             return self._claim(job, lease_secs, message_id)
 
-    def _claim(self, job: Job, lease_secs: float, message_id: str) -> Claim | Held | Ended:
+    def _claim(self, job: Job, lease_secs: float, message_id: str) -> Answer:
         if job.is_direct and job.audio_row not in self.rows:
             self.rows[job.audio_row] = _new_row(job.audio_row) | {"type": "TTS"}
         row = self._existing(job.audio_row)
+        if OUTBOX in row:
+            return Unpublished(row["status"], JobEvent.parse(row[OUTBOX]))
         if row["status"] == CANCELLED:
             self._cancel(job.audio_row, job.subtitles_row)
         if row["status"] in {COMPLETED, CANCELLED}:
@@ -329,24 +332,52 @@ class InMemoryTasks:
         return self._is_ended(claim, COMPLETED)
 
     @faulty
-    def fail(self, claim: Claim, *, code: str, message: str, message_stays: bool = False) -> None:
+    def fail(
+        self,
+        claim: Claim,
+        *,
+        code: str,
+        message: str,
+        message_stays: bool = False,
+        event: JobEvent | None = None,
+    ) -> None:
         """Mark both rows FAILED."""
         if not self._is_ended(claim, FAILED):
             self._hold(claim, both=True)
             reason = {"error_code": code, "error_message": message[:500]}
             stays = {"failed_message_ids": claim.message_ids} if message_stays else {}
-            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, stays, {})
+            outbox = event.attributes if event else {}
+            self._end(claim, {"status": FAILED, "ended_by": claim.owner} | reason, stays | outbox, {})
             for row in self._rows(claim):
                 _drop(row, "attempts", "text_version")
 
     @faulty
-    def refuse(self, rows: Iterable[RowKey], *, code: str, message: str) -> None:
+    def refuse(
+        self, rows: Iterable[RowKey], *, code: str, message: str, event: JobEvent | None = None
+    ) -> JobEvent | None:
         """Mark rows FAILED that were never claimed."""
-        for row in [self.rows[key] for key in rows if key in self.rows]:
+        keys = list(rows)
+        audio = self.rows.get(keys[0], {}) if keys else {}
+        waiting = None
+        if event and OUTBOX in audio:
+            waiting = JobEvent.parse(audio[OUTBOX])
+            if waiting.id != event.id:
+                return waiting
+        elif event and audio and audio.get(EVENT_ID) != event.id:
+            waiting = event
+        reason = {"status": FAILED, "error_code": code, "error_message": message[:500]}
+        for row in [self.rows[key] for key in keys if key in self.rows]:
             if row["status"] not in {PENDING, FAILED, IN_PROGRESS} or _is_live(row):
-                return
-            row |= {"status": FAILED, "error_code": code, "error_message": message[:500]}
+                return None if row is audio else waiting
+            row.update(reason, **(waiting.attributes if row is audio and waiting else {}))
             _drop(row, "crashes", "attempts", "text_version")
+        return waiting
+
+    @faulty
+    def clear_event(self, audio: RowKey, event: JobEvent) -> None:
+        """Forget the event."""
+        if self.rows.get(audio, {}).get(EVENT_ID) == event.id:
+            _drop(self.rows[audio], OUTBOX)
 
     def _end(self, claim: Claim, both: Row, audio: Mapping[str, Any], subtitles: Mapping[str, Any]) -> None:
         for row, own in zip(self._rows(claim), (audio, subtitles), strict=False):
@@ -397,6 +428,19 @@ def _is_live(row: Row) -> bool:
 def _drop(row: Row, *names: str) -> None:
     for name in names:
         row.pop(name, None)
+
+
+class InMemoryTarget:
+    """A target of events."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.events: list[JobEvent] = []
+        self._faults = faults or Faults()
+
+    @faulty
+    def publish(self, event: JobEvent) -> None:
+        """Keep the event."""
+        self.events.append(event)
 
 
 class InMemoryMedia:
