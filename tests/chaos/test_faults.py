@@ -1,5 +1,6 @@
 """Every fault that the worker promises to survive, each as a test with real processes behind the proxy."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import pytest
@@ -13,6 +14,7 @@ from tests.workers import LEASE_SECS
 
 pytestmark = pytest.mark.slow
 
+Case = tuple[Boundary, Fault]
 LEASES = 1.6 * LEASE_SECS
 """Long enough for a lease to end and for another worker to take over."""
 # Calls that only some jobs make, with the faults and the fields that lead there.
@@ -31,7 +33,7 @@ DETOURS: dict[Boundary, tuple[tuple[Fault, ...], dict[str, str]]] = {
 }
 
 
-def gauntlet(platform: Platform, cases: list[tuple[Boundary, Fault]], *, workers: int = 4) -> Figures:
+def gauntlet(platform: Platform, cases: list[Case], *, workers: int = 4) -> Figures:
     """Run one story per case; its first delivery meets its fault, and what leads to it."""
     stories, plans = [], []
     for number, (boundary, fault) in enumerate(cases):
@@ -49,15 +51,15 @@ def gauntlet(platform: Platform, cases: list[tuple[Boundary, Fault]], *, workers
     return figures
 
 
-def at_every_call(kind: Kind, secs: float = 0.0) -> list[tuple[Boundary, Fault]]:
+def at_every_call(kind: Kind, *, sides: Iterable[Side] = Side, secs: float = 0.0) -> list[Case]:
     """Return a fault at every boundary, before and after it takes effect."""
     return [
         (boundary, Fault(boundary, side, kind, secs=secs))
-        for boundary, side in product((*PATH, *DETOURS), Side)
+        for boundary, side in product((*PATH, *DETOURS), sides)
     ]
 
 
-def unmet(run: Run, cases: list[tuple[Boundary, Fault]]) -> list[str]:
+def unmet(run: Run, cases: list[Case]) -> list[str]:
     """Return the faults that never struck: a gauntlet that is not run proves nothing."""
     met = {(entry.story, str(fault)) for entry in run.journal.entries for fault in entry.faults}
     # Of a receipt that did not take place it is not known which story it would have been for.
@@ -71,8 +73,9 @@ def unmet(run: Run, cases: list[tuple[Boundary, Fault]]) -> list[str]:
 
 
 def test_sigkill_at_every_call(platform: Platform) -> None:
-    """A worker killed at any call, before or after the call takes effect, costs an attempt, never a job."""
-    cases = at_every_call(Kind.KILL)
+    """A worker killed after any call has taken effect costs an attempt, never a job."""
+    # A worker that is killed before a call leaves what one leaves that is killed after the call before.
+    cases = at_every_call(Kind.KILL, sides=[Side.AFTER])
     assert gauntlet(platform, cases).faults[Kind.KILL] == len(cases)
 
 
@@ -83,13 +86,9 @@ def test_sigstop_beyond_the_lease_at_every_call(platform: Platform) -> None:
 
 
 def test_sigterm_at_every_call(platform: Platform) -> None:
-    """After SIGTERM at any call, a worker exits with 0, and it or another worker completes the job."""
-    # What a stopping worker still receives it gives back untouched, and with it another case's delivery.
-    cases = [
-        (boundary, fault)
-        for boundary, fault in at_every_call(Kind.TERM)
-        if (boundary, fault.side) != (Boundary.RECEIVE, Side.BEFORE)
-    ]
+    """After SIGTERM during any call, a worker exits with 0, and it or another worker completes the job."""
+    # The worker waits for the reply on either side of the effect.
+    cases = at_every_call(Kind.TERM, sides=[Side.AFTER])
     assert gauntlet(platform, cases).faults[Kind.TERM] == len(cases)
 
 
@@ -105,43 +104,41 @@ def test_the_last_words_of_a_dead_worker_arrive_late(platform: Platform) -> None
     gauntlet(platform, cases)
 
 
-def test_a_lost_reply_at_every_call(platform: Platform) -> None:
-    """A lost reply is recovered by the SDK's retry or by the worker's own."""
-    cases = [
-        (boundary, Fault(boundary, Side.AFTER, Kind.CUT, times=times))
-        for boundary, times in product((*PATH, *DETOURS), (1, 4))
-    ]
-    gauntlet(platform, cases)
-
-
 def test_a_cut_connection_at_every_call(platform: Platform) -> None:
-    """A request that never arrives is retried, or its job goes back to the queue."""
+    """A lost request or reply is recovered by a retry, of the SDK or the worker, or the job goes back."""
     cases = [
-        (boundary, Fault(boundary, Side.BEFORE, Kind.CUT, times=times))
-        for boundary, times in product((*PATH, *DETOURS), (1, 4))
+        (boundary, Fault(boundary, side, Kind.CUT, times=times))
+        for boundary, side, times in product((*PATH, *DETOURS), Side, (1, 4))
     ]
     gauntlet(platform, cases)
 
 
-@pytest.mark.parametrize(
-    ("boundaries", "status", "code"),
-    [
-        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 400, "ProvisionedThroughputExceededException"),
-        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 400, "ThrottlingException"),
-        ((Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT), 500, "InternalServerError"),
-        ((Boundary.LOOK, *PUTS.values()), 503, "SlowDown"),
-        (tuple(PUTS.values()), 412, "PreconditionFailed"),
-        (tuple(PUTS.values()), 409, "ConditionalRequestConflict"),
-        ((Boundary.RECEIVE, Boundary.DELETE), 503, "ServiceUnavailable"),
-        ((Boundary.RECEIVE, *PUTS.values(), Boundary.DELETE), 403, "ExpiredToken"),
+ROWS = (Boundary.CLAIM, Boundary.MARK, Boundary.COMMIT)
+OBJECTS = tuple(PUTS.values())
+REFUSALS: dict[str, list[tuple[tuple[Boundary, ...], int, str]]] = {
+    "rows": [
+        (ROWS, 400, "ProvisionedThroughputExceededException"),
+        (ROWS, 400, "ThrottlingException"),
+        (ROWS, 500, "InternalServerError"),
     ],
-)
-def test_refusals_of_aws(
-    platform: Platform, boundaries: tuple[Boundary, ...], status: int, code: str
-) -> None:
+    "objects": [
+        ((Boundary.LOOK, *OBJECTS), 503, "SlowDown"),
+        (OBJECTS, 412, "PreconditionFailed"),
+        (OBJECTS, 409, "ConditionalRequestConflict"),
+    ],
+    "messages and credentials": [
+        ((Boundary.RECEIVE, Boundary.DELETE), 503, "ServiceUnavailable"),
+        ((Boundary.RECEIVE, *OBJECTS, Boundary.DELETE), 403, "ExpiredToken"),
+    ],
+}
+
+
+@pytest.mark.parametrize("refusals", REFUSALS.values(), ids=REFUSALS.keys())
+def test_refusals_of_aws(platform: Platform, refusals: list[tuple[tuple[Boundary, ...], int, str]]) -> None:
     """Throttling, server errors, failed conditions and expired credentials, before or after the effect."""
     cases = [
         (boundary, Fault(boundary, side, Kind.ANSWER, status=status, code=code, times=times))
+        for boundaries, status, code in refusals
         for boundary, side, times in product(boundaries, Side, (1, 4))
     ]
     gauntlet(platform, cases)
