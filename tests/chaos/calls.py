@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from app.events import OUTBOX
 from app.media import AUDIO_FORMATS
 from tests.chaos.stories import story_named
 
@@ -26,6 +27,8 @@ class Boundary(StrEnum):
     RENEW = "renew the row"
     EXTEND = "extend the visibility"
     COMMIT = "commit"
+    PUBLISH = "publish the event"
+    CLEAR = "clear the event"
     DELETE = "delete"
     RELEASE = "release"
     GIVE_BACK = "give back"
@@ -41,7 +44,7 @@ class Boundary(StrEnum):
 
 B = Boundary
 PUTS = {".wav": B.PUT_AUDIO, ".srt": B.PUT_SRT, ".vtt": B.PUT_VTT, ".words.json": B.PUT_WORDS}
-PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.DELETE)
+PATH = (B.RECEIVE, B.CLAIM, B.MARK, B.LOOK, *PUTS.values(), B.COMMIT, B.PUBLISH, B.CLEAR, B.DELETE)
 """What every job crosses, in this order."""
 ROW_WRITES = frozenset({B.CLAIM, B.MARK, B.RENEW, B.COMMIT, B.RELEASE, B.FAIL, B.REFUSE, B.CANCEL})
 _SQS = {"ReceiveMessage": B.RECEIVE, "DeleteMessage": B.DELETE, "SendMessage": B.DEAD_LETTER}
@@ -49,6 +52,7 @@ _SEGMENTS_FOLDER = "segments"
 _SEGMENTS = {"PUT": B.STORE_SEGMENT, "DELETE": B.DROP_SEGMENT}
 # Each update of a row has a part of its expression that no other has.
 _UPDATES = {
+    f"REMOVE {OUTBOX}": B.CLEAR,
     "lease_epoch = if_not_exists(lease_epoch": B.CLAIM,
     "lease_epoch = :epoch": B.MARK,
     "lease_expires_at = :expires, progress": B.RENEW,
@@ -63,7 +67,7 @@ class Call:
     """One request, understood."""
 
     service: str
-    """sqs, dynamodb or s3."""
+    """sqs, sns, dynamodb or s3."""
     boundary: Boundary
     story: str | None = None
     """The id of the rows, or the first part of the object's key."""
@@ -74,6 +78,8 @@ class Call:
     """SHA-256 of the object."""
     token: str | None = None
     """Of a transaction: the same in each of the SDK's repetitions."""
+    event_id: str | None = None
+    """Of the event that is stored, published or cleared."""
 
 
 def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, lease_secs: float) -> Call:
@@ -83,6 +89,8 @@ def call_of(method: str, path: str, headers: Mapping[str, str], body: bytes, *, 
         return _sqs(operation, json.loads(body), lease_secs)
     if service.startswith("DynamoDB"):
         return _dynamodb(operation, json.loads(body))
+    if method == "POST" and path == "/":
+        return _sns(parse_qs(body.decode()))
     _, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
     folder, _, name = key.partition("/")
     return Call(
@@ -102,6 +110,13 @@ def _s3(method: str, folder: str, name: str) -> Boundary:
     is_audio = name.rpartition(".")[2] in AUDIO_FORMATS
     suffix = ".wav" if is_audio else f".{name.partition('.')[2]}"
     return PUTS.get(suffix, B.OTHER) if method == "PUT" else B.OTHER
+
+
+def _sns(parameters: Mapping[str, list[str]]) -> Call:
+    if parameters.get("Action") != ["Publish"]:
+        return Call("sns", B.OTHER)
+    event = json.loads(parameters["Message"][0])
+    return Call("sns", B.PUBLISH, story_named(event["parent_id"]), event_id=event["id"])
 
 
 def _sqs(operation: str, fields: dict[str, Any], lease_secs: float) -> Call:
@@ -128,4 +143,5 @@ def _dynamodb(operation: str, fields: dict[str, Any]) -> Call:
         story_named(updates[0].get("Key", {}).get("id", {}).get("S", "")) or None,
         epoch=int(epoch) if epoch else None,
         token=fields.get("ClientRequestToken"),
+        event_id=values.get(":event_id", {}).get("S"),
     )

@@ -10,6 +10,8 @@ I6  media are what the job asked for, and what their rows say
 I7  a FAILED row and its letter carry the same code and the right message id; COMPLETED jobs have no letter
 I8  no row stays unfinished without a message
 I9  no upload, segment or object outlives its job, but media that were stored before a cancellation
+
+I10, about events, is in events.py.
 """
 
 from collections import defaultdict

@@ -84,10 +84,11 @@ class Plan:
 
 
 _SERVICES = {Boundary.RECEIVE: "sqs", Boundary.DELETE: "sqs", Boundary.LOOK: "s3"}
-_SERVICES |= dict.fromkeys(PUTS.values(), "s3 put")
+_SERVICES |= dict.fromkeys(PUTS.values(), "s3 put") | {Boundary.PUBLISH: "sns"}
 _ANSWERS = {
     "s3": ((503, "SlowDown"), (500, "InternalError"), (412, "PreconditionFailed"), (403, "ExpiredToken")),
     "s3 put": ((503, "SlowDown"), (412, "PreconditionFailed"), (409, "ConditionalRequestConflict")),
+    "sns": ((503, "ServiceUnavailable"), (400, "Throttling"), (403, "AuthorizationError"), (404, "NotFound")),
     "sqs": ((503, "ServiceUnavailable"), (500, "InternalFailure"), (403, "ExpiredToken")),
     "dynamodb": (
         (400, "ProvisionedThroughputExceededException"),

@@ -1,6 +1,6 @@
 """Workers behind gates: real processes whose every request crosses the fault proxy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
@@ -56,12 +56,21 @@ class Fleet:
     """
 
     def __init__(
-        self, platform: Platform, journal: Journal, folder: Path, *, plan_of: PlanOf, old: Path | None = None
+        self,
+        platform: Platform,
+        journal: Journal,
+        folder: Path,
+        *,
+        plan_of: PlanOf,
+        environment: Mapping[str, str],
+        old: Path | None = None,
     ) -> None:
+        """All workers have the variables of `environment`."""
         self._platform = platform
         self._journal = journal
         self._folder = folder
         self._plan_of = plan_of
+        self._environment = environment
         self._old = old
         self._is_rolled = False
         self._living: list[GuardedWorker] = []
@@ -82,7 +91,11 @@ class Fleet:
         gate = Gate(self._platform, self._journal, name=f"w{number}", plan=Plan(), lease_secs=lease_secs)
         gate.plan_of = self._plan_of
         # No two workers make the same media of a story: whose bytes an object holds can be told.
-        own = {"PARAGRAPH_PAUSE_SECS": f"{0.1 + number / 1000:.3f}", "STOP_TIMEOUT_SECS": "15"}
+        own = {
+            **self._environment,
+            "PARAGRAPH_PAUSE_SECS": f"{0.1 + number / 1000:.3f}",
+            "STOP_TIMEOUT_SECS": "15",
+        }
         own["SEGMENT_SECS"] = "10"
         if self._is_rolled:
             own |= {"MAX_RECEIVES": "7", "RECEIVE_WAIT_SECS": "2", "SENTENCE_PAUSE_SECS": "0.2"}

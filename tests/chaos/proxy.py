@@ -187,9 +187,11 @@ def delivery_of(message: dict[str, Any]) -> Delivery:
 
 def _error(service: str, fault: Fault) -> Answer:
     """Return an error as the service spells it."""
-    if service == "s3":
+    is_xml = service in {"s3", "sns"}
+    if is_xml:
         text = f"<Error><Code>{fault.code}</Code><Message>by the proxy</Message></Error>"
+        text = f"<ErrorResponse>{text}</ErrorResponse>" if service == "sns" else text
     else:
         text = json.dumps({"__type": fault.code, "message": "by the proxy"})
-    kind = "application/xml" if service == "s3" else "application/x-amz-json-1.0"
+    kind = "application/xml" if is_xml else "application/x-amz-json-1.0"
     return fault.status, {"Content-Type": kind, "Content-Length": str(len(text))}, text.encode()

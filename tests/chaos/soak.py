@@ -29,6 +29,7 @@ from app.work_folder import WorkFolder
 from tests import logs
 from tests.chaos.calls import Boundary
 from tests.chaos.checker import Violation, violations
+from tests.chaos.events import EventQueue, event_faults
 from tests.chaos.faults import SIGNALS, Kind, Plan, Schedule
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Delivery, Journal
@@ -57,6 +58,8 @@ class Figures:
     deliveries: int
     faults: Counter[Kind]
     """Of signals those that reached a living worker."""
+    events: Counter[str]
+    """The deliveries of each event, by its id."""
     secs: float
     violations: list[Violation]
 
@@ -65,7 +68,8 @@ class Figures:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
         return (
             f"{self.jobs} jobs ({kinds}), {self.duplicates} duplicates, {self.deliveries} deliveries,"
-            f" {faults}, {self.secs:.0f} s: {len(self.violations)} violations"
+            f" {faults}, {len(self.events)} events in {self.events.total()} deliveries,"
+            f" {self.secs:.0f} s: {len(self.violations)} violations"
         )
 
 
@@ -90,6 +94,7 @@ class Run:
         """After `secs` no further job is sent."""
         self.jobs = Jobs(platform)
         self.journal = Journal()
+        self.events = EventQueue(platform)
         self._platform = platform
         self._stories = stories
         self._plan_of_job = plan_of
@@ -106,15 +111,27 @@ class Run:
         """Feed the jobs, tend the workers, and decide when all is done, or nothing moves any more."""
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="story-tts-chaos-") as folder:
-            fleet = Fleet(self._platform, self.journal, Path(folder), plan_of=self._plan_of, old=self._old)
+            fleet = Fleet(
+                self._platform,
+                self.journal,
+                Path(folder),
+                plan_of=self._plan_of,
+                environment=self.events.environment,
+                old=self._old,
+            )
             try:
                 self._feed_until_done(fleet, progress)
                 fleet.stop()
+                events = self.events.take_all()
                 found = self._verdict(fleet, Path(folder))
             finally:
                 fleet.end()
         found += [Violation("log", "-", leak) for leak in logs.found]
-        return self._figures(time.monotonic() - started, found)
+        if self._old is None:
+            # Older code may publish none.
+            wrong = event_faults(self._stories, self.journal, events)
+            found += [Violation("I10", story, what) for story, what in wrong]
+        return self._figures(time.monotonic() - started, found, Counter(event.id for event in events))
 
     def _plan_of(self, delivery: Delivery) -> Plan:
         prefix, _, number = delivery.story.partition("-")
@@ -205,7 +222,7 @@ class Run:
         found += [Violation("I9", path.name, "outlives its worker") for path in (folder / "work").iterdir()]
         return found + [Violation("exit", "-", ending) for ending in fleet.odd_endings]
 
-    def _figures(self, secs: float, found: list[Violation]) -> Figures:
+    def _figures(self, secs: float, found: list[Violation], events: Counter[str]) -> Figures:
         struck = (fault for entry in self.journal.entries for fault in entry.faults)
         signals = Counter(blow.fault.kind for blow in self.journal.blows)
         return Figures(
@@ -214,6 +231,7 @@ class Run:
             duplicates=len(self._sent) - len(self._stories),
             deliveries=sum(entry.delivery is not None for entry in self.journal.of(Boundary.RECEIVE)),
             faults=signals + Counter(fault.kind for fault in struck if fault.kind not in SIGNALS),
+            events=events,
             secs=secs,
             violations=found,
         )
