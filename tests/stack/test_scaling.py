@@ -111,6 +111,8 @@ def test_a_single_message_asks_for_a_task() -> None:
         ([4] * 8, [None] * 8, True),
         # Three minutes of ECS's metric have not arrived.
         ([4] * 5 + [None] * 3, [0] * 8, True),
+        # More are missing than the alarm spares: the last number of tasks counts for them.
+        ([4] * 4 + [None] * 4, [0] * 8, True),
         ([4] * 8, [0] * 4 + [4] * 4, False),
         ([None] * 8, [0] * 8, False),
     ],
