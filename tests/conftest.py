@@ -14,10 +14,12 @@ from tests import logs
 from tests.ministack import MINISTACK, ministack
 from tests.models import IMPORT_MODELS
 
+STACK = "tests/stack/"
 LONGEST = (
     "tests/chaos/",
     "tests/ops/test_jobs.py",
     *IMPORT_MODELS,
+    STACK,
     "tests/e2e/",
     "tests/app/worker/test_worker.py",
 )
@@ -25,11 +27,11 @@ LONGEST = (
 
 
 class _FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file's tests run in one process, and all tests that import PyTorch in the same one."""
+    """A file's tests run in one process; so do all that import PyTorch, and all that record the stack."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "speech" if file in IMPORT_MODELS else file
+        return "speech" if file in IMPORT_MODELS else STACK if file.startswith(STACK) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
