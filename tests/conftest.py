@@ -5,14 +5,38 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from app.local.emulator import EVERY_SERVICE, emulator
 from app.local.platform import Platform, create_platform, emulators_session
 from tests import logs
 from tests.ministack import MINISTACK, ministack
+from tests.models import IMPORT_MODELS
 
-LONGEST = ("tests/chaos/", "tests/ops/test_jobs.py", "tests/e2e/", "tests/app/worker/test_worker.py")
+STACK = "tests/stack/"
+LONGEST = (
+    "tests/chaos/",
+    "tests/ops/test_jobs.py",
+    *IMPORT_MODELS,
+    STACK,
+    "tests/e2e/",
+    "tests/app/worker/test_worker.py",
+)
 """The files that take minutes, longest first."""
+
+
+class _FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests run in one process; so do all that import PyTorch, and all that record the stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "speech" if file in IMPORT_MODELS else STACK if file.startswith(STACK) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Schedule `--dist loadfile` by the class above."""
+    return _FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

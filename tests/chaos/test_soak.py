@@ -47,7 +47,7 @@ def test_every_kind_of_fault_is_planned(kind: Kind) -> None:
 @pytest.mark.slow
 def test_a_soak_ends_without_a_violation(platform: Platform) -> None:
     """Kills, pauses and duplicates violate no invariant; `make chaos` runs them by the thousand."""
-    figures = soak(platform.endpoint_url, jobs=30, seed=7)
+    figures = soak(platform.endpoint_url, jobs=16, seed=7)
     assert figures.violations == []
     assert figures.faults[Kind.KILL] > 0
     assert figures.faults[Kind.PAUSE] > 0

@@ -7,8 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 # The published vocabulary: runs of symbols, each after the number of its first one; numbers rise by one.
 _SYMBOL_RUNS = (
     '1;:,.!?|9—…"()“” |17\u0303ʣʥʦʨᵝ\uab67AI|31O|33Q|35ST|39W|41Yᵊabcdef|'
@@ -77,7 +75,8 @@ def configuration(size: Size) -> dict[str, Any]:
 
 def write_model(folder: Path, size: Size) -> None:
     """Write config.json and kokoro-v1_0.pth, in the published form, under `folder`."""
-    from kokoro import KModel  # seconds to import, and only builders need it
+    import torch  # seconds to import, as Kokoro, and only builders need them
+    from kokoro import KModel
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(configuration(size), ensure_ascii=False), "utf-8")
@@ -100,13 +99,17 @@ def write_model(folder: Path, size: Size) -> None:
 
 def write_voice(path: Path, *, seed: int) -> None:
     """Write a voice pack: float32, shape (510, 1, 256), a style for each length in phonemes."""
+    import torch
+
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
     torch.save(torch.randn(510, 1, 256, generator=generator) * _STYLE_SPREAD, path)
 
 
-def _speak_like_speech(model: torch.nn.Module) -> None:
+def _speak_like_speech(model: Any) -> None:
     """Set pace, pitch and level, which random weights would leave absurd."""
+    import torch
+
     with torch.no_grad():
         _set_pace(model)
         pitch = model.get_submodule("predictor.F0_proj")
@@ -121,13 +124,15 @@ class _HeardError(Exception):
 
 def _set_pace(model: Any) -> None:
     """Let phonemes differ in length as those of speech do, around the pace of the published voices."""
+    import torch
+
     pace = model.predictor.duration_proj.linear_layer
     # all classes lean one way; otherwise 50 random ones would even each other out
     pace.weight.copy_(pace.weight[:1].expand_as(pace.weight) * _VARIETY)
     pace.bias.zero_()
-    leanings: list[torch.Tensor] = []
+    leanings: list[Any] = []
 
-    def listen(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
+    def listen(_module: Any, _inputs: Any, output: Any) -> None:
         leanings.append(output[..., 0].flatten())
         raise _HeardError  # the vocoder, with durations still absurd, would take a minute
 

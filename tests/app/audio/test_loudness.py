@@ -7,7 +7,6 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile  # type: ignore[import-untyped]
-from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
 from app.audio import loudness
 from app.audio.loudness import voice_gain
@@ -74,6 +73,8 @@ def narrate(folder: Path, **options: object) -> tuple[Samples, int]:
 
 def true_peak_db(samples: Samples) -> float:
     """Return the true peak in dBTP, oversampled 8 times by another filter than the limiter's."""
+    from scipy.signal import resample_poly  # type: ignore[import-untyped]  # a second to import
+
     return 20 * float(np.log10(np.abs(resample_poly(samples.astype(np.float64), 8, 1)).max()))
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from app.cli.app import app
 from app.errors import ConfigurationError
-from tests.app.conftest import HAS_SPEECH
+from tests.models import HAS_SPEECH
 
 ENGINES = ["espeak", *([pytest.param("kokoro", marks=pytest.mark.speech)] if HAS_SPEECH else [])]
 

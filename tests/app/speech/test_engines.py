@@ -12,7 +12,7 @@ from app.speech.base import SpeechEngine
 from app.speech.espeak import EspeakEngine
 from app.text.chunks import chunks
 from app.text.lexicon import Lexicon
-from tests.app.conftest import HAS_SPEECH
+from tests.models import HAS_SPEECH
 
 SENTENCE = "It was a bright, cold day in April; the clocks were striking thirteen."
 
@@ -98,8 +98,8 @@ def test_a_chunk_within_the_limit_measures_so(engine: SpeechEngine) -> None:
     assert engine.measure(SENTENCE, voice="af_heart") <= engine.max_chunk
 
 
-NUMBERS = " ".join(str(917_342_615 + 104_729_371 * index) for index in range(18))
-PI = "3. 14159 26535 89793 23846 26433 83279 50288 41971 69399 37510 58209 74944 59230 78164 06286"
+NUMBERS = " ".join(str(917_342_615 + 104_729_371 * index) for index in range(9))
+PI = "3. 14159 26535 89793 23846 26433 83279 50288 41971"
 CONTRACT = {
     "prose": SENTENCE,
     "number groups": f"The clerk read {NUMBERS} and sat down.",

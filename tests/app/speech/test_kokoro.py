@@ -1,11 +1,10 @@
 """Kokoro's own network, small and with random weights, as the engine drives it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from kokoro import KModel
 
 from app.errors import ConfigurationError, RefusedTextError, UnknownVoiceError
 from app.models.store import ModelStore
@@ -34,9 +33,11 @@ def spoken(engine: KokoroEngine) -> Utterance:
 
 @pytest.mark.filterwarnings("ignore")  # of the package's own use of torch
 def test_samples_are_those_of_the_package(
-    engine: KokoroEngine, models: ModelStore, spoken: Utterance
+    torch: Any, engine: KokoroEngine, models: ModelStore, spoken: Utterance
 ) -> None:
     """Folded weights and tiles change nothing that could be heard: 60 dB below the speech at most."""
+    from kokoro import KModel  # seconds to import
+
     plain = KModel(
         repo_id="hexgrad/Kokoro-82M",
         config=str(models.file("kokoro/config.json")),
@@ -94,7 +95,7 @@ def test_voices_differ(engine: KokoroEngine, spoken: Utterance) -> None:
     assert not np.array_equal(spoken.samples, engine.speak(TEXT, voice="am_adam", speed=1.0).samples)
 
 
-def test_a_blend_lies_between_its_voices(engine: KokoroEngine) -> None:
+def test_a_blend_lies_between_its_voices(torch: Any, engine: KokoroEngine) -> None:
     """Styles are mixed by weight; equal names or a single weight make no difference."""
     heart, adam = (engine._style(name).clone() for name in ("af_heart", "am_adam"))
     torch.testing.assert_close(engine._style("af_heart(3)+am_adam"), heart * 0.75 + adam * 0.25)
@@ -146,7 +147,7 @@ def test_missing_models_are_told_before_anything_loads(tmp_path: Path) -> None:
         KokoroEngine(models=ModelStore(tmp_path))
 
 
-def test_threads_are_those_asked_for(engine: KokoroEngine) -> None:
+def test_threads_are_those_asked_for(torch: Any, engine: KokoroEngine) -> None:
     """The setting reaches torch."""
     assert engine.name == "kokoro"
     assert torch.get_num_threads() == 1

@@ -4,10 +4,9 @@ import gc
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
 from app.speech import loading, native
 
@@ -48,8 +47,9 @@ def test_garbage_is_collected_again_after_loading() -> None:
     assert [*seen, gc.isenabled()] == [False, True]
 
 
-def test_a_network_takes_the_weights_that_it_is_given() -> None:
+def test_a_network_takes_the_weights_that_it_is_given(torch: Any) -> None:
     """No copy is made, in any kind of layer, and what was there before the block is there after it."""
+    nn = torch.nn
     load, fill = nn.Module.load_state_dict, nn.init.normal_
     source = nn.ModuleDict(
         {"lstm": nn.LSTM(4, 4), "conv": nn.Conv1d(4, 4, 3), "embedding": nn.Embedding(4, 4)}
@@ -68,7 +68,7 @@ def test_a_network_takes_the_weights_that_it_is_given() -> None:
     assert (load, fill) == (nn.Module.load_state_dict, nn.init.normal_)
 
 
-def test_a_file_of_weights_is_mapped(tmp_path: Path) -> None:
+def test_a_file_of_weights_is_mapped(torch: Any, tmp_path: Path) -> None:
     """Weights lie in the file's own pages, which can be let go and come back; only inside the block."""
     torch.save({"weight": torch.ones(1 << 20)}, tmp_path / "weights.pth")
     with loading.without_copies(tmp_path / "weights.pth"):
@@ -82,7 +82,7 @@ def test_a_file_of_weights_is_mapped(tmp_path: Path) -> None:
     assert (native.mappings(tmp_path), len(state)) == ([], 1)
 
 
-def test_an_old_file_of_weights_is_read(tmp_path: Path) -> None:
+def test_an_old_file_of_weights_is_read(torch: Any, tmp_path: Path) -> None:
     """Before its version 1.6 torch wrote no archives, and such a file cannot be mapped: it loads as ever."""
     path = tmp_path / "weights.pth"
     torch.save({"weight": torch.ones(4)}, path, _use_new_zipfile_serialization=False)

@@ -1,16 +1,12 @@
 """The tiled residual blocks compute what Kokoro's own compute, whatever the length and the kernel."""
 
 import warnings
+from typing import Any
 
 import pytest
-import torch
-from kokoro.istftnet import AdaINResBlock1
 
-from app.speech import vocoder
-from app.speech.convolution import Int8Convolution
 from app.speech.precision import choose, fastest_precision
 from app.speech.registry import Precision
-from app.speech.vocoder import TiledResidualBlock, fold_weight_norm
 
 pytestmark = pytest.mark.speech
 
@@ -18,7 +14,9 @@ TILE = 128
 CHANNELS = 8
 
 
-def _block(kernel: int) -> torch.nn.Module:
+def _block(torch: Any, kernel: int) -> Any:
+    from kokoro.istftnet import AdaINResBlock1  # seconds to import
+
     torch.manual_seed(kernel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates the weight_norm that Kokoro uses
@@ -33,14 +31,18 @@ def _block(kernel: int) -> torch.nn.Module:
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles so short that a small signal has many."""
+    from app.speech import vocoder  # imports torch
+
     monkeypatch.setattr(vocoder, "_TILE_ELEMENTS", TILE * CHANNELS)
 
 
 @pytest.mark.parametrize("kernel", [3, 7, 11])
 @pytest.mark.parametrize("length", [1, 7, TILE - 1, TILE, TILE + 1, 3 * TILE, 3 * TILE + 5])
-def test_tiles_compute_the_same(kernel: int, length: int) -> None:
+def test_tiles_compute_the_same(torch: Any, kernel: int, length: int) -> None:
     """Equal to Kokoro's block within float32's rounding, at, before and beyond the edges of tiles."""
-    block = _block(kernel)
+    from app.speech.vocoder import TiledResidualBlock, fold_weight_norm
+
+    block = _block(torch, kernel)
     signal, style = torch.randn(1, CHANNELS, length) * 3 + 1, torch.randn(1, 16)
     with torch.inference_mode():
         if length == 1:
@@ -53,9 +55,11 @@ def test_tiles_compute_the_same(kernel: int, length: int) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_input_is_left_alone() -> None:
+def test_the_input_is_left_alone(torch: Any) -> None:
     """Kokoro gives the same tensor to several blocks: none may write to it."""
-    block = _block(3)
+    from app.speech.vocoder import TiledResidualBlock, fold_weight_norm
+
+    block = _block(torch, 3)
     fold_weight_norm(block)
     signal, style = torch.randn(1, CHANNELS, 3 * TILE), torch.randn(1, 16)
     before = signal.clone()
@@ -64,9 +68,11 @@ def test_the_input_is_left_alone() -> None:
     assert torch.equal(before, signal)
 
 
-def test_folding_counts_and_changes_nothing() -> None:
+def test_folding_counts_and_changes_nothing(torch: Any) -> None:
     """Each normed weight is folded once, and the block computes what it did."""
-    block = _block(7)
+    from app.speech.vocoder import fold_weight_norm
+
+    block = _block(torch, 7)
     signal, style = torch.randn(1, CHANNELS, 50), torch.randn(1, 16)
     with torch.inference_mode():
         expected = block(signal, style)
@@ -76,9 +82,11 @@ def test_folding_counts_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("precision", "most_noise"), [("bfloat16", 1e-3), ("int8", 3e-2)])
-def test_lower_precisions_are_close(precision: Precision, most_noise: float) -> None:
+def test_lower_precisions_are_close(torch: Any, precision: Precision, most_noise: float) -> None:
     """The faster precisions stay within their own rounding of the exact result."""
-    block = _block(7)
+    from app.speech.vocoder import TiledResidualBlock, fold_weight_norm
+
+    block = _block(torch, 7)
     fold_weight_norm(block)
     signal, style = torch.randn(1, CHANNELS, 300), torch.randn(1, 16)
     with torch.inference_mode():
@@ -90,8 +98,10 @@ def test_lower_precisions_are_close(precision: Precision, most_noise: float) -> 
 
 @pytest.mark.parametrize("dilation", [1, 3, 5])
 @pytest.mark.parametrize("offset", [-40.0, 0.0, 40.0])
-def test_an_int8_convolution_is_within_its_rounding(dilation: int, offset: float) -> None:
+def test_an_int8_convolution_is_within_its_rounding(torch: Any, dilation: int, offset: float) -> None:
     """Half a level of each operand bounds the error, also where all values have one sign, and with zeros."""
+    from app.speech.convolution import Int8Convolution
+
     torch.manual_seed(dilation)
     source = torch.nn.Conv1d(CHANNELS, 2 * CHANNELS, 7, dilation=dilation)
     step = Int8Convolution(source)
@@ -108,8 +118,10 @@ def test_an_int8_convolution_is_within_its_rounding(dilation: int, offset: float
         assert bool(((actual - expected).abs().amax(1) <= bound).all())
 
 
-def test_an_int8_convolution_of_silence_is_its_bias() -> None:
+def test_an_int8_convolution_of_silence_is_its_bias(torch: Any) -> None:
     """A tile of zeros has no largest value to divide by."""
+    from app.speech.convolution import Int8Convolution
+
     source = torch.nn.Conv1d(CHANNELS, CHANNELS, 3)
     with torch.inference_mode():
         actual = Int8Convolution(source)(torch.zeros(CHANNELS, 10), into=torch.empty(CHANNELS, 8))
