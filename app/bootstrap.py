@@ -136,6 +136,7 @@ def build_worker(
         leases=_Leases(settings, clients, health, protection),
         lease_secs=settings.lease_secs,
         max_attempts=settings.max_receives,
+        hour_price=settings.task_hour_price,
         shutdown=shutdown,
         tracer=tracer,
     )

@@ -66,6 +66,8 @@ class JobEvent(BaseModel):
     """`COMPLETED`: what synthesis took of it"""
     alignment_seconds: float | None = None
     """`COMPLETED`: what alignment took of it"""
+    estimated_cost: float | None = None
+    """`COMPLETED`, if `TASK_HOUR_PRICE` is set: what the last attempt cost, as in the rows"""
     error_code: str | None = None
     """`FAILED`: the reason, for programs"""
     error_message: str | None = None

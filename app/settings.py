@@ -220,6 +220,11 @@ class Settings(HealthSettings):
         120.0,
     )
     service_name: str = _variable("SERVICE_NAME", "dimension of every metric", "story-tts")
+    task_hour_price: float | None = _variable(
+        "TASK_HOUR_PRICE",
+        "what an hour of this worker costs; if set, rows get `estimated_cost`, in the same currency",
+        None,
+    )
     otlp_endpoint: str | None = _variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "base URL for traces by OpenTelemetry (OTLP over HTTP), such as `http://collector:4318`; needs the"
@@ -301,6 +306,11 @@ class Settings(HealthSettings):
             return None
         pattern = r"[\w./-]{1,256}|arn:[^:]+:events:[\w-]+:\d{12}:event-bus/[\w./-]{1,256}"
         return _matching(value, pattern, "is not the name or ARN of an event bus, like default")
+
+    @field_validator("task_hour_price")
+    @classmethod
+    def _price(cls, value: float | None) -> float | None:
+        return None if value is None else _within(value, 0.0, 10_000.0)
 
     @field_validator("lease_secs")
     @classmethod

@@ -17,12 +17,12 @@ from app.models.store import ModelStore
 from app.speech.kokoro import KokoroEngine
 from app.text.chunks import chunks
 from benchmarks.prose import prose
+from stack.config import Settings, task_hour_price
 from tests.models.library import models_folder
 
 # us-east-1, Linux on x86, per hour: https://aws.amazon.com/fargate/pricing/ as of 2025; --vcpu-price and
 # --gib-price take those of the day and of the region
 _VCPU_DOLLARS, _GIB_DOLLARS = 0.04048, 0.004445
-_VCPUS, _GIB = 1.0, 2.0
 _SPOT = 0.3
 """Share of the price on Spot: AWS states discounts of up to 70%."""
 _VOICE = "af_heart"
@@ -58,7 +58,10 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     measured = factor(threads=arguments.threads, characters=arguments.characters)
-    hour = _VCPUS * arguments.vcpu_price + _GIB * arguments.gib_price
+    task = Settings()
+    hour = task_hour_price(
+        cpu=task.cpu, memory=task.memory, vcpu_hour=arguments.vcpu_price, gb_hour=arguments.gib_price
+    )
     print(f"CPU seconds per second of audio: {measured:.3f}; a task-hour: ${hour:.4f}")
     print(f"on Spot, at {_SPOT:.0%} of the price: ${measured * hour * _SPOT:.4f}")
     print(f"an hour of audio ${measured * hour:.4f}")

@@ -7,10 +7,10 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from stack import worker_interface as worker
 from stack.config import Settings, read_settings
 from stack.dead_letters import DeadLetters
 from stack.discovery import Discovery
+from stack.environment import worker_environment
 from stack.foundation import Foundation
 from stack.iam import Account, RoleArns, TaskRoles, current_account
 from stack.image import Repository, WorkerImage
@@ -35,7 +35,7 @@ from stack.permissions import (
 )
 from stack.platform_outputs import Platform, output_source, read_platform
 from stack.scaling import Scaling
-from stack.service import STOP_TIMEOUT_SECONDS, ServiceArgs, TaskArgs, WorkerLogs, WorkerService
+from stack.service import ServiceArgs, TaskArgs, WorkerLogs, WorkerService
 from stack.storage import BucketOptions, has_point_in_time_recovery
 from stack.vpc import choose_zones
 
@@ -319,37 +319,18 @@ class Deployment:
             port=self.settings.app_port,
             platform=self.settings.image.platform,
             image=image.reference,
-            environment={**self.settings.worker.environment, **self.worker_environment(dead_letters)},
+            environment=worker_environment(
+                self.settings,
+                naming=self.naming,
+                region=self.account.region,
+                platform=self.platform,
+                dead_letter_queue_url=dead_letters.url,
+            ),
             secrets=self.settings.worker.secrets,
             roles=roles.arns,
             start_period_seconds=self.settings.deployment.start_period_seconds,
             exec_enabled=self.settings.features.exec,
         )
-
-    def worker_environment(self, dead_letters: DeadLetters) -> dict[str, pulumi.Input[str]]:
-        """The worker's environment variables, as app/settings.py reads them."""
-        environment: dict[str, pulumi.Input[str]] = {
-            worker.QUEUE_URL: self.platform.task_queue_url,
-            worker.REGION: self.account.region,
-            worker.TABLE: self.platform.story_video_tasks_table_name,
-            worker.BUCKET: self.platform.s3_bucket_name,
-            worker.DEAD_LETTER_QUEUE_URL: dead_letters.url,
-            worker.SERVICE: self.naming.app,
-            worker.VOICE: self.settings.worker.voice,
-            worker.ENGINE: self.settings.worker.speech_engine,
-            worker.LOG_LEVEL: self.settings.worker.log_level,
-            worker.PORT: str(self.settings.app_port),
-            worker.STOP_TIMEOUT: str(STOP_TIMEOUT_SECONDS),
-        }
-        optional: dict[str, pulumi.Input[str] | None] = {
-            worker.ALLOWED_BUCKETS: ",".join(self.settings.worker.allowed_output_buckets) or None,
-            worker.INPUT_BUCKETS: ",".join(self.settings.worker.allowed_input_buckets) or None,
-            worker.OTLP_ENDPOINT: self.settings.tracing.endpoint,
-            worker.TOPIC_ARN: self.platform.sns_topic_arn,
-            worker.EVENT_BUS: self.settings.events.bus,
-            worker.EVENT_TOPIC: self.settings.events.topic_arn,
-        }
-        return environment | {name: value for name, value in optional.items() if value is not None}
 
     def service_args(
         self, *, roles: TaskRoles, network: Network, discovery: Discovery, monitoring: Monitoring

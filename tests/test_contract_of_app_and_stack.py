@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
+import pytest
 import typer.main
 
 from app import telemetry
@@ -27,6 +28,7 @@ WORKER = {
 }
 EVENTS = {"bus": "default", "topic_arn": "arn:aws:sns:us-east-1:123456789012:events"}
 EVERYTHING = {"worker": WORKER, "tracing": {"endpoint": "http://collector:4318"}, "events": EVENTS}
+EVERYTHING |= {"cost": {"vcpu_hour": 0.04048, "gb_hour": 0.004445}}
 
 
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
@@ -58,6 +60,7 @@ def test_the_worker_starts_with_what_it_is_told() -> None:
     assert settings.stop_timeout_secs == STOP_TIMEOUT_SECONDS
     assert settings.service_name == StackSettings().app_name
     assert settings.otlp_endpoint == "http://collector:4318"
+    assert settings.task_hour_price == pytest.approx(0.04937)
     assert {"bus": settings.event_bus, "topic_arn": settings.event_topic_arn} == EVENTS
 
 

@@ -131,19 +131,20 @@ class Jobs:
             dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="test"
         )
 
-    def story(self, text: str, *, rows: bool = True, **fields: Any) -> RowKey:
+    def story(self, text: str, *, rows: bool = True, group: str | None = None, **fields: Any) -> RowKey:
         """Send a story job, and return the key of its audio row; the subtitles' row is `-srt`."""
         audio = RowKey(f"story-{uuid4().hex[:12]}", "tts")
         if rows:
             self.tasks.create(audio, RowKey(audio.id, "srt"), source_prompt="test")
         body = {"text": text, "parent_id": audio.id, "tts_task_id": "tts", "srt_task_id": "srt"} | fields
-        self.send(json.dumps(body))
+        self.send(json.dumps(body), group=group)
         return audio
 
-    def send(self, body: str) -> str:
+    def send(self, body: str, *, group: str | None = None) -> str:
         """Send any body, and return the id of the message."""
         logs.remember(body)
-        answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body)
+        parameters = {"MessageGroupId": group} if group else {}
+        answer = self.sqs.send_message(QueueUrl=self.platform.queue_url, MessageBody=body, **parameters)
         return str(answer["MessageId"])
 
     def row(self, key: RowKey) -> Row:

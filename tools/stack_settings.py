@@ -68,4 +68,4 @@ def _words(annotation: Any) -> str:
         return f"list of {words}" if "`" in words else f"list of {words}s"
     if origin is dict:
         return f"map of {_words(parts[1])}s"
-    return {bool: "boolean", int: "integer", str: "string", Schedule: "schedule"}[annotation]
+    return {bool: "boolean", int: "integer", float: "number", str: "string", Schedule: "schedule"}[annotation]

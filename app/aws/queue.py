@@ -46,6 +46,8 @@ class Message:
     received_at: float = field(default_factory=time.monotonic)
     """Monotonic time of this process in seconds."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    """Its message group: SQS delivers the groups in fair turns."""
 
     @property
     def queue_wait_secs(self) -> float:
@@ -88,7 +90,7 @@ class Queue:
                 MaxNumberOfMessages=count,
                 WaitTimeSeconds=wait_secs,
                 VisibilityTimeout=max(1, round(visibility_secs)),
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
                 MessageAttributeNames=["All"],
             )
         return [_message(entry) for entry in answer.get("Messages", [])]
@@ -251,4 +253,5 @@ def _message(entry: dict[str, Any]) -> Message:
             for name, value in entry.get("MessageAttributes", {}).items()
             if "StringValue" in value
         },
+        group=attributes.get("MessageGroupId"),
     )

@@ -79,7 +79,7 @@ def redrive(
             typer.confirm(f"Send {len(chosen)} to the queue again?", abort=True)
         for letter in list(chosen):
             # Sent first: a crash between the two duplicates a letter and loses none.
-            queue.send(dead_letters.body_of(letter))
+            queue.send(dead_letters.body_of(letter), group=letter.group)
             dead_letters.delete(letter)
             letters.remove(letter)
         typer.echo(f"{len(chosen)} sent again")

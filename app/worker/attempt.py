@@ -141,6 +141,7 @@ class AttemptRunner:
         leases: LeaseFactory,
         lease_secs: float,
         max_attempts: int,
+        hour_price: float | None = None,
         shutdown: Shutdown,
         tracer: Tracer,
     ) -> None:
@@ -158,6 +159,7 @@ class AttemptRunner:
         self._leases = leases
         self._lease_secs = lease_secs
         self._max_attempts = max_attempts
+        self._hour_price = hour_price
         self._shutdown = shutdown
 
     def run(self, attempt: Attempt) -> AttemptOutcome:
@@ -230,7 +232,7 @@ class AttemptRunner:
         lease.check()
         lease.stop()
         rows = row_attributes(job, narration, {kind: each.digest for kind, each in stored.items()})
-        rows[TaskRow.AUDIO] |= _timings(attempt, narration)
+        rows[TaskRow.AUDIO] |= _timings(attempt, narration, self._hour_price)
         event = self._outbox.completed(claim, job, attempt.message.id, rows[TaskRow.AUDIO])
         if event:
             rows[TaskRow.AUDIO] |= event.attributes
@@ -353,8 +355,8 @@ class AttemptRunner:
         attempt.log.error("media keep changing after the commit", media=kind.name)
 
 
-def _timings(attempt: Attempt, narration: Narration) -> dict[str, Decimal]:
-    """Return what the attempt took, as attributes of the audio row."""
+def _timings(attempt: Attempt, narration: Narration, hour_price: float | None) -> dict[str, Decimal]:
+    """Return what the attempt took, and cost by the price of an hour, as attributes of the audio row."""
     figures = attempt.figures
     secs = {
         "queue_wait_seconds": figures.queue_wait_secs,
@@ -362,7 +364,10 @@ def _timings(attempt: Attempt, narration: Narration) -> dict[str, Decimal]:
         "synthesis_seconds": narration.synthesis_secs,
         "alignment_seconds": narration.alignment_secs,
     }
-    return {name: Decimal(f"{value:.3f}") for name, value in secs.items()}
+    timings = {name: Decimal(f"{value:.3f}") for name, value in secs.items()}
+    if hour_price is not None:
+        timings["estimated_cost"] = Decimal(f"{figures.processing_secs / 3600 * hour_price:.6f}")
+    return timings
 
 
 def row_attributes(

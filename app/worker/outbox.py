@@ -30,6 +30,7 @@ _OF_THE_ROW = (
     "processing_seconds",
     "synthesis_seconds",
     "alignment_seconds",
+    "estimated_cost",
 )
 """Attributes of a completed audio row that its event repeats."""
 

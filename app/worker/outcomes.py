@@ -155,6 +155,7 @@ class OutcomeHandler:
                 "error_message": _printable(error.message),
                 "original_message_id": attempt.message.id,
             },
+            group=attempt.message.group,
         )
         self._discard_segments(attempt, error)
         if ending:

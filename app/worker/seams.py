@@ -34,8 +34,10 @@ class JobQueue(Protocol):
 class DeadLetterQueue(Protocol):
     """The queue for jobs that cannot succeed."""
 
-    def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
-        """Send a dead letter with string attributes."""
+    def send(
+        self, body: str, *, attributes: Mapping[str, str] | None = None, group: str | None = None
+    ) -> None:
+        """Send a dead letter with string attributes, in the message group of its job."""
 
 
 class TaskTable(Protocol):

@@ -14,6 +14,7 @@ from stack.config.groups import (
     StoryInfraSettings,
     TracingSettings,
 )
+from stack.config.prices import task_hour_price
 from stack.config.reading import SettingsError, read_settings, setting_error
 from stack.config.settings import FARGATE_SIZES, Settings
 
@@ -35,4 +36,5 @@ __all__ = [
     "TracingSettings",
     "read_settings",
     "setting_error",
+    "task_hour_price",
 ]

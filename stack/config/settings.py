@@ -28,6 +28,7 @@ from stack.config.groups import (
     TracingSettings,
     WorkerSettings,
 )
+from stack.config.prices import CostSettings, task_hour_price
 
 WORKER_VARIABLES = frozenset(worker_interface.VARIABLES)
 
@@ -81,6 +82,7 @@ class Settings(Group):
     worker: WorkerSettings = WorkerSettings()
     tracing: TracingSettings = TracingSettings()
     events: EventSettings = EventSettings()
+    cost: CostSettings = CostSettings()
     features: Features = Features()
 
     @model_validator(mode="after")
@@ -184,6 +186,18 @@ class Settings(Group):
             "sns": self.events.topic_arn is not None,
         }
         return [service for service, is_needed in needed.items() if is_needed]
+
+    @property
+    def task_hour_price(self) -> float | None:
+        """What an hour of a task costs on average, if the prices are set; `fargate_base` is left out."""
+        cost, spot = self.cost, self.spot
+        if cost.vcpu_hour is None or cost.gb_hour is None:
+            return None
+        price = task_hour_price(
+            cpu=self.cpu, memory=self.memory, vcpu_hour=cost.vcpu_hour, gb_hour=cost.gb_hour
+        )
+        on_spot = spot.spot_weight / (spot.spot_weight + spot.fargate_weight) if spot.spot_weight else 0.0
+        return price * (1 - on_spot * cost.spot_discount)
 
     @property
     def min_tasks(self) -> int:

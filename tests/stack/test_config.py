@@ -101,6 +101,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "in environment and in secrets",
     ),
     ({"tracing": {"endpoint": "collector:4318"}}, "story-tts:tracing.endpoint", "'collector:4318'"),
+    ({"cost": {"vcpu_hour": 0.04}}, "story-tts:cost.gb_hour", "set both or neither"),
     ({"events": {"bus": "no bus"}}, "story-tts:events.bus", "'no bus'"),
     ({"events": {"topic_arn": "jobs.fifo"}}, "story-tts:events.topic_arn", "'jobs.fifo'"),
     ({"tracing": {"cidr": "10.0.0.0/16"}}, "story-tts:tracing.endpoint", "nothing to reach"),

@@ -11,6 +11,7 @@ from tests.stack.recording import record
 from tests.stack.test_program import KEY, VARIANTS
 from tools.stack_settings import leaves
 
+PRICES = {"vcpu_hour": 0.04048, "gb_hour": 0.004445}
 # A value that is not the default, for each setting; with the others that it needs.
 OTHERS: dict[str, dict[str, Any]] = {
     "environment": {"environment": "other"},
@@ -98,6 +99,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "deployment.circuit_breaker": {"deployment": {"circuit_breaker": "stop"}},
     "tracing.endpoint": {"tracing": {"endpoint": "http://collector.internal:4318"}},
     "tracing.cidr": VARIANTS["traced"],
+    "cost.vcpu_hour": {"cost": PRICES},
+    "cost.gb_hour": {"cost": PRICES | {"gb_hour": 0.01}},
+    "cost.spot_discount": {"cost": PRICES | {"spot_discount": 0.7}, "spot": {"spot_weight": 1}},
     "events.bus": {"events": {"bus": "default"}},
     "events.topic_arn": {"events": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:events"}},
     "worker.allowed_input_buckets": {"worker": {"allowed_input_buckets": ["other-stories"]}},
@@ -108,6 +112,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 # Where an effect shows only beside another setting, that setting's own variant is what it differs from.
 BESIDE: dict[str, str] = {
+    "cost.gb_hour": "cost.vcpu_hour",
     "spot.fargate_weight": "spot.spot_weight",
     "spot.fargate_base": "spot.spot_weight",
     "deployment.bake_minutes": "deployment.strategy",

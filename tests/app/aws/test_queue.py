@@ -46,6 +46,17 @@ def test_a_sent_body_is_received_with_its_attributes_and_count(any_queue: AnyQue
         {"error_code": "X"},
     )
     assert 0 <= message.queue_wait_secs < 60
+    assert message.group is None
+
+
+def test_a_message_is_received_with_its_group(any_queue: AnyQueue) -> None:
+    """The group of a job is known to whoever passes it on."""
+    any_queue.send("a", group="customer-7")
+
+    message = any_queue.receive(wait_secs=1, visibility_secs=30)
+
+    assert message is not None
+    assert message.group == "customer-7"
 
 
 def test_a_received_message_is_invisible_until_given_back(any_queue: AnyQueue) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
+from app.aws.queue import Queue
 from app.local.platform import Platform
 from app.media import MEDIA
 from tests.ministack import on_both_emulators
@@ -204,8 +205,8 @@ def test_an_unknown_story_has_an_exit_code_of_its_own(platform: Platform) -> Non
 
 
 def test_dead_letters_are_listed_and_sent_again(platform: Platform, jobs: Jobs) -> None:
-    """A story that failed is shown with its reason, and goes back to the queue when told to."""
-    key = jobs.story(STORY, voice="darth")
+    """A story that failed is shown with its reason, and goes back to the queue, and to its group."""
+    key = jobs.story(STORY, voice="darth", group="customer-7")
     with worker(platform, "--drain") as process:
         assert process.wait() == 0
 
@@ -224,6 +225,9 @@ def test_dead_letters_are_listed_and_sent_again(platform: Platform, jobs: Jobs) 
     assert jobs.depth() == 1
     assert jobs.depth(platform.dead_letter_queue_url) == 0
     assert jobs.status(key) == "FAILED"
+    again = Queue(sqs=jobs.sqs, url=platform.queue_url).receive(wait_secs=1, visibility_secs=0)
+    assert again is not None
+    assert again.group == "customer-7"
 
 
 def test_the_doctor_finds_all_well_and_each_thing_that_is_not(platform: Platform) -> None:

@@ -71,6 +71,7 @@ class Bench:
         self.tracer: Tracer = NoTracer()
         self.events = InMemoryTarget(self.faults)
         self.has_events = False
+        self.hour_price: float | None = None
 
     @property
     def waits(self) -> list[float]:
@@ -133,6 +134,7 @@ class Bench:
             leases=self.leases,
             lease_secs=60,
             max_attempts=5,
+            hour_price=self.hour_price,
             shutdown=self.shutdown,
             tracer=self.tracer,
         )

@@ -43,6 +43,7 @@ class _Stored:
     visible_at: float = 0.0
     receive_count: int = 0
     receipt: str = ""
+    group: str | None = None
 
 
 class Faults:
@@ -105,14 +106,21 @@ class InMemoryQueue:
         return [stored.body for stored in self._stored]
 
     @property
+    def groups(self) -> list[str | None]:
+        """The message groups of all messages."""
+        return [stored.group for stored in self._stored]
+
+    @property
     def attributes(self) -> list[Mapping[str, str]]:
         """The attributes of all messages."""
         return [stored.attributes for stored in self._stored]
 
     @faulty
-    def send(self, body: str, *, attributes: Mapping[str, str] | None = None) -> None:
+    def send(
+        self, body: str, *, attributes: Mapping[str, str] | None = None, group: str | None = None
+    ) -> None:
         """Add a message."""
-        self._stored.append(_Stored(f"message-{next(self._ids)}", body, dict(attributes or {})))
+        self._stored.append(_Stored(f"message-{next(self._ids)}", body, dict(attributes or {}), group=group))
 
     @faulty
     def receive(self, *, wait_secs: int, visibility_secs: float) -> Message | None:
@@ -132,6 +140,7 @@ class InMemoryQueue:
             stored.receive_count,
             time.time(),
             attributes=stored.attributes,
+            group=stored.group,
         )
 
     @faulty

@@ -49,6 +49,14 @@ class TestPermanentErrors:
         assert bench.letters.attributes[0]["original_message_id"] == "message-1"
         assert bench.outcomes == ["failed", "completed"]
 
+    def test_a_dead_letter_keeps_the_group_of_its_job(self, bench: Bench) -> None:
+        """So a redriven job waits for its turn with the other jobs of its group."""
+        bench.queue.send("not json", group="customer-7")
+
+        bench.drain()
+
+        assert bench.letters.groups == ["customer-7"]
+
     def test_a_refused_job_fails_its_rows(self, bench: Bench) -> None:
         """A producer sees in its rows why a job was refused before it was claimed."""
         bench.send(voice="darth")
