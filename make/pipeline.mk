@@ -9,7 +9,7 @@ BARE_OPS = $(PYTHON) -m ops
 
 .PHONY: preview-report preview-page preview-comment release scan smoke same-image drift github-roles
 
-preview-report: $(DEV)
+preview-report: $(DEV) $(POLICIES)
 	$(OPS) preview --stack "$$STACK" --image "$${IMAGE:-}"
 
 preview-page: $(DEV)
@@ -18,7 +18,7 @@ preview-page: $(DEV)
 preview-comment:
 	$(BARE_OPS) preview-comment
 
-release: need-stack $(DEV) ## Deploy without asking: STACK=name [IMAGE=tag|digest]
+release: need-stack $(DEV) $(POLICIES) ## Deploy without asking: STACK=name [IMAGE=tag|digest]
 	$(OPS) release --stack "$$STACK" --image "$${IMAGE:-}"
 
 scan: $(DEV) ## Fail if ECR's scan of the image has critical findings

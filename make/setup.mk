@@ -10,6 +10,9 @@ DEMO   := $(VENV)/.demo-installed
 DEV    := $(VENV)/.dev-installed
 SPEECH := $(VENV)/.speech-installed
 
+# The environment of the policy pack (stack.mk).
+POLICIES := .tools/policies/.installed
+
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 $(BIN)/python:
@@ -41,7 +44,8 @@ $(SPEECH): requirements/all.txt pyproject.toml | $(BIN)/python
 .PHONY: setup lock
 setup: $(DEV) ## Install everything except the speech extra into .venv
 
-# One resolution for all extras: the smaller locks are constrained by the largest. ministack's is apart.
+# One resolution for all extras: the smaller locks are constrained by the largest. Those of ministack and of the
+# policy pack are apart.
 UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --custom-compile-command "make lock"
 UV_COMPILE = $(UV_LOCK) pyproject.toml requirements/build.in
@@ -73,4 +77,6 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements/*.txt
 	$(UV_COMPILE) --extra otel --extra speech $(LEFT_OUT:%=--no-emit-package %) \
 	  -c requirements/all.txt -o requirements/image-kokoro.txt
 	sed -nE '/^(torch==|nvidia-|triton==)/,/[^\]$$/p' requirements/all.txt > requirements/torch-cuda.txt
-	$(UV_LOCK) requirements/ministack.in -o requirements/ministack.txt $(LOCK_FLAGS)
+	for apart in ministack policies; do \
+	  $(UV_LOCK) requirements/$$apart.in -o requirements/$$apart.txt $(LOCK_FLAGS) || exit 1; \
+	done

@@ -14,14 +14,22 @@ DOCKER ?= docker
 	@echo "building the Pulumi CLI from its Go module: about two minutes" >&2
 	@cd tools && go build -trimpath -o ../.tools/bin/pulumi -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$$(go list -m -f '{{.Version}}' github.com/pulumi/pulumi/pkg/v3)" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
-# The second emulator of AWS has an environment of its own, because it pins botocore.
+# The second emulator of AWS has an environment of its own, because it pins botocore; the policy pack, because it pins
+# protobuf.
 .tools/ministack/bin/ministack: requirements/ministack.txt
-	@$(PYTHON) -m venv .tools/ministack
-	@.tools/ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(call install_apart,ministack)
+
+$(POLICIES): requirements/policies.txt
+	$(call install_apart,policies)
+
+define install_apart
+	@$(PYTHON) -m venv .tools/$(1) >&2
+	@.tools/$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< >&2
 	@touch $@
+endef
 
 .PHONY: tools
-tools: .tools/ministack/bin/ministack ## Install into .tools what tests need: Pulumi CLI, ministack
+tools: .tools/ministack/bin/ministack $(POLICIES) ## Install into .tools what tests need: Pulumi CLI, ministack, policies
 	@command -v pulumi >/dev/null || $(MAKE) .tools/bin/pulumi
 
 .PHONY: need-stack need-tag need-pulumi need-aws need-docker
@@ -43,26 +51,26 @@ need-docker:
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "the Docker daemon does not answer: start Docker" >&2; exit 1; }
 
 .PHONY: preview up destroy deploy rollback outputs info environment logs
-preview: need-pulumi need-aws ## Show what `make up` would change [STACK=production]
-	@pulumi preview --diff --stack "$(STACK)"
+preview: need-pulumi need-aws $(POLICIES) ## Show what `make up` would change [STACK=production]
+	@pulumi preview --diff --policy-pack policies --stack "$(STACK)"
 
-up: need-pulumi need-aws ## Provision, build and deploy; asks first
-	@pulumi up --stack "$(STACK)"
+up: need-pulumi need-aws $(POLICIES) ## Provision, build and deploy; asks first
+	@pulumi up --policy-pack policies --stack "$(STACK)"
 
 destroy: need-stack need-pulumi need-aws ## Delete a stack: STACK=name; fails while data is protected
 	@pulumi destroy --stack "$(STACK)"
 
-deploy: need-pulumi need-aws ## Build and deploy, also after a rollback [TAG=v1.4.0]
+deploy: need-pulumi need-aws $(POLICIES) ## Build and deploy, also after a rollback [TAG=v1.4.0]
 	@pulumi config rm --stack "$(STACK)" --path 'story-tts:image.existing_tag' 2>/dev/null || true
 	@pulumi config rm --stack "$(STACK)" --path 'story-tts:image.existing_digest' 2>/dev/null || true
 	@pulumi config $(if $(TAG),set,rm) --stack "$(STACK)" story-tts:app_image_tag $(if $(TAG),"$(TAG)",2>/dev/null || true)
-	@pulumi up --stack "$(STACK)"
+	@pulumi up --policy-pack policies --stack "$(STACK)"
 
-rollback: need-tag need-pulumi need-aws ## Deploy an image from the repository: TAG=tag
+rollback: need-tag need-pulumi need-aws $(POLICIES) ## Deploy an image from the repository: TAG=tag
 	@pulumi config rm --stack "$(STACK)" story-tts:app_image_tag 2>/dev/null || true
 	@pulumi config rm --stack "$(STACK)" --path 'story-tts:image.existing_digest' 2>/dev/null || true
 	@pulumi config set --stack "$(STACK)" --path 'story-tts:image.existing_tag' "$(TAG)"
-	@pulumi up --stack "$(STACK)"
+	@pulumi up --policy-pack policies --stack "$(STACK)"
 
 outputs: need-pulumi ## Show the stack's outputs
 	@pulumi stack output --stack "$(STACK)"

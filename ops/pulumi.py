@@ -1,12 +1,13 @@
 """Runs the Pulumi CLI on one stack, without prompts: outputs, preview, deployment, drift check."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,25 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _NO_CLI = "the Pulumi CLI is not on PATH: https://www.pulumi.com/docs/iac/download-install/"
 _UNKNOWN_STACK = "no stack named"
+_FAILED = "error: preview failed"
+"""The only error of a preview in which resources break rules."""
 _NOT_LOGGED_IN = "PULUMI_ACCESS_TOKEN must be set"
+
+POLICY_PACK = ("--policy-pack", "policies")
+"""Rules for every deployment: the engine refuses a resource that breaks one."""
 
 Outputs = Mapping[str, Any]
 _Completed = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A resource that breaks a rule of the policy pack."""
+
+    rule: str
+    resource: str
+    """Type and name."""
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,7 @@ class Preview:
     stack: str
     document: Mapping[str, Any]
     error: str = ""
+    violations: Sequence[Violation] = ()
 
     @property
     def steps(self) -> list[dict[str, Any]]:
@@ -76,20 +93,28 @@ class Stack:
         """
         Preview a deployment of `image`: a tag, a digest, RUNNING, or an empty string to build it.
 
-        If the program fails, the preview carries the error.
+        If the program fails, the preview carries the error. Resources that break a rule fail it too; they are
+        its violations.
         """
         with self._settings(image) as file:
-            done = self._run("preview", "--json", "--config-file", str(file))
+            events = file.with_name("events")
+            options = ("--event-log", str(events), "--config-file", str(file))
+            done = self._run("preview", "--json", *POLICY_PACK, *options)
+            violations = _violations(events)
         try:
             document = json.loads(done.stdout)
         except json.JSONDecodeError:
             document = {}
-        return Preview(self.name, document, "" if done.returncode == 0 else _reason(done, document))
+        error = "" if done.returncode == 0 else _reason(done, document)
+        if violations and error == _FAILED:
+            error = ""
+        return Preview(self.name, document, error, violations)
 
     def up(self, image: str) -> None:
         """Deploy `image` and stream Pulumi's log. Raises OpsError if the deployment fails."""
         with self._settings(image) as file:
-            if self._stream("up", "--yes", "--suppress-outputs", "--config-file", str(file)) != 0:
+            command = ("up", "--yes", "--suppress-outputs", *POLICY_PACK)
+            if self._stream(*command, "--config-file", str(file)) != 0:
                 raise OpsError(f"the deployment of stack {self.name} failed: see Pulumi's log above")
 
     def check_drift(self, image: str) -> None:
@@ -136,8 +161,15 @@ class Stack:
         raise OpsError("IMAGE is neither a tag nor a digest, like v1.4.0 or sha256:0123...")
 
     def _run(self, *arguments: str) -> _Completed:
-        command = self._command(*arguments)
-        return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            self._command(*arguments),
+            # For the log of events, which has the violations; the JSON of a preview has none.
+            env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
 
     def _stream(self, *arguments: str) -> int:
         sys.stdout.flush()
@@ -151,6 +183,19 @@ class Stack:
             raise OpsError(_NO_CLI)
         options = ["--stack", self.name, "--non-interactive", "--color", "never"]
         return [pulumi, "--cwd", str(self._folder), *arguments, *options]
+
+
+def _violations(events: Path) -> list[Violation]:
+    """Return what the policy pack found, from the engine's log of events, sorted by rule."""
+    found = set()
+    for line in events.read_text().splitlines() if events.exists() else []:
+        if event := json.loads(line).get("policyEvent"):
+            _, _, types, name = event["resourceUrn"].split("::", 3)
+            resource = f"{types.rpartition('$')[2]} {name}"
+            # The first line describes the rule.
+            message = event["message"].strip().splitlines()[-1]
+            found.add(Violation(event["policyName"], resource, message))
+    return sorted(found, key=lambda violation: (violation.rule, violation.resource, violation.message))
 
 
 def _reason(done: _Completed, document: Mapping[str, Any] | None = None) -> str:

@@ -48,7 +48,8 @@ def test_one_known_vulnerability_fails_the_audit() -> None:
     with serve_json(answer) as address:
         done = audited(address)
 
-    locks = "".join((ROOT / "requirements" / name).read_text() for name in ("all.txt", "ministack.txt"))
+    names = ("all.txt", "ministack.txt", "policies.txt")
+    locks = "".join((ROOT / "requirements" / name).read_text() for name in names)
     pinned = set(re.findall(r"^([a-z0-9._-]+)==[^\s;]+ \\$", locks, re.MULTILINE))
     assert done.returncode != 0
     assert re.search(r"boto3 +\S+ +PYSEC-2026-1 +999", done.stdout)

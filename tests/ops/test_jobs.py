@@ -54,7 +54,7 @@ def test_a_preview_is_one_comment_that_is_kept_up_to_date(account: Account, gith
 
 def test_a_broken_policy_and_a_broken_program_fail_the_check(account: Account, github: GitHubServer) -> None:
     """The comment says what is wrong, also if only one of the stacks could be previewed."""
-    account.settings("production", ecr_repository_name="another")
+    account.settings("production", features={"protect": False})
     account.settings("staging", memroy=4096)
     preview, comment = previewed(account, github)
     account.settings("production")
@@ -64,9 +64,9 @@ def test_a_broken_policy_and_a_broken_program_fail_the_check(account: Account, g
     assert (preview.succeeded, comment.succeeded) == (False, True)
     assert "### `staging`: the preview failed" in written["body"]
     assert "story-tts:memroy: unknown setting" in written["body"]
-    assert "❌ **data is kept**: `aws:ecr/repository:Repository repository`" in written["body"]
+    assert "❌ **protected-data**: `aws:ecr/repository:Repository repository`" in written["body"]
     assert "::error::the preview of staging failed" in preview.log
-    assert "::error::data is kept: aws:ecr/repository:Repository repository" in preview.log
+    assert "::error::protected-data: aws:ecr/repository:Repository repository" in preview.log
 
 
 def test_main_reaches_production_through_staging_by_one_digest(account: Account, tmp_path: Path) -> None:

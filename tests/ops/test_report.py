@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ops.changes import Change, Value
-from ops.policies import Violation
+from ops.pulumi import Violation
 from ops.report import MAX_BODY_CHARS, Report, load_reports, render_comment
 
 
@@ -53,19 +53,19 @@ def test_a_failure_does_not_look_like_no_change() -> None:
     assert "not all could be checked" in text
 
 
-def test_a_broken_rule_is_shown_and_counted() -> None:
-    """The comment names rule and resource, and how many rules passed."""
+def test_a_broken_rule_is_shown() -> None:
+    """The comment names rule and resource, and the rule once more in its last line."""
     text = render_comment(
-        [Report("p", violations=[Violation("encrypted queues", "queue q", "message")])], commit="c"
+        [Report("p", violations=[Violation("encrypted-queues", "queue q", "message")])], commit="c"
     )
 
-    assert "❌ **encrypted queues**: `queue q`: message" in text
-    assert "Policies: 7 of 8 passed" in text
+    assert "❌ **encrypted-queues**: `queue q`: message" in text
+    assert "Policies broken: encrypted-queues · at" in text
 
 
 def test_a_saved_report_is_read_back_as_it_was(tmp_path: Path) -> None:
     """A report survives the way through a file."""
-    report = Report("p", (change(),), (Violation("encrypted queues", "queue q", "message"),), "error")
+    report = Report("p", (change(),), (Violation("encrypted-queues", "queue q", "message"),), "error")
     report.save(tmp_path)
 
     (back,) = load_reports(tmp_path)

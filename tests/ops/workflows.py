@@ -83,6 +83,8 @@ class Runner:
         (self.checkout / ".venv").mkdir()
         for part in ("bin", "include", "lib", "pyvenv.cfg"):
             (self.checkout / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+        (self.checkout / ".tools").mkdir()
+        (self.checkout / ".tools" / "policies").symlink_to(ROOT / ".tools" / "policies")
         for stamp in ("demo", "dev", "speech"):
             (self.checkout / ".venv" / f".{stamp}-installed").touch()
 
