@@ -52,7 +52,7 @@ GOOD_REPOSITORY = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguratio
 GOOD_BLOCK = dict.fromkeys(
     ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True
 )
-SENDING = {"Action": "sqs:SendMessage", "Resource": ARN}
+SENDING: Inputs = {"Action": "sqs:SendMessage", "Resource": ARN}
 SNS = {"Service": "sns.amazonaws.com"}
 CASES: list[tuple[str, str, Inputs, Inputs]] = [
     ("least-privilege", ROLE_POLICY, policy(Action="sqs:*", Resource=ARN), policy(**SENDING)),
