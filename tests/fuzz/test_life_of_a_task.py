@@ -29,7 +29,7 @@ from app.aws.tasks import Tasks
 from app.errors import JobCancelledError, LeaseLostError
 from app.job import Destination, Job, RowKey, S3Address
 from app.local.platform import Platform
-from tests.app.worker.in_memory import InMemoryTasks
+from tests.app.worker.in_memory_tasks import InMemoryTasks
 from tests.workers import Jobs
 
 LONG_SECS = 3600.0

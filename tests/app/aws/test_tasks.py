@@ -5,68 +5,27 @@ It holds for the table in DynamoDB and for the in-memory one that the worker's r
 """
 
 import threading
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from app.aws.claims import Claim, Ended, Held
 from app.aws.objects import ObjectVersion
-from app.aws.rows import Row
-from app.aws.session import AwsClients
-from app.aws.tasks import Tasks
 from app.errors import (
     FailedBeforeError,
-    JobCancelledError,
     LeaseLostError,
-    OutputTakenError,
     TaskRowError,
-    TaskRowMissingError,
 )
-from app.job import Destination, Job, RowKey, S3Address
-from app.local.emulator import REGION
-from app.local.platform import Platform
-from tests.app.worker.in_memory import InMemoryTasks
-from tests.ministack import EMULATORS
-
-AUDIO, SUBTITLES = RowKey("story-1", "a1"), RowKey("story-1", "b2")
-DESTINATION = Destination(S3Address("story-video-data", "a.wav"), S3Address("story-video-data", "b.srt"))
-STORY = Job("Once.", "af_heart", 1.0, True, DESTINATION, AUDIO, SUBTITLES)
-DIRECT = replace(STORY, audio_row=RowKey("s3://story-video-data/a.wav", "direct"), subtitles_row=None)
-
-
-AnyTasks = Tasks | InMemoryTasks
-
-
-@pytest.fixture(params=[*EMULATORS, "in memory"])
-def tasks(request: pytest.FixtureRequest) -> AnyTasks:
-    """An empty table."""
-    if request.param == "in memory":
-        return InMemoryTasks()
-    platform: Platform = request.getfixturevalue("platform")
-    return Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
-
-
-@pytest.fixture
-def produced(tasks: AnyTasks) -> AnyTasks:
-    """A table with the rows of STORY, as the producer creates them."""
-    tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
-    return tasks
-
-
-def row(tasks: AnyTasks, key: RowKey) -> Row:
-    """Return a row that must exist."""
-    found = tasks.read(key)
-    assert found is not None
-    return found
-
-
-def claimed(tasks: AnyTasks, job: Job = STORY, *, lease_secs: float = 60) -> Claim:
-    """Claim a job that must be free."""
-    claim = tasks.claim(job, lease_secs=lease_secs, message_id="m")
-    assert isinstance(claim, Claim)
-    return claim
+from app.job import RowKey, S3Address
+from tests.app.aws.task_rows import (
+    AUDIO,
+    STORY,
+    SUBTITLES,
+    AnyTasks,
+    claimed,
+    replace_row,
+    row,
+)
 
 
 def test_a_claim_marks_both_rows_and_starts_an_epoch(produced: AnyTasks) -> None:
@@ -331,165 +290,6 @@ def test_another_text_has_its_own_version(produced: AnyTasks) -> None:
     assert row(produced, AUDIO)["text_version"]["url"] == right.uri
 
 
-def test_missing_rows_are_not_created(tasks: AnyTasks) -> None:
-    """A story job whose rows are not there is for another time: the producer may be late."""
-    with pytest.raises(TaskRowMissingError):
-        tasks.claim(STORY, lease_secs=60, message_id="m")
-
-    assert tasks.rows_of("story-1") == []
-
-
-def test_a_missing_subtitles_row_releases_the_audio_row(produced: AnyTasks) -> None:
-    """Half a pair of rows is no job, and the half that is there is not kept from the next attempt."""
-    delete(produced, SUBTITLES)
-
-    with pytest.raises(TaskRowMissingError, match="b2"):
-        produced.claim(STORY, lease_secs=60, message_id="m")
-
-    assert row(produced, AUDIO)["lease_expires_at"] == 0
-
-
-@pytest.mark.parametrize("task_id", ["a1", "b2"])
-def test_a_cancelled_job_is_over(produced: AnyTasks, task_id: str) -> None:
-    """A job that the producer cancelled on either row is not processed, and the other row follows."""
-    set_status(produced, task_id, "CANCELLED")
-
-    assert produced.claim(STORY, lease_secs=60, message_id="m") == Ended("CANCELLED")
-    for key in (AUDIO, SUBTITLES):
-        cancelled = row(produced, key)
-        assert (cancelled["status"], cancelled["sparse_gsi_hash_key"]) == ("CANCELLED", "story-1")
-        assert not {"lease_owner", "lease_expires_at"} & cancelled.keys()
-
-
-@pytest.mark.parametrize("task_id", ["a1", "b2"])
-def test_a_holder_learns_of_a_cancellation_with_its_next_renewal(produced: AnyTasks, task_id: str) -> None:
-    """A renewal reports that either row is CANCELLED; `cancel` lets the other row follow."""
-    claim = claimed(produced)
-    set_status(produced, task_id, "CANCELLED")
-
-    with pytest.raises(JobCancelledError):
-        produced.renew(claim, lease_secs=60, progress=0.5)
-    produced.cancel(claim)
-
-    assert [row(produced, key)["status"] for key in (AUDIO, SUBTITLES)] == ["CANCELLED", "CANCELLED"]
-    assert "lease_owner" not in row(produced, AUDIO)
-
-
-@pytest.mark.parametrize("task_id", ["a1", "b2"])
-def test_a_job_cancelled_while_it_is_held_is_not_completed(produced: AnyTasks, task_id: str) -> None:
-    """If the producer cancels either row after the claim, the commit changes neither row."""
-    claim = claimed(produced)
-    set_status(produced, task_id, "CANCELLED")
-    before = [row(produced, AUDIO), row(produced, SUBTITLES)]
-
-    with pytest.raises(JobCancelledError):
-        produced.commit(claim, audio={}, subtitles={})
-    with pytest.raises(JobCancelledError):
-        produced.fail(claim, code="X", message="x")
-
-    assert [row(produced, AUDIO), row(produced, SUBTITLES)] == before
-
-
-def test_an_unknown_status_is_an_error_of_the_rows(produced: AnyTasks) -> None:
-    """A status that the contract does not know is refused, not overwritten."""
-    set_status(produced, "a1", "ARCHIVED")
-
-    with pytest.raises(TaskRowError, match="'ARCHIVED'"):
-        produced.claim(STORY, lease_secs=60, message_id="m")
-
-
-def test_subtitles_completed_alone_are_an_error_of_the_rows(produced: AnyTasks) -> None:
-    """COMPLETED is never left, also where only the subtitles' row has it."""
-    set_status(produced, "b2", "COMPLETED")
-
-    with pytest.raises(TaskRowError, match="b2 of story-1 is COMPLETED"):
-        produced.claim(STORY, lease_secs=60, message_id="m")
-
-
-def test_a_direct_job_makes_its_own_row(tasks: AnyTasks) -> None:
-    """A direct job has no producer: its claim makes the row, and its commit ends it."""
-    claim = claimed(tasks, DIRECT)
-    assert row(tasks, DIRECT.audio_row)["sparse_gsi_hash_key"] == DIRECT.audio_row.id
-
-    tasks.commit(claim, audio={"media_url": "s3://story-video-data/a.wav"}, subtitles={})
-
-    ended = row(tasks, DIRECT.audio_row)
-    assert (ended["status"], ended["type"]) == ("COMPLETED", "TTS")
-    assert "sparse_gsi_hash_key" not in ended
-    assert tasks.claim(DIRECT, lease_secs=60, message_id="m") == Ended("COMPLETED")
-
-
-@pytest.mark.parametrize("change", [{"text": "Twice."}, {"voice": "bm_george"}, {"speed": 1.5}])
-def test_a_direct_job_does_not_take_the_output_of_another(tasks: AnyTasks, change: dict[str, Any]) -> None:
-    """A second job with the same audio_out is refused aloud if it asks for other media."""
-    tasks.commit(claimed(tasks, DIRECT), audio={"media_url": "s3://story-video-data/a.wav"}, subtitles={})
-    before = row(tasks, DIRECT.audio_row)
-
-    with pytest.raises(OutputTakenError, match=r"s3://story-video-data/a\.wav"):
-        tasks.claim(replace(DIRECT, **change), lease_secs=60, message_id="m")
-
-    assert row(tasks, DIRECT.audio_row) == before
-
-
-def test_a_direct_job_does_not_take_the_subtitles_of_another(tasks: AnyTasks) -> None:
-    """Two direct jobs with one subs_out would overwrite each other's: the second is refused aloud."""
-    first = claimed(tasks, DIRECT)
-    other = replace(DIRECT, audio_row=RowKey("s3://story-video-data/other.wav", "direct"))
-
-    with pytest.raises(OutputTakenError, match=r"subs_out: s3://story-video-data/b\.srt"):
-        tasks.claim(other, lease_secs=60, message_id="m")
-
-    assert tasks.read(other.audio_row) is None
-    tasks.release(first)
-    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
-
-
-def test_a_refused_direct_job_keeps_no_address_of_subtitles(tasks: AnyTasks) -> None:
-    """Sent again with another audio_out, it may have the subs_out that it named at first."""
-    tasks.commit(claimed(tasks, DIRECT), audio={}, subtitles={})
-    audio, subtitles = (S3Address("story-video-data", name) for name in ("other.wav", "c.srt"))
-    refused = replace(DIRECT, destination=replace(DESTINATION, subtitles=subtitles))
-    with pytest.raises(OutputTakenError, match="audio_out"):
-        tasks.claim(refused, lease_secs=60, message_id="m")
-
-    corrected = replace(
-        DIRECT, destination=Destination(audio, subtitles), audio_row=RowKey(audio.uri, "direct")
-    )
-
-    assert claimed(tasks, corrected).epoch == 1
-
-
-def test_an_audio_out_that_is_the_subs_out_of_another_job_is_taken(tasks: AnyTasks) -> None:
-    """The row that reserves the address is no task row, so its missing status is no reason to give."""
-    claimed(tasks, DIRECT)
-    address = DESTINATION.subtitles
-    subtitles = S3Address("story-video-data", "c.srt")
-    other = replace(
-        DIRECT, destination=Destination(address, subtitles), audio_row=RowKey(address.uri, "direct")
-    )
-
-    with pytest.raises(OutputTakenError, match=r"audio_out: s3://story-video-data/b\.srt"):
-        tasks.claim(other, lease_secs=60, message_id="m")
-
-
-def test_reserved_addresses_are_no_stories(platform: Platform) -> None:
-    """Reading all stories skips the rows that keep subs_out from other jobs."""
-    tasks = Tasks(dynamodb=AwsClients(region=REGION).client("dynamodb"), table=platform.table, owner="here")
-    claimed(tasks, DIRECT)
-
-    assert [each["id"] for each in tasks.audio_rows()] == [DIRECT.audio_row.id]
-
-
-def test_a_failed_direct_job_can_be_sent_again_with_another_text(tasks: AnyTasks) -> None:
-    """Only a job that COMPLETED keeps its output."""
-    tasks.fail(claimed(tasks, DIRECT), code="REFUSED_TEXT", message="nothing to speak")
-    corrected = replace(DIRECT, text="Twice.")
-
-    tasks.commit(claimed(tasks, corrected), audio={}, subtitles={})
-
-    assert tasks.claim(corrected, lease_secs=60, message_id="m") == Ended("COMPLETED")
-
-
 def test_a_failed_job_whose_message_stays_is_claimed_by_another_message_only(produced: AnyTasks) -> None:
     """The message for which it failed finds the reason; any other one may try again, once."""
     produced.fail(claimed(produced), code="REFUSED_TEXT", message="nothing to speak", message_stays=True)
@@ -524,36 +324,3 @@ def test_rows_are_created_once(produced: AnyTasks) -> None:
         produced.create(AUDIO, RowKey("story-1", "c3"), source_prompt="Once")
 
     assert len(produced.rows_of("story-1")) == 2
-
-
-def set_status(tasks: AnyTasks, task_id: str, status: str) -> None:
-    """Write a status as another service would."""
-    if isinstance(tasks, InMemoryTasks):
-        tasks.rows[RowKey("story-1", task_id)]["status"] = status
-        return
-    tasks._dynamodb.update_item(
-        TableName=tasks._table,
-        Key={"id": {"S": "story-1"}, "task_id": {"S": task_id}},
-        UpdateExpression="SET #status = :status",
-        ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":status": {"S": status}},
-    )
-
-
-def replace_row(tasks: AnyTasks, key: RowKey) -> None:
-    """Write a row anew, as a producer does with PutItem."""
-    item = {"id": key.id, "task_id": key.task_id, "status": "PENDING", "sparse_gsi_hash_key": key.id}
-    if isinstance(tasks, InMemoryTasks):
-        tasks.rows[key] = dict(item)
-        return
-    tasks._dynamodb.put_item(TableName=tasks._table, Item={name: {"S": item[name]} for name in item})
-
-
-def delete(tasks: AnyTasks, key: RowKey) -> None:
-    """Delete a row, or never have it."""
-    if isinstance(tasks, InMemoryTasks):
-        del tasks.rows[key]
-        return
-    tasks._dynamodb.delete_item(
-        TableName=tasks._table, Key={"id": {"S": key.id}, "task_id": {"S": key.task_id}}
-    )

@@ -18,7 +18,9 @@ from app.worker.loop import Worker, WorkerExit
 from app.worker.outbox import Outbox
 from app.worker.outcomes import OutcomeHandler
 from tests.app.worker.fakes import FakeLeases, FakeSpeech, InstantEvent
-from tests.app.worker.in_memory import Faults, InMemoryMedia, InMemoryQueue, InMemoryTarget, InMemoryTasks
+from tests.app.worker.faults import Faults
+from tests.app.worker.in_memory import InMemoryMedia, InMemoryQueue, InMemoryTarget
+from tests.app.worker.in_memory_tasks import InMemoryTasks
 
 BUCKET = "story-video-data"
 STORY = {"text": "Once upon a time.", "parent_id": "story-1", "tts_task_id": "a1", "srt_task_id": "b2"}
