@@ -42,7 +42,7 @@ $(SPEECH): requirements/all.txt pyproject.toml | $(BIN)/python
 	@touch $(DEMO) $(DEV)
 
 .PHONY: setup lock
-setup: $(DEV) ## Install everything except the speech extra into .venv
+setup: $(DEV) $(POLICIES) ## Install everything except the speech extra into .venv
 
 # One resolution for all extras: the smaller locks are constrained by the largest. Those of ministack and of the
 # policy pack are apart.

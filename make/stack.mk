@@ -29,7 +29,7 @@ define install_apart
 endef
 
 .PHONY: tools
-tools: .tools/ministack/bin/ministack $(POLICIES) ## Install into .tools what tests need: Pulumi CLI, ministack, policies
+tools: .tools/ministack/bin/ministack $(POLICIES) ## Install what tests need into .tools
 	@command -v pulumi >/dev/null || $(MAKE) .tools/bin/pulumi
 
 .PHONY: need-stack need-tag need-pulumi need-aws need-docker

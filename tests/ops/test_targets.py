@@ -36,10 +36,14 @@ def script(folder: Path, name: str, body: str) -> None:
     path.chmod(0o755)
 
 
+UP = "up --policy-pack policies --stack"
+SET_UP = ("-o", ".venv/.dev-installed", "-o", ".tools/policies/.installed")
+
+
 def make(tools: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run make with that PATH and with an environment that counts as set up."""
     return subprocess.run(
-        [str(tools / "make"), "-o", ".venv/.dev-installed", *arguments],
+        [str(tools / "make"), *SET_UP, *arguments],
         cwd=ROOT,
         env={"PATH": str(tools), "HOME": str(tools), **environment},
         capture_output=True,
@@ -116,7 +120,7 @@ def test_destroy_and_up_ask(tools: Path, pulumi_calls: Path, account: dict[str, 
         assert make(tools, target, "STACK=staging", **account).returncode == 0
 
     calls = pulumi_calls.read_text().splitlines()
-    assert [call for call in calls if call != "whoami"] == ["destroy --stack staging", "up --stack staging"]
+    assert [call for call in calls if call != "whoami"] == ["destroy --stack staging", f"{UP} staging"]
 
 
 @pytest.mark.parametrize("target", ["preview", "lint"])
@@ -138,7 +142,7 @@ def test_a_rollback_sets_the_image_of_the_stack(
         "config rm --stack staging story-tts:app_image_tag",
         "config rm --stack staging --path story-tts:image.existing_digest",
         "config set --stack staging --path story-tts:image.existing_tag v1.3.0",
-        "up --stack staging",
+        f"{UP} staging",
     ]
 
 
@@ -161,7 +165,7 @@ def test_a_deployment_builds_again(
         "config rm --stack production --path story-tts:image.existing_tag",
         "config rm --stack production --path story-tts:image.existing_digest",
         tag_setting,
-        "up --stack production",
+        f"{UP} production",
     ]
 
 

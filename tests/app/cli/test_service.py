@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
+from unittest import mock
 
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
 from app.aws.queue import Queue
+from app.cli.demo import demo
 from app.local.platform import Platform
 from app.media import MEDIA
 from tests.ministack import on_both_emulators
@@ -312,6 +315,34 @@ def test_the_demo_leaves_media_and_nothing_else(tmp_path: Path) -> None:
     ]
     assert done.stdout.count("COMPLETED") == 2
     assert "Knowing that Mrs. Mallard was afflicted" in done.stdout
+
+
+class RunningEmulator:
+    """In place of the emulator that `demo` starts: one that runs already."""
+
+    is_running = True
+    last_line = ""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it running."""
+
+
+def test_the_demo_works_on_another_emulator(
+    second_aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No step of the demo, from the platform to the download, leans on a mistake of moto's."""
+    monkeypatch.setattr("app.local.service.Emulator", lambda **_: RunningEmulator(second_aws))
+    with mock.patch.dict(os.environ):
+        demo(output=tmp_path / "demo")
+
+    assert capsys.readouterr().out.count("COMPLETED") == 2
+    assert len(list((tmp_path / "demo").glob("*.wav"))) == 1
 
 
 def test_local_prints_an_environment_that_works(tmp_path: Path, story: Path) -> None:
