@@ -259,7 +259,9 @@ def soak(
     sqs.set_queue_attributes(QueueUrl=platform.queue_url, Attributes={"RedrivePolicy": json.dumps(policy)})
     schedule = Schedule(seed=seed, lease_secs=LEASE_SECS)
     stories = [story_of(seed, number) for number in range(jobs)]
-    return Run(platform, stories, schedule.plan, old=old, secs=secs).run(progress=progress)
+    return Run(platform, stories, schedule.plan, workers=min(WORKERS, jobs), old=old, secs=secs).run(
+        progress=progress
+    )
 
 
 def code_of(revision: str, folder: Path) -> Path:

@@ -281,6 +281,11 @@ def test_a_key_covers_all_that_decides_the_audio(change: dict[str, Any]) -> None
     assert not set(keys(STORY)) & set(keys(STORY, **change))
 
 
+def test_a_key_covers_the_text() -> None:
+    """Texts with words of the same lengths share no segment."""
+    assert not set(keys("The cat sat there.")) & set(keys("The dog lay there."))
+
+
 def test_a_key_covers_nothing_else() -> None:
     """Formats, subtitles' speed, threads and the models' folder do not change the audio."""
     others: dict[str, Any] = {

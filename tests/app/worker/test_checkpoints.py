@@ -121,7 +121,9 @@ class TestResumption:
         def damage(call: str) -> None:
             if call == "release":
                 address = min(bench.segments.objects, key=lambda each: each.key)
-                bench.segments.objects[address] = bench.segments.objects[address][:-1]
+                content = bytearray(bench.segments.objects[address])
+                content[100] ^= 1
+                bench.segments.objects[address] = bytes(content)
 
         bench.faults.on_call = damage
         bench.drain()

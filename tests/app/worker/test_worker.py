@@ -21,7 +21,8 @@ from tests.workers import Jobs, WorkerProcess, until, worker
 
 STORY = "Once upon a time, there was a queue. It held a story.\n\nThe story was told."
 SENTENCE = "The quick brown fox jumps over the lazy dog, and the dog, being lazy, lets it. "
-LONG_STORY = SENTENCE * 500
+LONG_STORY = SENTENCE * 200
+"""Takes seconds: more than a test needs to act after the claim."""
 ENDLESS_STORY = SENTENCE * 12000
 
 
@@ -37,8 +38,9 @@ def subtitles_of(key: RowKey) -> RowKey:
 
 
 def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
-    """Return once the worker is in the middle of the job: its row shows progress, and more is to come."""
-    until(lambda: process.logged("job claimed") and 0 < jobs.row(key).get("progress", 0) < 1)
+    """Return once the worker narrates the job, which is IN_PROGRESS."""
+    until(lambda: process.logged("job claimed"))
+    assert jobs.status(key) == "IN_PROGRESS"
 
 
 @on_both_emulators
@@ -105,7 +107,7 @@ def test_a_killed_workers_job_is_finished_by_another(platform: Platform, jobs: J
 @pytest.mark.slow
 def test_another_machine_goes_on_after_the_stored_segments(platform: Platform, jobs: Jobs) -> None:
     """SIGKILL between two segments: a worker without any file of the first one reuses what is stored."""
-    text = "\n\n".join(f"Paragraph {number}. {SENTENCE}" for number in range(250))
+    text = "\n\n".join(f"Paragraph {number}. {SENTENCE}" for number in range(150))
     key = jobs.story(text)
 
     def stored() -> list[str]:
@@ -155,6 +157,7 @@ def test_sigterm_gives_a_long_job_back_at_once(platform: Platform, jobs: Jobs) -
     key = jobs.story(ENDLESS_STORY)
     with worker(platform, STOP_TIMEOUT_SECS="10") as process:
         speaking(process, jobs, key)
+        until(lambda: 0 < jobs.row(key).get("progress", 0) < 1)
         children = process.children
         process.signal(signal.SIGTERM)
         assert process.wait(10) == 0
