@@ -160,9 +160,11 @@ class Tasks(TaskClaims):
             try:
                 self._refuse(key, code, message, outbox)
             except ConditionFailedError as failed:
-                if key == keys[0]:
+                # An update whose reply is lost is repeated by the SDK, and meets the event that it wrote.
+                is_repeated = bool(outbox) and (failed.row or {}).get(EVENT_ID) == outbox[EVENT_ID]
+                if key == keys[0] and not is_repeated:
                     waiting = None
-                if failed.row is not None:
+                if failed.row is not None and not is_repeated:
                     break
             outbox = {}
         return waiting

@@ -1,12 +1,16 @@
 """The contract of events in task rows, of the table in DynamoDB and of the in-memory one."""
 
+from typing import Any
+
 import pytest
 
 from app.aws.claims import Ended, Unpublished
 from app.aws.rows import COMPLETED, FAILED
+from app.aws.tasks import Tasks
 from app.events import OUTBOX, JobEvent, job_event
 from app.job import RowKey
-from tests.app.aws.task_rows import AUDIO, STORY, SUBTITLES, AnyTasks, claimed
+from app.local.platform import Platform
+from tests.app.aws.task_rows import AUDIO, STORY, SUBTITLES, AnyTasks, claimed, row
 
 
 def event(status: str, ended_by: str) -> JobEvent:
@@ -75,3 +79,28 @@ def test_a_refusal_that_marks_nothing_has_no_event(produced: AnyTasks, ending: s
 
     assert produced.refuse(rows, code="UNKNOWN_VOICE", message="none", event=event(FAILED, "m")) is None
     assert OUTBOX not in (produced.read(rows[0]) or {})
+
+
+class Repeating:
+    """A client whose replies to updates are lost once, so that the SDK sends each update twice."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        self._dynamodb = dynamodb
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dynamodb, name)
+
+    def update_item(self, **update: Any) -> Any:
+        """Send an update twice."""
+        self._dynamodb.update_item(**update)
+        return self._dynamodb.update_item(**update)
+
+
+def test_a_refusal_whose_reply_is_lost_marks_both_rows(platform: Platform) -> None:
+    """The SDK's repetition meets the event that it has written itself: the refusal goes on with it."""
+    tasks = Tasks(dynamodb=Repeating(platform.client("dynamodb")), table=platform.table, owner="here")
+    tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
+    own = event(FAILED, "m")
+
+    assert tasks.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="none", event=own) == own
+    assert [row(tasks, key)["status"] for key in (AUDIO, SUBTITLES)] == [FAILED, FAILED]
