@@ -28,6 +28,7 @@ from app.cli import (
     voices,
     worker,
 )
+from app.cli.help import PlainCommand, PlainGroup
 from app.errors import ConfigurationError, MissingExtraError, StoryTtsError, UnknownVoiceError
 
 
@@ -40,6 +41,7 @@ class CliExit(IntEnum):
 
 app = typer.Typer(
     name="story-tts",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -82,8 +84,8 @@ for command in (
     doctor.doctor,
     smoke.smoke,
 ):
-    app.command()(command)
-app.command(name="list")(stories.list_stories)
+    app.command(cls=PlainCommand)(command)
+app.command(name="list", cls=PlainCommand)(stories.list_stories)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.help import PlainCommand, PlainGroup
+
 if TYPE_CHECKING:
     from app.aws.dead_letters import DeadLetters
     from app.aws.queue import Message, Queue
 
-app = typer.Typer(help="List and redrive jobs that could not succeed.", no_args_is_help=True)
+app = typer.Typer(help="List and redrive jobs that could not succeed.", no_args_is_help=True, cls=PlainGroup)
 
 LOOK_SECS = 120.0
 """How long a letter is hidden from other receivers at most; it is made visible again before."""
 
 
-@app.command(name="list")
+@app.command(name="list", cls=PlainCommand)
 def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per letter.")] = False,
 ) -> None:
@@ -43,7 +45,7 @@ def list_letters(
         console.print_record(fields)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def redrive(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Ids as shown by `list`; all letters if omitted.")

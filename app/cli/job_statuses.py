@@ -21,21 +21,27 @@ def watch(
     columns = [
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[percent]:>4}"),
         TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
     ]
     console = LiteralConsole(stderr=True)
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
         bars = {
-            submission: progress.add_task(literal(submission.name), total=1.0, state="waiting")
+            submission: progress.add_task(literal(submission.name), total=None, state="waiting", percent="")
             for submission in submissions
         }
         while True:
             job_statuses = list(submitter.job_statuses(submissions))
             for job_status in job_statuses:
+                done = job_status.progress
                 progress.update(
-                    bars[job_status.submission], completed=job_status.progress, state=job_status.state.value
+                    bars[job_status.submission],
+                    # A worker tells its progress with each renewal of its lease; until then it is unknown.
+                    total=1.0 if done else None,
+                    completed=done,
+                    percent=f"{done:.0%}" if done else "",
+                    state=job_status.state.value,
                 )
             if all(job_status.is_over for job_status in job_statuses) or time.monotonic() > deadline:
                 return job_statuses

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.help import PlainCommand, PlainGroup
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 
     from app.models.manifest import Manifest, ModelFile
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the models of Kokoro and WhisperX.")
+app = typer.Typer(
+    no_args_is_help=True, help="Fetch, verify and list the models of Kokoro and WhisperX.", cls=PlainGroup
+)
 
 SetsArgument = Annotated[
     list[str] | None,
@@ -31,7 +35,7 @@ ManifestOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def fetch(
     sets: SetsArgument = None,
     folder: FolderOption = None,
@@ -72,7 +76,7 @@ def fetch(
     print(f"{store.folder}: {fetched} files fetched, {len(files) - fetched} already present")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def verify(folder: FolderOption = None) -> None:
     """
     Compare every file in the models folder with models.lock.json.
@@ -92,7 +96,7 @@ def verify(folder: FolderOption = None) -> None:
     print(f"{store.folder}: {len(store.lock)} files, {total / 1e6:,.0f} MB, all intact")
 
 
-@app.command("list")
+@app.command("list", cls=PlainCommand)
 def list_sets(
     manifest: ManifestOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every file as JSON.")] = False,

@@ -1,5 +1,6 @@
 """`story-tts speak`: narrate story files on this machine."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 
 STORIES_HELP = "Text, Markdown, HTML, EPUB, Word or PDF files, or folders of them; - for standard input."
 LONG_SECS = 1800
+SPEED_HELP = "Speed of speech, 0.5 to 2.0."
 BoilerplateOption = Annotated[
     bool,
     typer.Option("--keep-boilerplate", help="Narrate Project Gutenberg's header and licence too."),
 ]
+
+
+def parse_speed(value: object) -> float:
+    """Return the speed that an option names. Raises BadParameter."""
+    try:
+        speed = float(str(value))
+    except ValueError:
+        speed = math.nan
+    if not 0.5 <= speed <= 2.0:  # noqa: PLR2004 - as in the text
+        raise typer.BadParameter(f"{value} is no speed; give a number from 0.5 (slow) to 2.0 (fast)")
+    return speed
 
 
 def complete_format(incomplete: str) -> list[str]:
@@ -36,7 +49,7 @@ def speak(  # noqa: PLR0917 - typer makes them options, and options have names
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the media.")
     ] = Path(),
     voice: VoiceOption = None,
-    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Speed of speech, 0.5 to 2.0.")] = 1.0,
+    speed: Annotated[float, typer.Option(parser=parse_speed, metavar="NUMBER", help=SPEED_HELP)] = 1.0,
     engine: EngineOption = DEFAULT_ENGINE,
     no_alignment: Annotated[
         bool,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.pronounce import LexiconOption
-from app.cli.speak import STORIES_HELP, BoilerplateOption
+from app.cli.speak import SPEED_HELP, STORIES_HELP, BoilerplateOption, parse_speed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,9 @@ def submit(  # noqa: PLR0917  # options, which typer passes by name
         Path | None, typer.Option(metavar="DIR", help="Wait, then download the media into DIR.")
     ] = None,
     voice: Annotated[str | None, typer.Option(help="Voice, as listed by `story-tts voices`.")] = None,
-    speed: Annotated[float | None, typer.Option(help="Speed of speech, 0.5 to 2.0.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(parser=parse_speed, metavar="NUMBER", help=SPEED_HELP)
+    ] = None,
     alignment: Annotated[
         bool | None,
         typer.Option("--alignment/--no-alignment", help="Time words by forced alignment, or by the engine."),

@@ -130,6 +130,12 @@ REFUSALS: dict[str, list[tuple[tuple[Boundary, ...], int, str]]] = {
         ((Boundary.RECEIVE, Boundary.DELETE), 503, "ServiceUnavailable"),
         ((Boundary.RECEIVE, *OBJECTS, Boundary.DELETE), 403, "ExpiredToken"),
     ],
+    "events": [
+        ((Boundary.PUBLISH,), 503, "ServiceUnavailable"),
+        ((Boundary.PUBLISH,), 403, "AuthorizationError"),
+        ((Boundary.PUBLISH,), 404, "NotFound"),
+        ((Boundary.CLEAR,), 400, "ThrottlingException"),
+    ],
 }
 
 

@@ -97,7 +97,7 @@ def test_no_name_is_cut(tmp_path: Path) -> None:
     [
         (("speak", "story.txt", "--speed", "fast"), "error: Invalid value for '--speed': "),
         (("speak", "story.txt", "--speed", "9"), "error: Invalid value for '--speed': "),
-        (("speak",), "error: Missing argument 'stories'."),
+        (("speak",), "error: Missing argument 'STORIES'."),
         (("speek",), "error: No such command 'speek'."),
     ],
 )
