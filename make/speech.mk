@@ -1,5 +1,5 @@
 ##@ Measure
-.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-loudness measure-loudness bench-spoken-forms bench-spoken-stage real-voices bench-words bench-onsets bench-every-voice
+.PHONY: test-image bench-memory bench-speed bench-start bench-overhead bench-alignment bench-cost bench-gpu bench-loudness measure-loudness bench-spoken-forms bench-spoken-stage real-voices bench-words bench-onsets bench-every-voice
 
 test-image: $(if $(STAND_IN_MODELS),$(SPEECH),$(DEV)) ## Build the image and run the worker in it, as root
 	@for tool in buildah debootstrap unshare; do command -v $$tool >/dev/null || \
@@ -24,6 +24,9 @@ bench-alignment: $(SPEECH) ## Error of word onsets against espeak-ng's known tim
 
 bench-cost: $(SPEECH) ## Cost of an hour of audio on Fargate
 	$(BIN)/python -m benchmarks.cost
+
+bench-gpu: $(SPEECH) ## Time and memory of synthesis on a GPU [GPU=--real]
+	$(BIN)/python -m benchmarks.gpu $(GPU)
 
 bench-loudness: $(DEV) ## Loudness and true peak of the corpus [LOUDNESS=options]
 	$(BIN)/python -m benchmarks.loudness check $(LOUDNESS)

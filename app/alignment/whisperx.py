@@ -58,17 +58,20 @@ class WhisperXAligner:
 
     name = "whisperx"
 
-    def __init__(self, *, models: ModelStore, language: str, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, *, models: ModelStore, language: str, device: str | None = None, threads: int = 0) -> None:
         """
-        Load the network of `language` from `models`; `threads` 0 stands for the container's quota.
+        Load the network of `language` from `models`.
+
+        `threads` 0 stands for the container's quota, `device` None for a GPU if there is one.
 
         Raises MissingExtraError if the speech extra is not installed, ConfigurationError if the network is
         missing or damaged.
         """
         native.bound_caches()
-        self._language, self._device = language, device
         folder = models.below(f"align/{language}")
         self._whisperx, torch = _imported()
+        self._language = language
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads or native.processors())
         with _quiet():
             model, metadata = self._load(folder)

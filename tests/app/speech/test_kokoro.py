@@ -164,3 +164,14 @@ def test_a_reset_repeats_the_samples(engine: KokoroEngine) -> None:
     first = spoken()
     engine.speak("Something else in between.", voice="bf_emma", speed=1.5)
     assert first == spoken()
+
+
+def test_precisions_are_of_the_cpu_alone(models: ModelStore) -> None:
+    """On any other device the engine computes in float32, and says so: segments are stored by the variant."""
+    before = torch.backends.cudnn.allow_tf32
+    try:
+        engine = KokoroEngine(models=models, threads=1, precision="int8", device="meta")
+        assert engine.variant == "float32 on meta"
+        assert not torch.backends.cudnn.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
