@@ -58,7 +58,9 @@ class WhisperXAligner:
 
     name = "whisperx"
 
-    def __init__(self, *, models: ModelStore, language: str, device: str | None = None, threads: int = 0) -> None:
+    def __init__(
+        self, *, models: ModelStore, language: str, device: str | None = None, threads: int = 0
+    ) -> None:
         """
         Load the network of `language` from `models`.
 

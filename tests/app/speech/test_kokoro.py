@@ -166,7 +166,7 @@ def test_a_reset_repeats_the_samples(engine: KokoroEngine) -> None:
     assert first == spoken()
 
 
-def test_precisions_are_of_the_cpu_alone(models: ModelStore) -> None:
+def test_precisions_are_of_the_cpu_alone(torch: Any, models: ModelStore) -> None:
     """On any other device the engine computes in float32, and says so: segments are stored by the variant."""
     before = torch.backends.cudnn.allow_tf32
     try:
