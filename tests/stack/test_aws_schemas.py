@@ -7,9 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cfnlint.data.schemas
 import pytest
-from cfnlint.api import lint
 
 from stack.config import FARGATE_SIZES
 from tests.stack.cloudformation import NOT_AWS, TRANSLATIONS, template
@@ -40,6 +38,8 @@ def declared() -> dict[str, Any]:
 
 def findings(checked: Mapping[str, Any]) -> list[str]:
     """What cfn-lint has against a template: rule, place and message."""
+    from cfnlint.api import lint  # a second to import
+
     return [
         f"{match.rule.id} {'/'.join(map(str, match.path or []))}: {match.message}"
         for match in lint(json.dumps(checked))
@@ -113,6 +113,8 @@ def test_no_read_only_property_is_set(declared: dict[str, Any]) -> None:
 @cache
 def schema(type_: str) -> dict[str, Any]:
     """The schema of a CloudFormation type."""
+    import cfnlint.data.schemas
+
     folder = Path(cfnlint.data.schemas.__file__).parent
     file = json.loads((folder / "providers" / "us-east-1.json").read_text())[type_]
     return dict(json.loads((folder / "resources" / f"{file}.json").read_text()))

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from app.speech.precision import choose, fastest_precision
 from app.speech.registry import Precision
 
 pytestmark = pytest.mark.speech
@@ -142,10 +141,14 @@ def test_an_int8_convolution_of_silence_is_its_bias(torch: Any) -> None:
 )
 def test_auto_takes_what_is_worth_its_noise(seconds: dict[Precision, float], expected: Precision) -> None:
     """A lower precision must be faster by enough to matter, and int8 by more than bfloat16."""
+    from app.speech.precision import choose
+
     assert choose(seconds) == expected
 
 
 def test_auto_is_measured_on_this_processor() -> None:
     """Whatever the processor, the answer is one of the precisions, and stays the same in a process."""
+    from app.speech.precision import fastest_precision
+
     assert fastest_precision() in {"float32", "bfloat16", "int8"}
     assert fastest_precision() is fastest_precision()
