@@ -17,6 +17,7 @@ from app.errors import ConfigurationError, EngineDiedError, MissingExtraError
 from app.models.store import ModelStore
 from app.speech import loading, native
 from app.speech.base import Mark, Utterance
+from app.speech.registry import Precision
 from app.text.spans import Span
 from app.text.spoken.form import spoken_form
 
@@ -59,12 +60,19 @@ class WhisperXAligner:
     name = "whisperx"
 
     def __init__(
-        self, *, models: ModelStore, language: str, device: str | None = None, threads: int = 0
+        self,
+        *,
+        models: ModelStore,
+        language: str,
+        device: str | None = None,
+        threads: int = 0,
+        precision: Precision = "auto",
     ) -> None:
         """
         Load the network of `language` from `models`.
 
-        `threads` 0 stands for the container's quota, `device` None for a GPU if there is one.
+        `threads` 0 stands for the container's quota, `device` None for a GPU if there is one. Linear layers
+        compute in int8 where the processor has instructions for it, unless `precision` is float32.
 
         Raises MissingExtraError if the speech extra is not installed, ConfigurationError if the network is
         missing or damaged.
@@ -74,6 +82,7 @@ class WhisperXAligner:
         self._whisperx, torch = _imported()
         self._language = language
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._is_int8 = precision != "float32" and self._device == "cpu" and native.has_int8()
         torch.set_num_threads(threads or native.processors())
         with _quiet():
             model, metadata = self._load(folder)
@@ -88,7 +97,16 @@ class WhisperXAligner:
         native.return_memory()
 
     def _load(self, folder: Path) -> tuple[Any, dict[str, Any]]:
-        """Load a model folder of Hugging Face, or the file of torchaudio's bundle for the language."""
+        """Load the network in a folder, and what WhisperX knows of it."""
+        model, metadata = self._read(folder)
+        if self._is_int8:
+            from app.alignment.linear import quantize_linear_layers  # imports torch
+
+            quantize_linear_layers(model)
+        return model, metadata
+
+    def _read(self, folder: Path) -> tuple[Any, dict[str, Any]]:
+        """Read a model folder of Hugging Face, or the file of torchaudio's bundle for the language."""
         load = partial(self._whisperx.load_align_model, self._language, self._device, model_cache_only=True)
         try:
             if (folder / "config.json").exists():

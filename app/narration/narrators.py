@@ -56,6 +56,9 @@ class Narrators:
             # The container does not have the memory for two networks at once.
             self._aligners.clear()
             self._aligners[language] = whisperx.WhisperXAligner(
-                models=self._models, language=language, threads=self._options.threads
+                models=self._models,
+                language=language,
+                threads=self._options.threads,
+                precision=self._options.precision,
             )
         return self._aligners.get(language)

@@ -1,5 +1,11 @@
-"""Convolutions of the vocoder, each in one arithmetic: float32, bfloat16, or int8 with float32 results."""
+"""
+Convolutions of the vocoder, each in one arithmetic: float32, bfloat16, or int8 with float32 results.
 
+Signals are (time, channels): the layout that oneDNN computes in. Channels first, it would transpose each
+operand, which takes as long as an int8 convolution.
+"""
+
+import platform
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -18,77 +24,107 @@ _SMALLEST = torch.finfo(torch.float32).tiny
 
 
 class Convolution(nn.Module):  # type: ignore[misc]  # torch counts as Any
-    """A convolution over time, without padding."""
+    """A convolution over time, without padding, of stride 1 and one group."""
+
+    def __init__(self, source: nn.Conv1d) -> None:
+        super().__init__()
+        bias: Any = source.bias
+        self._bias = bias.detach().float()
+        self._dilation = [1, source.dilation[0]]
 
     @abstractmethod
-    def forward(self, signal: Tensor, *, into: Tensor, residual: Tensor | None = None) -> Tensor:
+    def forward(self, signal: Tensor, *, into: Tensor) -> None:
         """
-        Write the result plus `residual` to `into`, and return it; `into` may be `residual`.
+        Add the result to `into`.
 
-        `signal` is float32 (channels, time + 2 halos), the others are float32 (channels, time).
+        `signal` is float32 (time + 2 halos, channels), `into` float32 (time, channels); each row is
+        contiguous, and follows the one before.
         """
 
 
 class FloatConvolution(Convolution):
-    """Multiplies in the type of its weights; sums are float32."""
+    """Multiplies in the type of its weights, by torch; sums are float32."""
 
     def __init__(self, source: nn.Conv1d, dtype: torch.dtype) -> None:
-        super().__init__()
-        self._weight = source.weight.detach().to(dtype)
-        self._bias = _bias(source)[:, None]
-        self._dilation = source.dilation[0]
+        super().__init__(source)
+        weight = source.weight.detach().to(dtype)[:, :, None]
+        self._weight = weight.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, signal: Tensor, *, into: Tensor, residual: Tensor | None = None) -> Tensor:
+    def forward(self, signal: Tensor, *, into: Tensor) -> None:
         """See Convolution."""
-        result = functional.conv1d(signal[None].to(self._weight.dtype), self._weight, dilation=self._dilation)
-        summand = self._bias if residual is None else residual + self._bias
-        return torch.add(result[0], summand, out=into)
+        image = _image(signal.to(self._weight.dtype))
+        result = functional.conv2d(image, self._weight, dilation=self._dilation)
+        into += _signal(result)
+        into += self._bias
+
+
+class PackedConvolution(Convolution):
+    """
+    Multiplies in float32 or bfloat16, by oneDNN with weights laid out once; sums are float32.
+
+    float32 results are added to `into` inside the convolution.
+    """
+
+    def __init__(self, source: nn.Conv1d, dtype: torch.dtype) -> None:
+        super().__init__(source)
+        self._weight: Tensor | None = source.weight.detach().to(dtype)[:, :, None].contiguous()
+        self._dtype = dtype
+        self._packed: Tensor | None = None
+
+    def forward(self, signal: Tensor, *, into: Tensor) -> None:
+        """See Convolution."""
+        image = _image(signal.to(self._dtype))
+        if self._packed is None:
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(  # noqa: SLF001  # torch's compiler calls it too
+                self._weight, [0, 0], [1, 1], self._dilation, 1, list(image.shape)
+            )
+            self._weight = None
+        shape = [0, 0], [1, 1], self._dilation, 1
+        if self._dtype is torch.float32:
+            torch.ops.mkldnn._convolution_pointwise_(
+                _image(into), image, self._packed, self._bias, *shape, "add", 1.0, None, [], None
+            )
+            return
+        result = torch.ops.mkldnn._convolution_pointwise(  # noqa: SLF001
+            image, self._packed, None, *shape, "none", [], ""
+        )
+        into += _signal(result)
+        into += self._bias
 
 
 class Int8Convolution(Convolution):
     """
-    Multiplies 8-bit integers, by oneDNN; sums are int32, results float32.
+    Multiplies 8-bit integers, by oneDNN; sums are int32, results float32, added to `into` inside.
 
     Weights have one scale per output channel. Each call quantizes its signal between its own smallest and
     largest value, so that a quiet tile has as many levels as a loud one.
     """
 
     def __init__(self, source: nn.Conv1d) -> None:
-        super().__init__()
-        weight = source.weight.detach().float()
-        self._scales = (weight.abs().amax((1, 2)) / _WEIGHT_LEVELS).clamp_(
-            min=torch.finfo(torch.float32).tiny
-        )
-        levels = torch.round(weight / self._scales[:, None, None]).clamp_(-_WEIGHT_LEVELS, _WEIGHT_LEVELS)
-        self._levels: Tensor | None = levels.to(torch.int8)
+        super().__init__(source)
+        weight = source.weight.detach().float()[:, :, None]
+        self._scales = (weight.abs().amax((1, 2, 3)) / _WEIGHT_LEVELS).clamp_(min=_SMALLEST)
+        levels = torch.round(weight / self._scales[:, None, None, None])
+        self._levels: Tensor | None = levels.clamp_(-_WEIGHT_LEVELS, _WEIGHT_LEVELS).to(torch.int8)
         self._zeros = torch.zeros(len(weight), dtype=torch.int32)
-        self._bias = _bias(source)
-        self._dilation = source.dilation[0]
         self._packed: Tensor | None = None
 
-    def forward(self, signal: Tensor, *, into: Tensor, residual: Tensor | None = None) -> Tensor:
+    def forward(self, signal: Tensor, *, into: Tensor) -> None:
         """See Convolution."""
         low, high = (float(value) for value in torch.aminmax(signal))
         low, high = min(low, 0.0), max(high, 0.0)  # zero, which pads the ends, has a level of its own
         scale = max((high - low) / _SIGNAL_LEVELS, _SMALLEST)
         zero = round(-low / scale)
-        levels = torch.quantize_per_tensor(signal, scale, zero, torch.quint8).int_repr()[None]
+        image = _image(_levels(torch.quantize_per_tensor(signal, scale, zero, torch.quint8)))
         if self._packed is None:
-            self._pack(levels)
-        result: Tensor = torch.ops.onednn.qconv_pointwise(
-            levels, scale, zero, self._packed, self._scales, self._zeros, self._bias,
-            [1], [0], [self._dilation], 1, 1.0, 0, torch.float32, "none", [], "",
+            self._packed = torch.ops.onednn.qconv_prepack(
+                self._levels, self._scales, 1.0, 128, [1, 1], [0, 0], self._dilation, 1, list(image.shape)
+            )
+            self._levels = None
+        torch.ops.onednn.qconv2d_pointwise.binary(
+            image, scale, zero, self._packed, self._scales, self._zeros, _image(into), self._bias,
+            [1, 1], [0, 0], self._dilation, 1, 1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], "",
         )  # fmt: skip
-        # oneDNN writes one time step after the other; what follows adds along time.
-        result = result[0].contiguous()
-        return into.copy_(result) if residual is None else torch.add(result, residual, out=into)
-
-    def _pack(self, signal: Tensor) -> None:
-        """Lay the weights out for the first signal's shape; oneDNN accepts them for any other."""
-        self._packed = torch.ops.onednn.qconv_prepack(
-            self._levels, self._scales, 1.0, 128, [1], [0], [self._dilation], 1, list(signal.shape)
-        )
-        self._levels = None
 
 
 def supports_int8() -> bool:
@@ -106,9 +142,20 @@ def convolution(source: nn.Conv1d, precision: "Precision") -> Convolution:
         if not supports_int8():
             raise ConfigurationError("SPEECH_PRECISION: this build of torch has no int8 convolutions")
         return Int8Convolution(source)
-    return FloatConvolution(source, getattr(torch, precision))
+    packs = platform.machine() == "x86_64" and torch.backends.mkldnn.is_available()
+    return (PackedConvolution if packs else FloatConvolution)(source, getattr(torch, precision))
 
 
-def _bias(source: nn.Conv1d) -> Tensor:
-    bias: Any = source.bias
-    return bias.detach().float()
+def _image(signal: Tensor) -> Tensor:
+    """Return a view of (time, channels) as an image of one line, (1, channels, 1, time), channels last."""
+    return signal.t()[None, :, None]
+
+
+def _signal(image: Tensor) -> Tensor:
+    """Return the view (time, channels) of an image of one line."""
+    return image[0, :, 0].t()
+
+
+def _levels(quantized: Tensor) -> Tensor:
+    """Return the integers of a quantized tensor, uint8, without the copy that int_repr makes."""
+    return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape)

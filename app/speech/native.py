@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_CPUINFO = Path("/proc/cpuinfo")
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """CPU flags of Linux, on x86 and on ARM."""
+_INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 _MADV_DONTNEED = 4
 _PRIMITIVES = 64
 """
@@ -49,14 +51,23 @@ def _groups(cgroups: Path, membership: Path) -> list[Path]:
     return list(dict.fromkeys(folders))
 
 
-def has_bfloat16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def has_bfloat16(*, cpuinfo: Path = _CPUINFO) -> bool:
     """Whether the processor has bfloat16 instructions; without them bfloat16 is slower than float32."""
+    return not _BFLOAT16_FLAGS.isdisjoint(_flags(cpuinfo))
+
+
+def has_int8(*, cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether the processor multiplies 8-bit integers into 32-bit sums, in one instruction (x86 only)."""
+    return not _INT8_FLAGS.isdisjoint(_flags(cpuinfo))
+
+
+def _flags(cpuinfo: Path) -> list[str]:
     with suppress(OSError):
         for line in cpuinfo.read_text("utf-8").splitlines():
             name, _, flags = line.partition(":")
             if name.strip() in {"flags", "Features"}:
-                return not _BFLOAT16_FLAGS.isdisjoint(flags.split())
-    return False
+                return flags.split()
+    return []
 
 
 def bound_caches() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.speech.native import has_bfloat16, mappings, processors, unload
+from app.speech.native import has_bfloat16, has_int8, mappings, processors, unload
 
 
 def _allowed(quota: float) -> int:
@@ -66,6 +66,14 @@ def test_bfloat16_is_used_where_the_processor_has_it(tmp_path: Path, content: st
     cpuinfo.write_text(f"processor\t: 0\n{content}")
     assert expected is has_bfloat16(cpuinfo=cpuinfo)
     assert not has_bfloat16(cpuinfo=tmp_path / "none")
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("avx2 avx512f avx512_vnni", True), ("avx2 avx512f", False)])
+def test_int8_is_used_where_the_processor_has_it(tmp_path: Path, flags: str, expected: bool) -> None:
+    """Without these instructions, sums of 8-bit products overflow or take longer than float32."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
+    assert expected is has_int8(cpuinfo=cpuinfo)
 
 
 def test_pages_of_a_mapped_file_can_be_let_go(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Linear layers of the aligner's network in 8-bit integers."""
+
+import torch
+from torch import Tensor, nn
+
+_LEVELS = 127
+
+
+class Int8Linear(nn.Module):  # type: ignore[misc]  # torch counts as Any
+    """
+    A linear layer that multiplies 8-bit integers; results are float32.
+
+    Weights have one scale per output, each call's input has one of its own (torch calls it dynamic).
+    """
+
+    def __init__(self, source: nn.Linear) -> None:
+        super().__init__()
+        weight = source.weight.detach().float()
+        scales = (weight.abs().amax(1) / _LEVELS).clamp_(min=torch.finfo(torch.float32).tiny).double()
+        zeros = torch.zeros(len(weight), dtype=torch.long)
+        levels = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+        self._packed = torch.ops.quantized.linear_prepack(levels, source.bias)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Map float32 of shape (..., inputs) to (..., outputs)."""
+        return torch.ops.quantized.linear_dynamic(signal, self._packed)  # type: ignore[no-any-return]
+
+
+def quantize_linear_layers(model: nn.Module) -> int:
+    """Replace the linear layers in `model` by ones in int8, in place; return how many."""
+    replaced = 0
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Linear:
+                setattr(module, name, Int8Linear(child))
+                replaced += 1
+    return replaced
