@@ -23,7 +23,8 @@ class Int8Linear(nn.Module):  # type: ignore[misc]  # torch counts as Any
 
     def forward(self, signal: Tensor) -> Tensor:
         """Map float32 of shape (..., inputs) to (..., outputs)."""
-        return torch.ops.quantized.linear_dynamic(signal, self._packed)  # type: ignore[no-any-return]
+        result: Tensor = torch.ops.quantized.linear_dynamic(signal, self._packed)
+        return result
 
 
 def quantize_linear_layers(model: nn.Module) -> int:
