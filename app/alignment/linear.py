@@ -1,5 +1,7 @@
 """Linear layers of the aligner's network in 8-bit integers."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -27,12 +29,17 @@ class Int8Linear(nn.Module):  # type: ignore[misc]  # torch counts as Any
         return result
 
 
-def quantize_linear_layers(model: nn.Module) -> int:
-    """Replace the linear layers in `model` by ones in int8, in place; return how many."""
+def quantize_linear_layers(model: nn.Module, *, on_layer: Callable[[], None] = lambda: None) -> int:
+    """
+    Replace the linear layers in `model` by ones in int8, in place; return how many.
+
+    Calls `on_layer` after each, when its float32 weights are read no more.
+    """
     replaced = 0
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Linear:
                 setattr(module, name, Int8Linear(child))
+                on_layer()
                 replaced += 1
     return replaced

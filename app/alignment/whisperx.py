@@ -102,7 +102,8 @@ class WhisperXAligner:
         if self._is_int8:
             from app.alignment.linear import quantize_linear_layers  # imports torch
 
-            quantize_linear_layers(model)
+            mapped = native.mappings(folder)
+            quantize_linear_layers(model, on_layer=lambda: native.unload(mapped))
         return model, metadata
 
     def _read(self, folder: Path) -> tuple[Any, dict[str, Any]]:

@@ -19,7 +19,9 @@ def test_linear_layers_are_replaced_and_close() -> None:
     signal = torch.randn(1, 20, 64)
     with torch.inference_mode():
         exact = model(signal)
-        assert quantize_linear_layers(model) == 2
+        replaced = []
+        assert quantize_linear_layers(model, on_layer=lambda: replaced.append(model[0])) == 2
+        assert len(replaced) == 2
         assert quantize_linear_layers(model) == 0
         rough = model(signal)
     noise = (rough - exact).square().sum() / exact.square().sum()
