@@ -43,14 +43,6 @@ IMPLIED: Mapping[str, tuple[str, ...]] = {
     "aws_vpc_endpoint": ("route53:AssociateVPCWithHostedZone",),
 }
 
-# Types that are declared since the last full run of `make test-provider`: what changes them, what reads them.
-UNRECORDED: Mapping[str, tuple[set[str], set[str]]] = {
-    "aws_appautoscaling_scheduled_action": (
-        {"application-autoscaling:DeleteScheduledAction", "application-autoscaling:PutScheduledAction"},
-        {"application-autoscaling:DescribeScheduledActions"},
-    ),
-}
-
 # Updates that no configuration of `make test-provider` makes, but another setting or a later version may.
 LATER = (
     "ec2:ModifySecurityGroupRules",
@@ -61,8 +53,6 @@ LATER = (
     "ecr:PutImageScanningConfiguration",
     "ecr:PutImageTagMutability",
     "ecs:UpdateCluster",
-    "iam:DeleteRolePermissionsBoundary",
-    "iam:PutRolePermissionsBoundary",
     "iam:UpdateAssumeRolePolicy",
     "iam:UpdateRole",
     "iam:UpdateRoleDescription",

@@ -27,7 +27,7 @@ def declared() -> set[str]:
 @pytest.mark.slow
 def test_the_journal_is_of_what_the_program_declares(declared: set[str]) -> None:
     """The provider's calls are known for exactly the resource types that the program declares."""
-    journal = {**read_journal(), **dict.fromkeys(provider.UNRECORDED)}
+    journal = read_journal()
     assert {type_of(token, journal) for token in declared if token.startswith("aws:")} == {
         type_ for type_ in journal if not type_.startswith("data ")
     }
@@ -39,8 +39,7 @@ def test_the_deploying_role_can_deploy_and_no_more() -> None:
     implied = {action for actions_ in provider.IMPLIED.values() for action in actions_}
     image = {*provider.LOOK_AT_IMAGE, *provider.PUSH_IMAGE}
     steps = {*provider.ASK, *provider.SMOKE, *provider.SCAN, *provider.KEEP_STATE}
-    unrecorded = {action for groups in provider.UNRECORDED.values() for group in groups for action in group}
-    called = provider_actions() | implied | unrecorded
+    called = provider_actions() | implied
     untag = {
         f"{service}:{provider.UNTAG[name]}"
         for service, _, name in (action.partition(":") for action in called)
@@ -52,8 +51,7 @@ def test_the_deploying_role_can_deploy_and_no_more() -> None:
 def test_the_previewing_role_can_look_and_no_more() -> None:
     """preview.json allows exactly the reading actions."""
     beside = {*provider.LOOK_AT_IMAGE, *provider.ASK, *provider.READ_STATE}
-    unrecorded = {action for _, reads in provider.UNRECORDED.values() for action in reads}
-    needed = provider_actions("read") | beside | unrecorded
+    needed = provider_actions("read") | beside
     assert actions("preview") == needed
     assert {action for action in needed if not action.split(":")[1].startswith(READING)} == set()
 
