@@ -38,8 +38,8 @@ def subtitles_of(key: RowKey) -> RowKey:
 
 
 def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
-    """Return once the worker narrates the job, which is IN_PROGRESS."""
-    until(lambda: process.logged("job claimed"))
+    """Return once the worker's child narrates the job, which is IN_PROGRESS."""
+    until(lambda: any(AUDIO.file_name in files for _, _, files in os.walk(process.work_dir)))
     assert jobs.status(key) == "IN_PROGRESS"
 
 
