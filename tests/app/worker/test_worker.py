@@ -38,9 +38,14 @@ def subtitles_of(key: RowKey) -> RowKey:
 
 
 def speaking(process: WorkerProcess, jobs: Jobs, key: RowKey) -> None:
-    """Return once the worker narrates the job, which is IN_PROGRESS."""
-    until(lambda: process.logged("job claimed"))
+    """Return once the worker's child narrates the job, which is IN_PROGRESS."""
+    until(lambda: any(AUDIO.file_name in files for _, _, files in os.walk(process.work_dir)))
     assert jobs.status(key) == "IN_PROGRESS"
+
+
+def advancing(jobs: Jobs, key: RowKey) -> None:
+    """Return once the job's row shows progress, from which the worker estimates the time that it needs."""
+    until(lambda: 0 < jobs.row(key).get("progress", 0) < 1)
 
 
 @on_both_emulators
@@ -156,8 +161,7 @@ def test_sigterm_gives_a_long_job_back_at_once(platform: Platform, jobs: Jobs) -
     """Stopped in a job it cannot finish, a worker exits 0 in time; the message is there at once."""
     key = jobs.story(ENDLESS_STORY)
     with worker(platform, STOP_TIMEOUT_SECS="10") as process:
-        speaking(process, jobs, key)
-        until(lambda: 0 < jobs.row(key).get("progress", 0) < 1)
+        advancing(jobs, key)
         children = process.children
         process.signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -172,9 +176,9 @@ def test_sigterm_gives_a_long_job_back_at_once(platform: Platform, jobs: Jobs) -
 @pytest.mark.slow
 def test_sigterm_lets_a_short_job_finish(platform: Platform, jobs: Jobs) -> None:
     """A job that ends within the grace time is finished before the worker exits."""
-    key = jobs.story(LONG_STORY)
+    key = jobs.story(LONG_STORY * 2)
     with worker(platform, STOP_TIMEOUT_SECS="120") as process:
-        speaking(process, jobs, key)
+        advancing(jobs, key)
         process.signal(signal.SIGTERM)
         assert process.wait(120) == 0
 
@@ -185,9 +189,9 @@ def test_sigterm_lets_a_short_job_finish(platform: Platform, jobs: Jobs) -> None
 @pytest.mark.slow
 def test_a_second_sigterm_does_not_wait_for_the_job(platform: Platform, jobs: Jobs) -> None:
     """Asked twice, the worker gives back even a job that it could have finished."""
-    key = jobs.story(LONG_STORY)
+    key = jobs.story(LONG_STORY * 2)
     with worker(platform, STOP_TIMEOUT_SECS="120") as process:
-        speaking(process, jobs, key)
+        advancing(jobs, key)
         # Two signals at once would be one to the kernel, so it is asked again until it has gone.
         until(lambda: not process.signal(signal.SIGTERM), secs=20)
         assert process.wait() == 0
