@@ -115,7 +115,7 @@ def test_it_holds_the_worker_and_what_that_needs(room: Room) -> None:
     assert {"app", "bin", "story_tts-0.1.0.dist-info"} == {path.name for path in (opt / "app").iterdir()}
     (site,) = opt.glob("story-tts/lib/python3*/site-packages")
     there = {path.name for path in site.iterdir()}
-    assert {"boto3", "uvicorn"} <= there
+    assert {"boto3", "fastapi"} <= there
     assert set() == there & {"pip", "setuptools", "pytest", "moto", "pulumi"}
     assert (ENGINE == "kokoro") == ("kokoro" in there) == (opt / "torch" / "torch").exists()
 
