@@ -181,11 +181,16 @@ class Tasks(TaskClaims):
     def _refuse(self, key: RowKey, code: str, message: str, outbox: Mapping[str, str]) -> None:
         added = "".join(f", {name} = :{name}" for name in outbox)
         condition = f"{EXISTS} AND ({STARTABLE} OR {LEASE_EXPIRED})"
+        if outbox:
+            # A request of a dead worker that arrives late must not bring a published event back.
+            condition += (
+                f" AND {PUBLISHED} AND (attribute_not_exists({EVENT_ID}) OR {EVENT_ID} <> :{EVENT_ID})"
+            )
         self._update(
             key,
             "SET #status = :failed, date_updated = :date, error_code = :code,"
             f" error_message = :message{added} REMOVE crashes, attempts, text_version",
-            f"{condition} AND {PUBLISHED}" if outbox else condition,
+            condition,
             {
                 ":pending": PENDING,
                 ":failed": FAILED,

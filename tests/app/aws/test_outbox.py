@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from app.aws.claims import Ended, Unpublished
 from app.aws.rows import COMPLETED, FAILED
@@ -104,3 +105,34 @@ def test_a_refusal_whose_reply_is_lost_marks_both_rows(platform: Platform) -> No
 
     assert tasks.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="none", event=own) == own
     assert [row(tasks, key)["status"] for key in (AUDIO, SUBTITLES)] == [FAILED, FAILED]
+
+
+class Recording:
+    """A client that remembers its updates."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        self._dynamodb = dynamodb
+        self.updates: list[dict[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dynamodb, name)
+
+    def update_item(self, **update: Any) -> Any:
+        """Send an update."""
+        self.updates.append(update)
+        return self._dynamodb.update_item(**update)
+
+
+def test_a_late_refusal_does_not_bring_a_published_event_back(platform: Platform) -> None:
+    """The same refusal by a worker that died, delivered after another one has published the event."""
+    dynamodb = Recording(platform.client("dynamodb"))
+    tasks = Tasks(dynamodb=dynamodb, table=platform.table, owner="here")
+    tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
+    own = event(FAILED, "m")
+    tasks.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="none", event=own)
+    late = dynamodb.updates[0]
+    tasks.clear_event(AUDIO, own)
+
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        dynamodb.update_item(**late)
+    assert OUTBOX not in row(tasks, AUDIO)
