@@ -7,6 +7,7 @@ operand, which takes as long as an int8 convolution.
 
 import platform
 from abc import abstractmethod
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from app.speech.registry import Precision
 
 _WEIGHT_LEVELS = 127
+_SMALL_WEIGHT_LEVELS = 63
+"""Twice 255 * 63 fits in 16 bits."""
 _SIGNAL_LEVELS = 255
 _SMALLEST = torch.finfo(torch.float32).tiny
 
@@ -100,12 +103,13 @@ class Int8Convolution(Convolution):
     largest value, so that a quiet tile has as many levels as a loud one.
     """
 
-    def __init__(self, source: nn.Conv1d) -> None:
+    def __init__(self, source: nn.Conv1d, *, weight_levels: int) -> None:
+        """The weights of an output channel are integers up to `weight_levels`, at most 127."""
         super().__init__(source)
         weight = source.weight.detach().float()[:, :, None]
-        self._scales = (weight.abs().amax((1, 2, 3)) / _WEIGHT_LEVELS).clamp_(min=_SMALLEST)
+        self._scales = (weight.abs().amax((1, 2, 3)) / weight_levels).clamp_(min=_SMALLEST)
         levels = torch.round(weight / self._scales[:, None, None, None])
-        self._levels: Tensor | None = levels.clamp_(-_WEIGHT_LEVELS, _WEIGHT_LEVELS).to(torch.int8)
+        self._levels: Tensor | None = levels.clamp_(-weight_levels, weight_levels).to(torch.int8)
         self._zeros = torch.zeros(len(weight), dtype=torch.int32)
         self._packed: Tensor | None = None
 
@@ -132,6 +136,29 @@ def supports_int8() -> bool:
     return hasattr(torch.ops.onednn, "qconv_prepack") and torch.backends.mkldnn.is_available()
 
 
+@cache
+def weight_levels() -> int:
+    """
+    Return how many levels int8 weights have on either side of zero, tried out on this processor.
+
+    Without VNNI, oneDNN adds pairs of products in 16 bits, which saturate:
+    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. Weights of 7 bits avoid it.
+    """
+    source = nn.Conv1d(16, 16, 1)
+    nn.init.ones_(source.weight)
+    nn.init.zeros_(source.bias)
+    into = torch.zeros(16, 16)
+    with torch.inference_mode():
+        Int8Convolution(source, weight_levels=_WEIGHT_LEVELS)(torch.ones(16, 16), into=into)
+    is_exact = bool(torch.allclose(into, torch.full_like(into, 16.0), rtol=0.01))
+    return _WEIGHT_LEVELS if is_exact else _SMALL_WEIGHT_LEVELS
+
+
+def supports_bfloat16() -> bool:
+    """Whether oneDNN multiplies bfloat16 on this processor; elsewhere torch emulates it, slowly."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  # torch's compiler asks it too
+
+
 def convolution(source: nn.Conv1d, precision: "Precision") -> Convolution:
     """
     Return `source`, which has stride 1 and one group, in a precision.
@@ -141,9 +168,16 @@ def convolution(source: nn.Conv1d, precision: "Precision") -> Convolution:
     if precision == "int8":
         if not supports_int8():
             raise ConfigurationError("SPEECH_PRECISION: this build of torch has no int8 convolutions")
-        return Int8Convolution(source)
-    packs = platform.machine() == "x86_64" and torch.backends.mkldnn.is_available()
-    return (PackedConvolution if packs else FloatConvolution)(source, getattr(torch, precision))
+        return Int8Convolution(source, weight_levels=weight_levels())
+    dtype = getattr(torch, precision)
+    return (PackedConvolution if _packs(dtype) else FloatConvolution)(source, dtype)
+
+
+def _packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies in this type on this processor; otherwise packing raises RuntimeError."""
+    if platform.machine() != "x86_64" or not torch.backends.mkldnn.is_available():
+        return False
+    return dtype is torch.float32 or supports_bfloat16()
 
 
 def _image(signal: Tensor) -> Tensor:

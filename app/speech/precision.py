@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from app.speech import native
-from app.speech.convolution import Convolution, convolution, supports_int8
+from app.speech.convolution import Convolution, convolution, supports_bfloat16, supports_int8
 
 if TYPE_CHECKING:
     from app.speech.registry import Precision
@@ -40,7 +40,7 @@ def choose(seconds: "Mapping[Precision, float]") -> "Precision":
 def _measured() -> "dict[Precision, float]":
     """Time a convolution in each precision that this processor has instructions for, in seconds."""
     candidates: list[Precision] = ["float32"]
-    if native.has_bfloat16():  # emulated, it takes a hundred times as long
+    if native.has_bfloat16() and supports_bfloat16():  # emulated, it takes a hundred times as long
         candidates.append("bfloat16")
     if supports_int8():
         candidates.append("int8")

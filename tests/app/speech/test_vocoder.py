@@ -1,5 +1,8 @@
 """The tiled residual blocks compute what Kokoro's own compute, whatever the length and the kernel."""
 
+import os
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -99,11 +102,11 @@ def test_lower_precisions_are_close(torch: Any, precision: Precision, most_noise
 @pytest.mark.parametrize("offset", [-40.0, 0.0, 40.0])
 def test_an_int8_convolution_is_within_its_rounding(torch: Any, dilation: int, offset: float) -> None:
     """Half a level of each operand bounds the error, also where all values have one sign, and with zeros."""
-    from app.speech.convolution import Int8Convolution
+    from app.speech.convolution import Int8Convolution, weight_levels
 
     torch.manual_seed(dilation)
     source = torch.nn.Conv1d(CHANNELS, 2 * CHANNELS, 7, dilation=dilation)
-    step = Int8Convolution(source)
+    step = Int8Convolution(source, weight_levels=weight_levels())
     for length in (6 * dilation + 1, 64, 200):
         signal = torch.randn(CHANNELS, length) + offset
         with torch.inference_mode():
@@ -112,7 +115,7 @@ def test_an_int8_convolution_is_within_its_rounding(torch: Any, dilation: int, o
             step(signal.t().contiguous(), into=actual)
         low, high = min(float(signal.min()), 0.0), max(float(signal.max()), 0.0)
         signal_level = (high - low) / 255
-        weight_level = source.weight.detach().abs().amax((1, 2)) / 127
+        weight_level = source.weight.detach().abs().amax((1, 2)) / weight_levels()
         bound = source.weight.detach().abs().sum((1, 2)) * signal_level / 2
         bound = bound + weight_level / 2 * (signal.abs().max() + signal_level) * CHANNELS * 7
         assert bool(((actual.t() - expected).abs().amax(1) <= bound).all())
@@ -120,12 +123,12 @@ def test_an_int8_convolution_is_within_its_rounding(torch: Any, dilation: int, o
 
 def test_an_int8_convolution_of_silence_is_its_bias(torch: Any) -> None:
     """A tile of zeros has no largest value to divide by."""
-    from app.speech.convolution import Int8Convolution
+    from app.speech.convolution import Int8Convolution, weight_levels
 
     source = torch.nn.Conv1d(CHANNELS, CHANNELS, 3)
     actual = torch.zeros(8, CHANNELS)
     with torch.inference_mode():
-        Int8Convolution(source)(torch.zeros(10, CHANNELS), into=actual)
+        Int8Convolution(source, weight_levels=weight_levels())(torch.zeros(10, CHANNELS), into=actual)
     torch.testing.assert_close(actual, source.bias.detach().expand(8, CHANNELS))
 
 
@@ -154,3 +157,32 @@ def test_auto_is_measured_on_this_processor() -> None:
 
     assert fastest_precision() in {"float32", "bfloat16", "int8"}
     assert fastest_precision() is fastest_precision()
+
+
+OLDER_PROCESSOR = """
+import torch
+from torch import nn
+from app.speech.convolution import convolution
+from app.speech.precision import fastest_precision
+
+assert fastest_precision() != "bfloat16"
+source, signal = nn.Conv1d(8, 8, 3), torch.randn(20, 8)
+for precision in ("float32", "bfloat16", "int8"):
+    into = torch.zeros(18, 8)
+    with torch.inference_mode():
+        convolution(source, precision)(signal, into=into)
+        assert (into.t() - source(signal.t()[None])[0]).abs().max() < 0.1, precision
+"""
+
+
+def test_every_precision_computes_without_avx512() -> None:
+    """Where oneDNN has no kernels for bfloat16, torch computes instead, and auto takes another precision."""
+    settings = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", OLDER_PROCESSOR],
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
