@@ -21,7 +21,7 @@ _OPUS_LEVEL = 0.893
 _MP3_LEVEL = 0.63
 """The level for 64 kbit/s, constant: every player can seek in the file without a table."""
 _BLOCK = 1 << 15
-"""Samples of silence written at once."""
+"""Samples written at once: bounds the memory of silence, and of copies while encoding."""
 
 
 class SoundFileEncoder(AudioEncoder):
@@ -44,7 +44,9 @@ class SoundFileEncoder(AudioEncoder):
 
     def write(self, samples: Samples) -> None:
         """Append mono samples within -1.0 and 1.0. Raises OSError if the disk is full."""
-        self._encode(self._resampler.process(samples) if self._resampler else samples)
+        for start in range(0, len(samples), _BLOCK):
+            block = samples[start : start + _BLOCK]
+            self._encode(self._resampler.process(block) if self._resampler else block)
 
     def _encode(self, samples: Samples) -> None:
         if not len(samples):

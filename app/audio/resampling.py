@@ -11,8 +11,8 @@ _ZERO_CROSSINGS = 32
 """Half the length of the low-pass filter, in zero crossings of its sinc."""
 _PASS_BAND = 0.96
 """Cut-off frequency, as a share of half the lower sample rate."""
-_BLOCK = 1 << 13
-"""Output samples computed at once: bounds memory."""
+_BLOCK = 1 << 10
+"""Output samples computed at once: each needs a window of about 70 input samples and its indices, 1 kB."""
 
 
 class Resampler:
