@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping
 
 from app.models.store import ModelStore
-from app.speech.kokoro import KokoroEngine
+from app.speech.kokoro import KokoroEngine, prepare_pronunciation
 from app.speech.registry import Precision
 from app.text.chunks import chunks
 from benchmarks import real_voices
@@ -37,6 +37,7 @@ def pipeline(models: ModelStore) -> Side:
     """Return kokoro.KPipeline as its documentation calls it."""
     from kokoro import KModel, KPipeline  # noqa: PLC0415 - seconds, and after the warnings are silenced
 
+    prepare_pronunciation(models, language="a")
     model = KModel(
         repo_id="hexgrad/Kokoro-82M",
         config=str(models.file("kokoro/config.json")),
