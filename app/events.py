@@ -6,12 +6,11 @@ The class is the source of the JSON Schema in docs/reference.
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from app.job import Job, RowKey
+from app.job import Job, RowKey, timestamp
 
 VERSION = 1
 """Of the schema. New fields may appear under the same version; none changes its meaning or goes."""
@@ -101,7 +100,7 @@ def job_event(
     identity = f"{audio.id}\n{audio.task_id}\n{status}\n{ended_by}"
     return JobEvent(
         id=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        time=timestamp(),
         status=status,
         parent_id=audio.id,
         tts_task_id=audio.task_id,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from app.media import AUDIO, PRIMARY_ATTRIBUTE, SRT, SUBTITLE_MEDIA, MediaKind, TaskRow
 
@@ -14,6 +15,11 @@ them, so no media may lie there.
 """
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 """Of a text that a job refers to."""
+
+
+def timestamp() -> str:
+    """Return the current time as rows and events hold it: ISO 8601, UTC, milliseconds, Z."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from app.aws.rows import (
     Row,
     TaskRows,
     epoch_seconds,
-    timestamp,
 )
 from app.errors import (
     FailedBeforeError,
@@ -38,7 +37,7 @@ from app.errors import (
     TaskRowMissingError,
 )
 from app.events import OUTBOX, JobEvent
-from app.job import DIRECT_TASK_ID, Job, RowKey
+from app.job import DIRECT_TASK_ID, Job, RowKey, timestamp
 
 # The named conditions of the writes; `status` is a reserved word of DynamoDB, hence `#status`.
 EXISTS = "attribute_exists(id)"

@@ -1,7 +1,6 @@
 """Task rows in DynamoDB: their format, and what producers and readers do with them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from app.aws.session import code_of, translated
 from app.errors import TaskRowError
-from app.job import RowKey
+from app.job import RowKey, timestamp
 
 PENDING, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = (
     "PENDING",
@@ -42,11 +41,6 @@ def unmarshal(item: dict[str, Any]) -> Row:
 def marshal_key(key: RowKey) -> dict[str, Any]:
     """Return the primary key of a row."""
     return marshal({"id": key.id, "task_id": key.task_id})
-
-
-def timestamp() -> str:
-    """Return the current time as rows hold it: ISO 8601, UTC, milliseconds, Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def epoch_seconds(value: float) -> Decimal:

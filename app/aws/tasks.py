@@ -32,13 +32,12 @@ from app.aws.rows import (
     epoch_seconds,
     marshal,
     marshal_key,
-    timestamp,
     unmarshal,
 )
 from app.aws.session import code_of, translated
 from app.errors import UnavailableError
 from app.events import EVENT_ID, OUTBOX, JobEvent
-from app.job import RowKey, S3Address
+from app.job import RowKey, S3Address, timestamp
 
 MAX_ERROR_MESSAGE = 500
 """Characters of an error message that a row stores."""
