@@ -1,6 +1,7 @@
 """The contract of events in task rows, of the table in DynamoDB and of the in-memory one."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -107,30 +108,15 @@ def test_a_refusal_whose_reply_is_lost_marks_both_rows(platform: Platform) -> No
     assert [row(tasks, key)["status"] for key in (AUDIO, SUBTITLES)] == [FAILED, FAILED]
 
 
-class Recording:
-    """A client that remembers its updates."""
-
-    def __init__(self, dynamodb: Any) -> None:
-        self._dynamodb = dynamodb
-        self.updates: list[dict[str, Any]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dynamodb, name)
-
-    def update_item(self, **update: Any) -> Any:
-        """Send an update."""
-        self.updates.append(update)
-        return self._dynamodb.update_item(**update)
-
-
 def test_a_late_refusal_does_not_bring_a_published_event_back(platform: Platform) -> None:
     """The same refusal by a worker that died, delivered after another one has published the event."""
-    dynamodb = Recording(platform.client("dynamodb"))
+    dynamodb = platform.client("dynamodb")
     tasks = Tasks(dynamodb=dynamodb, table=platform.table, owner="here")
     tasks.create(AUDIO, SUBTITLES, source_prompt="Once")
     own = event(FAILED, "m")
-    tasks.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="none", event=own)
-    late = dynamodb.updates[0]
+    with mock.patch.object(dynamodb, "update_item", wraps=dynamodb.update_item) as updates:
+        tasks.refuse([AUDIO, SUBTITLES], code="UNKNOWN_VOICE", message="none", event=own)
+    late = updates.call_args_list[0].kwargs
     tasks.clear_event(AUDIO, own)
 
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
