@@ -34,7 +34,7 @@ def parse_speed(value: object) -> float:
     except ValueError:
         speed = math.nan
     if not 0.5 <= speed <= 2.0:  # noqa: PLR2004 - as in the text
-        raise typer.BadParameter(f"{value} is no speed; give a number from 0.5 (slow) to 2.0 (fast)")
+        raise typer.BadParameter(f"{value} is not a speed; give a number from 0.5 (slow) to 2.0 (fast)")
     return speed
 
 

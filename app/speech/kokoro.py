@@ -69,7 +69,7 @@ class KokoroEngine:
 
         `threads` 0 stands for the container's quota, `device` None for a GPU if there is one. `precision` is
         that of the vocoder's convolutions on a CPU. "auto" times each of them and selects the fastest.
-        bfloat16 adds noise about 43 dB below the speech, int8 about 20 dB below it. A GPU always computes in
+        bfloat16 adds noise about 43 dB below the speech, int8 about 25 dB below it. A GPU always computes in
         float32.
 
         Raises MissingExtraError if the speech extra is not installed, ConfigurationError if model files are

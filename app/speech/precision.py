@@ -20,7 +20,7 @@ _RUNS = 3
 _GAIN = 0.8
 """A lower precision must take at most this share of float32's time: convolutions are half of the whole."""
 _NOISE_PREMIUM = 1.2
-"""int8, whose noise is 20 dB stronger, must be this many times as fast as bfloat16."""
+"""int8, whose noise is 18 dB stronger, must be this many times as fast as bfloat16."""
 
 
 @cache

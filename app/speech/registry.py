@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.speech.pronounce import Pronounce
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
-"""What the convolutions of a network compute in; auto: bfloat16 where the processor computes in it."""
+"""What the convolutions of a network compute in; auto: the fastest on this processor."""
 
 
 class EngineLoader(Protocol):

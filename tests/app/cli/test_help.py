@@ -46,4 +46,4 @@ def test_a_speed_out_of_range_is_explained(command: str, speed: str) -> None:
     done = invoke(command, "--speed", speed, "story.txt")
     assert done.exit_code == 2
     said = " ".join(done.output.replace("│", " ").split())
-    assert f"{speed} is no speed; give a number from 0.5 (slow) to 2.0 (fast)" in said
+    assert f"{speed} is not a speed; give a number from 0.5 (slow) to 2.0 (fast)" in said
